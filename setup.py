@@ -1,18 +1,25 @@
 """Packaging: everything declarative stands in pyproject.toml; here is only what builds the C extension."""
 
 import os
+import platform
 import shutil
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
 
 
-class BuildBeside(build_ext):
-    """Builds the extension and leaves a copy in the source tree.
+class BuildKernels(build_ext):
+    """Builds the extensions, each with its own object files, and leaves a copy of them in the source tree.
 
     `python -m fable6c.train` run in the checkout imports the package from there, installed or not: without this copy a
     plain `pip install .` would end in a missing module for exactly the person who follows the README.
     """
+
+    def build_extension(self, extension):
+        # All extensions compile the same sources with other flags: shared object files would mix them up.
+        build_temp, self.build_temp = self.build_temp, os.path.join(self.build_temp, extension.name)
+        super().build_extension(extension)
+        self.build_temp = build_temp
 
     def run(self):
         super().run()
@@ -25,4 +32,11 @@ class BuildBeside(build_ext):
                 shutil.copyfile(built, beside)
 
 
-setup(cffi_modules=["fable6c/build_kernels.py:ffibuilder"], cmdclass={"build_ext": BuildBeside})
+INSTRUCTION_SETS = ["baseline"]
+if platform.machine() in ("x86_64", "AMD64"):
+    INSTRUCTION_SETS += ["avx2", "avx512", "avx512bf16"]
+
+setup(
+    cffi_modules=[f"fable6c/build_kernels.py:{name}" for name in INSTRUCTION_SETS],
+    cmdclass={"build_ext": BuildKernels},
+)

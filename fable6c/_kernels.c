@@ -1,1 +1,872 @@
+// All kernels of the trainer, in model order, each x_forward beside its x_backward.
+//
+// Legend: B batch, T time, C channels in, O channels out, H GLU hidden, K convolution taps, V vocabulary,
+//         N tokens (= B·T), P = C rounded up to a multiple of 4, S scales of a ternary matrix (1, or O: one for each row), Z size of a scratch buffer.
+// Outputs come first, then saved buffers, inputs, weights, sizes. Gradients of parameters are added to (the caller
+// zeroes them); gradients of activations are written, except where a residual branch joins (rmsnorm_backward).
+//
+// The forward pass follows docs/numerics.md operation by operation; the file is compiled with -ffp-contract=off, and fused
+// multiply-add appears only where a gradient or the optimizer asks for it (FMA below). Loops over threads give each
+// output to one writer and keep the order of every sum, so the number of threads never changes a bit.
+//
+// The file is compiled once for each instruction set (build_kernels.py); fable6c/kernels.py loads the best one.
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "_kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+INLINE size_t blocks(size_t n, size_t block) { return (n + block - 1) / block; }
+INLINE size_t round_up(size_t n, size_t block) { return blocks(n, block) * block; }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The machine
+
+// Whether this CPU can run the kernels compiled for `isa` (the names of build_kernels.py). 0 for an unknown name.
+int cpu_supports(const char *isa) {
+    if (strcmp(isa, "baseline") == 0) return 1;
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vnni");
+    if (strcmp(isa, "avx2") == 0) return avx2;
+    if (strcmp(isa, "avx512") == 0) return avx512;
+    if (strcmp(isa, "avx512bf16") == 0) return avx512 && __builtin_cpu_supports("avx512bf16");
+#endif
+    return 0;
+}
+
+// Asks for `wanted` threads and returns how many there will be: 1 where the compiler had no OpenMP.
+int set_threads(int wanted) {
+#ifdef _OPENMP
+    omp_set_dynamic(0);
+    omp_set_num_threads(wanted);
+    return wanted;
+#else
+    (void)wanted;
+    return 1;
+#endif
+}
+
+// The contiguous share of `count` items, cut at multiples of `grain`, that the calling thread takes in a parallel region.
+INLINE void my_share(size_t count, size_t grain, size_t *from, size_t *to) {
+    size_t thread = 0, threads = 1;
+#ifdef _OPENMP
+    thread = (size_t)omp_get_thread_num();
+    threads = (size_t)omp_get_num_threads();
+#endif
+    size_t grains = blocks(count, grain);
+    *from = min_size(count, grains * thread / threads * grain);
+    *to = min_size(count, grains * (thread + 1) / threads * grain);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Scalar functions of docs/numerics.md (the compiler vectorises the loops around them)
+
+// Round half to even for |x| < 2^22: adding 1.5·2^23 leaves no fraction bits.
+INLINE float nearest(float x) { return (x + 12582912.0f) - 12582912.0f; }
+
+INLINE float exp_f32(float x) {
+    x = x > 80.0f ? 80.0f : x;
+    x = x < -80.0f ? -80.0f : x;
+    float t = x * 1.4426950408889634f, n = nearest(t), f = t - n;
+    float p = ((((0.00132647273f * f + 0.00967151299f) * f + 0.0555073358f) * f + 0.240222424f) * f + 0.693147004f) * f + 1.0f;
+    int32_t bits = ((int32_t)n + 127) << 23;
+    float power;
+    memcpy(&power, &bits, 4);
+    return p * power;
+}
+
+INLINE float sigmoid(float x) { return 1.0f / (1.0f + exp_f32(0.0f - x)); }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Matrix products. One tiling serves three element types. A 32-bit lane holds one f32, two bf16 or four 8-bit numbers of
+// consecutive k, and a step multiplies a broadcast lane of A with a vector of lanes of B:
+//
+//     f32   fused multiply-add                       gradients, machines without bf16
+//     bf16  dot product of pairs into f32            gradients, AVX-512 BF16
+//     int8  dot product of fours into i32            the ternary forward product, exact
+//
+// B is stored in panels of 32 columns, [N/32][K lanes][32], so that a tile streams through it. A tile is MR rows by NR
+// columns of accumulators, all in registers.
+
+#define PANEL 32
+
+#if defined(__AVX512F__)
+#define LANES 16
+#define MR 8
+typedef __m512 vec;
+INLINE vec vec_zero(void) { return _mm512_setzero_ps(); }
+INLINE vec vec_load(const void *p) { return _mm512_loadu_ps(p); }
+INLINE vec vec_broadcast(const void *p) { return _mm512_set1_ps(*(const float *)p); }
+INLINE void vec_store(float *p, vec x) { _mm512_storeu_ps(p, x); }
+INLINE vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+#elif defined(__AVX2__)
+#define LANES 8
+#define MR 6
+typedef __m256 vec;
+INLINE vec vec_zero(void) { return _mm256_setzero_ps(); }
+INLINE vec vec_load(const void *p) { return _mm256_loadu_ps(p); }
+INLINE vec vec_broadcast(const void *p) { return _mm256_broadcast_ss(p); }
+INLINE void vec_store(float *p, vec x) { _mm256_storeu_ps(p, x); }
+INLINE vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+#else
+#define LANES 4
+#define MR 4
+typedef float vec __attribute__((vector_size(16)));
+INLINE vec vec_zero(void) { return (vec){0, 0, 0, 0}; }
+INLINE vec vec_load(const void *p) { vec x; memcpy(&x, p, 16); return x; }
+INLINE vec vec_broadcast(const void *p) { float x = *(const float *)p; return (vec){x, x, x, x}; }
+INLINE void vec_store(float *p, vec x) { memcpy(p, &x, 16); }
+INLINE vec vec_add(vec a, vec b) { return a + b; }
+INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
+#endif
+#define NR (2 * LANES)
+
+// The element type of the gradient products, and how many of its numbers fill a lane.
+#ifdef __AVX512BF16__
+#define PAIR 2
+typedef uint16_t element;
+INLINE element to_element(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    return (element)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);  // round half to even
+}
+INLINE vec gradient_step(vec a, vec b, vec c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
+#else
+#define PAIR 1
+typedef float element;
+INLINE element to_element(float x) { return x; }
+INLINE vec gradient_step(vec a, vec b, vec c) { return vec_fma(a, b, c); }
+#endif
+
+// out (rows, cols ≤ NR) = or += A (rows, K) · B (K, cols); lanes of A lie at a[row·row_step + k·k_step].
+INLINE void gradient_tile(float *out, size_t ld, size_t cols, bool add, const uint32_t *a, size_t row_step, size_t k_step,
+                          const uint32_t *b, size_t K, const size_t rows) {
+    vec acc[MR][2];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++) acc[r][0] = acc[r][1] = vec_zero();
+    for (size_t k = 0; k < K; k++, a += k_step, b += PANEL) {
+        vec b0 = vec_load(b), b1 = vec_load(b + LANES);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++) {
+            vec x = vec_broadcast(a + r * row_step);
+            acc[r][0] = gradient_step(x, b0, acc[r][0]);
+            acc[r][1] = gradient_step(x, b1, acc[r][1]);
+        }
+    }
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++) {
+        float edge[NR], *to = cols == NR ? out + r * ld : edge;
+        if (cols < NR) {
+            memset(edge, 0, sizeof edge);
+            if (add) memcpy(edge, out + r * ld, cols * sizeof(float));
+        }
+        vec_store(to, add ? vec_add(vec_load(to), acc[r][0]) : acc[r][0]);
+        vec_store(to + LANES, add ? vec_add(vec_load(to + LANES), acc[r][1]) : acc[r][1]);
+        if (cols < NR) memcpy(out + r * ld, edge, cols * sizeof(float));
+    }
+}
+
+// Rows [from, to) of out (M, N) = or += A (M, K lanes) · B (panels of K lanes by 32). For one thread; K is cut into
+// blocks whose panel (32·192·4 = 24 KiB) stays in the first-level cache.
+static void gradient_product(float *out, size_t N, bool add, const void *a, size_t row_step, size_t k_step,
+                             const void *b, size_t K, size_t from, size_t to) {
+    const size_t k_block = 192;
+    for (size_t k = 0; k < K; k += k_block) {
+        size_t depth = min_size(k_block, K - k);
+        bool adding = add || k > 0;
+        for (size_t col = 0; col < N; col += NR) {
+            const uint32_t *panel = (const uint32_t *)b + (col / PANEL * K + k) * PANEL + col % PANEL;
+            size_t cols = min_size(NR, N - col), row = from;
+            for (; row + MR <= to; row += MR)
+                gradient_tile(out + row * N + col, N, cols, adding, (const uint32_t *)a + row * row_step + k * k_step,
+                              row_step, k_step, panel, depth, MR);
+            for (; row < to; row++)
+                gradient_tile(out + row * N + col, N, cols, adding, (const uint32_t *)a + row * row_step + k * k_step,
+                              row_step, k_step, panel, depth, 1);
+        }
+    }
+}
+
+// Integer dot products of the forward pass. The instructions want one unsigned operand, so a weight in −4 … 4 (ternary, or the
+// nine levels of the table) is stored as w + OFFSET; Σ q·(w + OFFSET) − OFFSET·Σ q = Σ q·w.
+#define OFFSET 4
+#if defined(__AVX512VNNI__)
+typedef __m512i ivec;
+INLINE ivec int_zero(void) { return _mm512_setzero_si512(); }
+INLINE ivec int_load(const void *p) { return _mm512_loadu_si512(p); }
+INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm512_set1_epi32(x); }
+INLINE ivec int_step(ivec acc, ivec w, ivec x) { return _mm512_dpbusd_epi32(acc, w, x); }
+INLINE ivec int_sum(ivec total, ivec part) { return _mm512_add_epi32(total, part); }
+#define INT_DEPTH SIZE_MAX
+#elif defined(__AVX2__)
+// Pairs of products are at most 2·8·127 = 2,032, so 16 of them fit a 16-bit lane before they must be widened.
+typedef __m256i ivec;
+INLINE ivec int_zero(void) { return _mm256_setzero_si256(); }
+INLINE ivec int_load(const void *p) { return _mm256_loadu_si256(p); }
+INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm256_set1_epi32(x); }
+INLINE ivec int_step(ivec acc, ivec w, ivec x) { return _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, x)); }
+INLINE ivec int_sum(ivec total, ivec part) {
+    return _mm256_add_epi32(total, _mm256_madd_epi16(part, _mm256_set1_epi16(1)));
+}
+#define INT_DEPTH 16
+#elif defined(__SSE2__)
+// Even and odd bytes as 16-bit numbers: SSE2 multiplies those in pairs (pmaddwd).
+typedef __m128i ivec;
+INLINE ivec int_zero(void) { return _mm_setzero_si128(); }
+INLINE ivec int_load(const void *p) { return _mm_loadu_si128(p); }
+INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm_set1_epi32(x); }
+INLINE ivec int_step(ivec acc, ivec w, ivec x) {
+    __m128i even = _mm_madd_epi16(_mm_and_si128(w, _mm_set1_epi16(255)), _mm_srai_epi16(_mm_slli_epi16(x, 8), 8));
+    __m128i odd = _mm_madd_epi16(_mm_srli_epi16(w, 8), _mm_srai_epi16(x, 8));
+    return _mm_add_epi32(acc, _mm_add_epi32(even, odd));
+}
+INLINE ivec int_sum(ivec total, ivec part) { return _mm_add_epi32(total, part); }
+#define INT_DEPTH SIZE_MAX
+#else
+typedef struct { int32_t lane[LANES]; } ivec;
+INLINE ivec int_zero(void) { return (ivec){{0}}; }
+INLINE ivec int_load(const void *p) { ivec x; memcpy(&x, p, sizeof x); return x; }
+INLINE ivec int_broadcast(const void *p) { ivec x; for (int i = 0; i < LANES; i++) memcpy(&x.lane[i], p, 4); return x; }
+INLINE ivec int_step(ivec acc, ivec w, ivec x) {
+    const uint8_t *wb = (const uint8_t *)&w;
+    const int8_t *xb = (const int8_t *)&x;
+    for (int i = 0; i < 4 * LANES; i++) acc.lane[i / 4] += wb[i] * xb[i];
+    return acc;
+}
+INLINE ivec int_sum(ivec total, ivec part) { for (int i = 0; i < LANES; i++) total.lane[i] += part.lane[i]; return total; }
+#define INT_DEPTH SIZE_MAX
+#endif
+
+// sums (rows, NR) = A (rows, K fours) · B (K fours, NR)
+INLINE void int_tile(int32_t *sums, const int8_t *a, size_t row_bytes, const int8_t *b, size_t K, const size_t rows) {
+    ivec total[MR][2];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++) total[r][0] = total[r][1] = int_zero();
+    for (size_t from = 0; from < K; from += min_size(INT_DEPTH, K - from)) {
+        size_t to = from + min_size(INT_DEPTH, K - from);
+        ivec part[MR][2];
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++) part[r][0] = part[r][1] = int_zero();
+        for (size_t k = from; k < to; k++) {
+            ivec b0 = int_load(b + k * PANEL * 4), b1 = int_load(b + (k * PANEL + LANES) * 4);
+#pragma GCC unroll 8
+            for (size_t r = 0; r < rows; r++) {
+                ivec x = int_broadcast(a + r * row_bytes + 4 * k);
+                part[r][0] = int_step(part[r][0], b0, x);
+                part[r][1] = int_step(part[r][1], b1, x);
+            }
+        }
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++) {
+            total[r][0] = int_sum(total[r][0], part[r][0]);
+            total[r][1] = int_sum(total[r][1], part[r][1]);
+        }
+    }
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++) memcpy(sums + r * NR, total[r], sizeof total[r]);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Embedding: a row of the ternary table for each token
+// out (N,C) = weight (V,C)[token] · scale (V)[token]
+
+void embedding_forward(float *out, const int32_t *tokens, const int8_t *weight, const float *scale,
+                       size_t N, size_t C, size_t V) {
+    (void)V;
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        size_t token = (size_t)tokens[n];
+        for (size_t c = 0; c < C; c++) out[n * C + c] = (float)weight[token * C + c] * scale[token];
+    }
+}
+
+// dlatent (V,C)[token] += dout (N,C): straight through the rounding. Threads share the channels, so each row has its order.
+void embedding_backward(float *dlatent, const float *dout, const int32_t *tokens, size_t V, size_t C, size_t N) {
+    (void)V;
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(C, 16, &from, &to);
+        for (size_t n = 0; n < N; n++) {
+            float *row = dlatent + (size_t)tokens[n] * C;
+            for (size_t c = from; c < to; c++) row[c] += dout[n * C + c];
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// RMSNorm: out = (inp · rstd) · gain, rstd = 1 / sqrt(mean(inp²) + 1e-5); rstd (N) is saved
+
+#define NORM_EPS 1e-5f
+
+INLINE float sumsq(const float *x, size_t n) {
+    float lane[16] = {0};
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t j = 0; j < 16; j++) lane[j] += x[i + j] * x[i + j];
+    for (; i < n; i++) lane[i % 16] += x[i] * x[i];
+    for (size_t width = 8; width > 0; width /= 2)
+        for (size_t j = 0; j < width; j++) lane[j] += lane[j + width];
+    return lane[0];
+}
+
+void rmsnorm_forward(float *out, float *rstd, const float *inp, const float *gain, size_t N, size_t C) {
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        const float *x = inp + n * C;
+        float r = 1.0f / sqrtf(sumsq(x, C) / (float)C + NORM_EPS);
+        for (size_t c = 0; c < C; c++) out[n * C + c] = (x[c] * r) * gain[c];
+        rstd[n] = r;
+    }
+}
+
+// dinp (N,C) += r·(dout·gain) − x·r³·mean(dout·gain·x): joins the residual branch. dgain (C) += Σ_n dout·x·r
+void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float *inp, const float *rstd,
+                      const float *gain, size_t N, size_t C) {
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(N, 1, &from, &to);
+        for (size_t n = from; n < to; n++) {
+            const float *x = inp + n * C, *dy = dout + n * C;
+            float r = rstd[n], dot = 0.0f;
+#pragma omp simd reduction(+ : dot)
+            for (size_t c = 0; c < C; c++) dot += dy[c] * gain[c] * x[c];
+            float pull = dot / (float)C * r * r * r;
+            for (size_t c = 0; c < C; c++) dinp[n * C + c] += r * dy[c] * gain[c] - pull * x[c];
+        }
+        my_share(C, 16, &from, &to);
+        for (size_t n = 0; n < N; n++)
+            for (size_t c = from; c < to; c++) dgain[c] += dout[n * C + c] * inp[n * C + c] * rstd[n];
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Activations to int8: q (N, C padded to a multiple of 4 with zeros), s (N): inp ≈ q·s. Straight-through: no backward.
+
+void quantize_forward(int8_t *q, float *s, const float *inp, size_t N, size_t C) {
+    size_t P = round_up(C, 4);
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        const float *x = inp + n * C;
+        int8_t *to = q + n * P;
+        float a = 0.0f;
+#pragma omp simd reduction(max : a)
+        for (size_t c = 0; c < C; c++) a = fabsf(x[c]) > a ? fabsf(x[c]) : a;
+        float inv = a < 1e-30f ? 0.0f : 127.0f / a;
+        for (size_t c = 0; c < C; c++) to[c] = (int8_t)(int32_t)nearest(x[c] * inv);
+        for (size_t c = C; c < P; c++) to[c] = 0;
+        s[n] = a < 1e-30f ? 0.0f : a / 127.0f;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Linear layer with ternary weights (or the nine levels of the table): out (N,O) = [residual (N,O) +] (q (N,C) · weightᵀ (O,C)) · (s (N) · scale (S))
+
+// weight (O,C) = clip(nearest(latent / scale), ±levels), scale (S) = share · mean |latent| of the matrix (S = 1) or of each
+// row (S = O). Ternary: levels 1, share 1; the table: levels 4, share 0.7. Straight-through: no backward.
+void discretize_forward(int8_t *weight, float *scale, const float *latent, float levels, float share,
+                        size_t O, size_t C, size_t S) {
+    enum { PARTS = 64 };  // fixed parts, so that the sum's order does not depend on the threads
+    double part[PARTS] = {0};
+#pragma omp parallel for schedule(static)
+    for (size_t p = 0; p < PARTS; p++)
+        for (size_t o = O * p / PARTS; o < O * (p + 1) / PARTS; o++) {
+            float row = 0.0f;
+#pragma omp simd reduction(+ : row)
+            for (size_t c = 0; c < C; c++) row += fabsf(latent[o * C + c]);
+            if (S > 1) scale[o] = share * row / (float)C;
+            part[p] += row;
+        }
+    if (S == 1) {
+        double total = 0.0;
+        for (size_t p = 0; p < PARTS; p++) total += part[p];
+        scale[0] = share * (float)(total / (double)(O * C));
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t o = 0; o < O; o++) {
+        float spread = scale[S > 1 ? o : 0];
+        for (size_t c = 0; c < C; c++) {
+            float ratio = spread > 0.0f ? latent[o * C + c] / spread : 0.0f;
+            ratio = ratio > levels ? levels : ratio < -levels ? -levels : ratio;
+            weight[o * C + c] = (int8_t)(int32_t)nearest(ratio);
+        }
+    }
+}
+
+// packed (O up to 32, C up to 4): panels of w + OFFSET for the forward product; packed_back (O, C up to 32): panels of w for dinp
+void linear_pack(int8_t *packed, float *packed_back, const int8_t *weight, size_t O, size_t C) {
+    size_t fours = blocks(C, 4), pairs = blocks(O, PAIR);
+    element *back = (element *)packed_back;
+#pragma omp parallel for schedule(static)
+    for (size_t panel = 0; panel < blocks(O, PANEL); panel++) {
+        int8_t *to = packed + panel * fours * PANEL * 4;
+        for (size_t i = 0; i < PANEL; i++) {
+            size_t o = panel * PANEL + i;
+            for (size_t c = 0; c < fours * 4; c++)
+                to[(c / 4 * PANEL + i) * 4 + c % 4] = o < O && c < C ? (int8_t)(weight[o * C + c] + OFFSET) : 0;
+        }
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t pair = 0; pair < pairs; pair++)
+        for (size_t c = 0; c < round_up(C, PANEL); c++)
+            for (size_t i = 0; i < PAIR; i++) {
+                size_t o = pair * PAIR + i;
+                back[((c / PANEL * pairs + pair) * PANEL + c % PANEL) * PAIR + i] =
+                    to_element(o < O && c < C ? (float)weight[o * C + c] : 0.0f);
+            }
+}
+
+void linear_forward_naive(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *weight,
+                          const float *scale, size_t N, size_t O, size_t C, size_t S) {
+    for (size_t n = 0; n < N; n++)
+        for (size_t o = 0; o < O; o++) {
+            int32_t sum = 0;
+            for (size_t c = 0; c < C; c++) sum += weight[o * C + c] * q[n * round_up(C, 4) + c];
+            float y = (float)sum * (s[n] * scale[S > 1 ? o : 0]);
+            out[n * O + o] = residual ? residual[n * O + o] + y : y;
+        }
+}
+
+// Rows [row, row + rows) of a linear_forward for the NR outputs from `col` on.
+INLINE void linear_forward_tile(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
+                                const float *scale, const int32_t *offset, size_t row, size_t col, size_t O, size_t fours,
+                                size_t S, const size_t rows) {
+    int32_t sums[MR * NR];
+    size_t cols = min_size(NR, O - col);
+    int_tile(sums, q + row * fours * 4, fours * 4, packed + (col / PANEL * fours * PANEL + col % PANEL) * 4, fours, rows);
+    for (size_t r = 0; r < rows; r++) {
+        float *to = out + (row + r) * O + col;
+        const float *from = residual ? residual + (row + r) * O + col : NULL;
+        if (cols == NR && S == 1) {
+            float factor = s[row + r] * scale[0];
+            if (from)
+                for (size_t j = 0; j < NR; j++) to[j] = from[j] + (float)(sums[r * NR + j] - offset[r]) * factor;
+            else
+                for (size_t j = 0; j < NR; j++) to[j] = (float)(sums[r * NR + j] - offset[r]) * factor;
+        } else {
+            for (size_t j = 0; j < cols; j++) {
+                float y = (float)(sums[r * NR + j] - offset[r]) * (s[row + r] * scale[S > 1 ? col + j : 0]);
+                to[j] = from ? from[j] + y : y;
+            }
+        }
+    }
+}
+
+void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
+                    const float *scale, size_t N, size_t O, size_t P, size_t S) {
+    enum { CHUNK = 96 };  // rows whose int8 activations stay in the first-level cache while all panels pass by
+    size_t fours = P / 4;
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(N, MR, &from, &to);
+        for (size_t chunk = from; chunk < to; chunk += CHUNK) {
+            size_t end = min_size(chunk + CHUNK, to);
+            int32_t offset[CHUNK];
+            for (size_t n = chunk; n < end; n++) {
+                int32_t sum = 0;
+                for (size_t c = 0; c < fours * 4; c++) sum += q[n * fours * 4 + c];
+                offset[n - chunk] = OFFSET * sum;
+            }
+            for (size_t col = 0; col < O; col += NR) {
+                size_t row = chunk;
+                for (; row + MR <= end; row += MR)
+                    linear_forward_tile(out, residual, q, s, packed, scale, offset + row - chunk, row, col, O, fours, S, MR);
+                for (; row < end; row++)
+                    linear_forward_tile(out, residual, q, s, packed, scale, offset + row - chunk, row, col, O, fours, S, 1);
+            }
+        }
+    }
+}
+
+// dinp (N,C) = (dout (N,O)·scale) · weight; dlatent (O,C) += doutᵀ · (q·s): straight through both roundings
+void linear_backward_naive(float *dinp, float *dlatent, const float *dout, const int8_t *q, const float *s,
+                           const int8_t *weight, const float *scale, size_t N, size_t C, size_t O, size_t S) {
+    size_t P = round_up(C, 4);
+    for (size_t n = 0; n < N; n++)
+        for (size_t c = 0; c < C; c++) {
+            float sum = 0.0f;
+            for (size_t o = 0; o < O; o++) sum += dout[n * O + o] * scale[S > 1 ? o : 0] * (float)weight[o * C + c];
+            dinp[n * C + c] = sum;
+        }
+    for (size_t o = 0; o < O; o++)
+        for (size_t c = 0; c < C; c++)
+            for (size_t n = 0; n < N; n++) dlatent[o * C + c] += dout[n * O + o] * ((float)q[n * P + c] * s[n]);
+}
+
+// The stride of a matrix that is read down its columns: an odd number of cache lines, lest its rows share a cache set.
+INLINE size_t column_stride(size_t n) { return round_up(n, 16) | 16; }
+
+// Floats of scratch for linear_backward: dout twice (by rows, by pairs of tokens) and the activations in panels.
+size_t linear_scratch(size_t N, size_t O, size_t C) {
+    return N * blocks(O, PAIR) + blocks(N, PAIR) * (column_stride(O) + round_up(C, PANEL));
+}
+
+void linear_backward(float *dinp, float *dlatent, const float *dout, const int8_t *q, const float *s,
+                     const float *packed_back, const float *scale, float *scratch,
+                     size_t N, size_t C, size_t O, size_t S, size_t Z) {
+    (void)Z;
+    size_t P = round_up(C, 4), o_pairs = blocks(O, PAIR), n_pairs = blocks(N, PAIR), stride = column_stride(O);
+    element *by_row = (element *)scratch;                                // (N, o_pairs)[PAIR]: dout·scale
+    element *by_pair = (element *)(scratch + N * o_pairs);               // (n_pairs, stride)[PAIR]: dout·s
+    element *panels = (element *)(scratch + N * o_pairs + n_pairs * stride);  // (C/32, n_pairs, 32)[PAIR]: q
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(n_pairs, 1, &from, &to);
+        for (size_t pair = from; pair < to; pair++) {
+            for (size_t i = 0; i < PAIR; i++) {
+                size_t n = pair * PAIR + i;
+                if (n < N) {
+                    element *row = by_row + n * o_pairs * PAIR;
+                    const float *dy = dout + n * O;
+                    if (S > 1)
+                        for (size_t o = 0; o < O; o++) row[o] = to_element(dy[o] * scale[o]);
+                    else
+                        for (size_t o = 0; o < O; o++) row[o] = to_element(dy[o] * scale[0]);
+                    for (size_t o = O; o < o_pairs * PAIR; o++) row[o] = 0;
+                }
+            }
+            // Interleaved pairs of tokens; a missing last token counts as zero.
+            const float *first = dout + pair * PAIR * O, *last = dout + min_size(pair * PAIR + PAIR - 1, N - 1) * O;
+            float first_s = s[pair * PAIR], last_s = pair * PAIR + PAIR - 1 < N ? s[pair * PAIR + PAIR - 1] : 0.0f;
+            element *to_pair = by_pair + pair * stride * PAIR;
+            for (size_t o = 0; o < O; o++) {
+                to_pair[o * PAIR] = to_element(first[o] * first_s);
+                if (PAIR == 2) to_pair[o * PAIR + PAIR - 1] = to_element(last[o] * last_s);
+            }
+            const int8_t *first_q = q + pair * PAIR * P, *last_q = q + min_size(pair * PAIR + PAIR - 1, N - 1) * P;
+            for (size_t c = 0; c < round_up(C, PANEL); c += PANEL) {
+                element *to_panel = panels + (c / PANEL * n_pairs + pair) * PANEL * PAIR;
+                size_t width = min_size(PANEL, C - c);
+                for (size_t j = 0; j < width; j++) {
+                    to_panel[j * PAIR] = to_element((float)first_q[c + j]);
+                    if (PAIR == 2) to_panel[j * PAIR + PAIR - 1] = to_element((float)last_q[c + j]);
+                }
+                for (size_t j = width * PAIR; j < PANEL * PAIR; j++) to_panel[j] = 0;
+            }
+        }
+#pragma omp barrier
+        my_share(N, MR, &from, &to);
+        gradient_product(dinp, C, false, by_row, o_pairs, 1, packed_back, o_pairs, from, to);
+        my_share(O, MR, &from, &to);
+        gradient_product(dlatent, C, true, by_pair, 1, stride, panels, n_pairs, from, to);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Causal depthwise convolution of the first third of inp (B,T,3C): out (B,T,C)[t] = Σ_k weight (C,K)[k] · inp[t − (K−1) + k]
+
+#define CHANNELS 32  // a block of channels: two cache lines of a row, enough for the SIMD width, one thread's share
+#define MAX_TAPS 32
+
+INLINE void conv_forward_block(float *out, const float *inp, const float *weight, size_t T, size_t C, size_t K,
+                               const size_t width) {
+    float taps[MAX_TAPS][CHANNELS];
+    for (size_t k = 0; k < K; k++)
+        for (size_t i = 0; i < width; i++) taps[k][i] = weight[i * K + k];
+    for (size_t t = 0; t < T; t++) {
+        float sum[CHANNELS];
+        // A tap that reaches before the start multiplies a zero, as the engine's empty ring buffer does.
+        for (size_t i = 0; i < width; i++) sum[i] = taps[0][i] * (t + 1 >= K ? inp[(t + 1 - K) * 3 * C + i] : 0.0f);
+        for (size_t k = 1; k < K; k++) {
+            if (t + 1 + k < K) {
+                for (size_t i = 0; i < width; i++) sum[i] += taps[k][i] * 0.0f;
+            } else {
+                const float *x = inp + (t + 1 + k - K) * 3 * C;
+                for (size_t i = 0; i < width; i++) sum[i] += taps[k][i] * x[i];
+            }
+        }
+        for (size_t i = 0; i < width; i++) out[t * C + i] = sum[i];
+    }
+}
+
+void conv_forward(float *out, const float *inp, const float *weight, size_t B, size_t T, size_t C, size_t K) {
+#pragma omp parallel for collapse(2) schedule(static)
+    for (size_t b = 0; b < B; b++)
+        for (size_t block = 0; block < blocks(C, CHANNELS); block++) {
+            size_t c = block * CHANNELS;
+            if (C - c >= CHANNELS)
+                conv_forward_block(out + b * T * C + c, inp + b * T * 3 * C + c, weight + c * K, T, C, K, CHANNELS);
+            else
+                conv_forward_block(out + b * T * C + c, inp + b * T * 3 * C + c, weight + c * K, T, C, K, C - c);
+        }
+}
+
+// dinp (B,T,3C) first third [t] = Σ_k weight[k]·dout[t + K−1−k]; dweight (C,K)[k] += Σ_t dout[t]·inp[t − (K−1) + k]
+INLINE void conv_backward_block(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight,
+                                size_t B, size_t T, size_t C, size_t K, const size_t width) {
+    float taps[MAX_TAPS][CHANNELS], dtaps[MAX_TAPS][CHANNELS];
+    for (size_t k = 0; k < K; k++)
+        for (size_t i = 0; i < width; i++) {
+            taps[k][i] = weight[i * K + k];
+            dtaps[k][i] = 0.0f;
+        }
+    for (size_t b = 0; b < B; b++, dinp += T * 3 * C, dout += T * C, inp += T * 3 * C)
+        for (size_t t = 0; t < T; t++) {
+            float sum[CHANNELS];
+            for (size_t i = 0; i < width; i++) sum[i] = 0.0f;
+            const float *x = inp + t * 3 * C;
+            for (size_t ahead = 0; ahead < min_size(K, T - t); ahead++) {
+                const float *dy = dout + (t + ahead) * C;
+                float *tap = taps[K - 1 - ahead], *dtap = dtaps[K - 1 - ahead];
+                for (size_t i = 0; i < width; i++) {
+                    sum[i] += tap[i] * dy[i];
+                    dtap[i] += dy[i] * x[i];
+                }
+            }
+            for (size_t i = 0; i < width; i++) dinp[t * 3 * C + i] = sum[i];
+        }
+    for (size_t k = 0; k < K; k++)
+        for (size_t i = 0; i < width; i++) dweight[i * K + k] += dtaps[k][i];
+}
+
+void conv_backward(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight,
+                   size_t B, size_t T, size_t C, size_t K) {
+#pragma omp parallel for schedule(static)
+    for (size_t c = 0; c < C; c += CHANNELS) {
+        if (C - c >= CHANNELS)
+            conv_backward_block(dinp + c, dweight + c * K, dout + c, inp + c, weight + c * K, B, T, C, K, CHANNELS);
+        else
+            conv_backward_block(dinp + c, dweight + c * K, dout + c, inp + c, weight + c * K, B, T, C, K, C - c);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Gated linear recurrence, then the gate. u (B,T,3C) holds the products of mix_in: [v, forget, gate].
+//   f = sigmoid(forget + bias (C)); h[t] = c[t] + f·(h[t−1] − c[t]) with c = inp (B,T,C); out = h · sigmoid(gate)
+// Saved for backward: h (B,T,C), and f and sigmoid(gate) in place of their thirds of u.
+
+INLINE void scan_forward_block(float *out, float *h, float *u, const float *inp, const float *bias, size_t T, size_t C,
+                               const size_t width) {
+    float state[CHANNELS] = {0};
+    for (size_t t = 0; t < T; t++) {
+        float *forget = u + t * 3 * C + C, *gate = u + t * 3 * C + 2 * C;
+#pragma omp simd
+        for (size_t i = 0; i < width; i++) {
+            float f = sigmoid(forget[i] + bias[i]), g = sigmoid(gate[i]), c = inp[t * C + i];
+            float s = c + f * (state[i] - c);
+            forget[i] = f;
+            gate[i] = g;
+            state[i] = s;
+            h[t * C + i] = s;
+            out[t * C + i] = s * g;
+        }
+    }
+}
+
+void scan_forward(float *out, float *h, float *u, const float *inp, const float *bias, size_t B, size_t T, size_t C) {
+#pragma omp parallel for collapse(2) schedule(static)
+    for (size_t b = 0; b < B; b++)
+        for (size_t block = 0; block < blocks(C, CHANNELS); block++) {
+            size_t c = block * CHANNELS, at = b * T * C + c;
+            if (C - c >= CHANNELS)
+                scan_forward_block(out + at, h + at, u + b * T * 3 * C + c, inp + at, bias + c, T, C, CHANNELS);
+            else
+                scan_forward_block(out + at, h + at, u + b * T * 3 * C + c, inp + at, bias + c, T, C, C - c);
+        }
+}
+
+// dinp (B,T,C) = d/dc; du (B,T,3C) second and third thirds = d/d(forget, gate) before their sigmoids; dbias (C) +=
+INLINE void scan_backward_block(float *dinp, float *du, float *dbias, const float *dout, const float *h, const float *u,
+                                const float *inp, size_t B, size_t T, size_t C, const size_t width) {
+    float dbias_sum[CHANNELS] = {0};
+    for (size_t b = 0; b < B; b++, dinp += T * C, du += T * 3 * C, dout += T * C, h += T * C, u += T * 3 * C, inp += T * C) {
+        float carry[CHANNELS] = {0};
+        for (size_t t = T; t-- > 0;) {
+            const float *forget = u + t * 3 * C + C, *gate = u + t * 3 * C + 2 * C;
+            float before[CHANNELS] = {0};
+            if (t > 0)
+                for (size_t i = 0; i < width; i++) before[i] = h[(t - 1) * C + i];
+#pragma omp simd
+            for (size_t i = 0; i < width; i++) {
+                float f = forget[i], g = gate[i], dy = dout[t * C + i], c = inp[t * C + i];
+                float dh = dy * g + carry[i];
+                float dforget = dh * (before[i] - c) * f * (1.0f - f);
+                dinp[t * C + i] = dh * (1.0f - f);
+                carry[i] = dh * f;
+                dbias_sum[i] += dforget;
+                du[t * 3 * C + C + i] = dforget;
+                du[t * 3 * C + 2 * C + i] = dy * h[t * C + i] * g * (1.0f - g);
+            }
+        }
+    }
+    for (size_t i = 0; i < width; i++) dbias[i] += dbias_sum[i];
+}
+
+void scan_backward(float *dinp, float *du, float *dbias, const float *dout, const float *h, const float *u,
+                   const float *inp, size_t B, size_t T, size_t C) {
+#pragma omp parallel for schedule(static)
+    for (size_t c = 0; c < C; c += CHANNELS) {
+        if (C - c >= CHANNELS)
+            scan_backward_block(dinp + c, du + c, dbias + c, dout + c, h + c, u + c, inp + c, B, T, C, CHANNELS);
+        else
+            scan_backward_block(dinp + c, du + c, dbias + c, dout + c, h + c, u + c, inp + c, B, T, C, C - c);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// GLU: out (N,H) = (a · sigmoid(a)) · b with inp (N,2H) = [a, b]
+
+void glu_forward(float *out, const float *inp, size_t N, size_t H) {
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        const float *a = inp + n * 2 * H, *b = a + H;
+        float *to = out + n * H;
+#pragma omp simd
+        for (size_t i = 0; i < H; i++) to[i] = (a[i] * sigmoid(a[i])) * b[i];
+    }
+}
+
+void glu_backward(float *dinp, const float *dout, const float *inp, size_t N, size_t H) {
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        const float *a = inp + n * 2 * H, *b = a + H, *dy = dout + n * H;
+        float *da = dinp + n * 2 * H, *db = da + H;
+#pragma omp simd
+        for (size_t i = 0; i < H; i++) {
+            float g = sigmoid(a[i]);
+            da[i] = dy[i] * b[i] * (g + a[i] * g * (1.0f - g));
+            db[i] = dy[i] * (a[i] * g);
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Softmax cross-entropy, forward and backward in one pass: loss (N) in nats; logits (N,V) become
+// d(Σ loss · dloss)/d logits = (softmax − onehot(target)) · dloss
+
+void crossentropy(float *loss, float *logits, const int32_t *targets, float dloss, size_t N, size_t V) {
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        float *row = logits + n * V, top = row[0], total = 0.0f, wanted = row[targets[n]];
+#pragma omp simd reduction(max : top)
+        for (size_t v = 0; v < V; v++) top = row[v] > top ? row[v] : top;
+#pragma omp simd reduction(+ : total)
+        for (size_t v = 0; v < V; v++) {
+            row[v] = exp_f32(row[v] - top);
+            total += row[v];
+        }
+        loss[n] = logf(total) + top - wanted;
+        float factor = dloss / total;
+        for (size_t v = 0; v < V; v++) row[v] *= factor;
+        row[targets[n]] -= dloss;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The optimizer
+
+// Σ values (M)², in fixed parts of 4,096 so that the threads do not change its bits.
+double sum_of_squares(const float *values, size_t M) {
+    enum { PART = 4096, GROUP = 256 };
+    double total = 0.0;
+    for (size_t from = 0; from < M; from += (size_t)PART * GROUP) {
+        double part[GROUP];
+        size_t parts = blocks(min_size((size_t)PART * GROUP, M - from), PART);
+#pragma omp parallel for schedule(static)
+        for (size_t p = 0; p < parts; p++)
+            part[p] = sumsq(values + from + p * PART, min_size(PART, M - from - p * PART));
+        for (size_t p = 0; p < parts; p++) total += part[p];
+    }
+    return total;
+}
+
+// AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101): param, m, v (M); correction = 1 − beta^step; grad is multiplied by grad_scale.
+void adamw_update(float *param, float *m, float *v, const float *grad, float rate, float beta1, float beta2, float eps,
+                  float decay, float correction1, float correction2, float grad_scale, size_t M) {
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < M; i++) {
+        float g = grad[i] * grad_scale;
+        m[i] = beta1 * m[i] + (1.0f - beta1) * g;
+        v[i] = beta2 * v[i] + (1.0f - beta2) * g * g;
+        param[i] -= rate * (m[i] / correction1 / (sqrtf(v[i] / correction2) + eps) + decay * param[i]);
+    }
+}
+
+// out (M,N) = alpha·add + A (M,K) · B (K,N) with B[k][n] = b[k·b_row + n·b_col]; for a whole team of threads.
+// `lanes` is scratch: A by rows (M·K/PAIR) and B in panels (N up to 32 · K/PAIR).
+static void matrix_product(float *out, const float *add, float alpha, const float *a, const float *b, size_t b_row,
+                           size_t b_col, float *lanes, size_t M, size_t N, size_t K) {
+    size_t k_pairs = blocks(K, PAIR);
+    element *a_lanes = (element *)lanes, *b_panels = (element *)(lanes + M * k_pairs);
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(M, 1, &from, &to);
+        for (size_t m = from; m < to; m++)
+            for (size_t k = 0; k < k_pairs * PAIR; k++)
+                a_lanes[m * k_pairs * PAIR + k] = to_element(k < K ? a[m * K + k] : 0.0f);
+        my_share(round_up(N, PANEL), PANEL, &from, &to);
+        for (size_t n = from; n < to; n++)
+            for (size_t k = 0; k < k_pairs * PAIR; k++)
+                b_panels[((n / PANEL * k_pairs + k / PAIR) * PANEL + n % PANEL) * PAIR + k % PAIR] =
+                    to_element(k < K && n < N ? b[k * b_row + n * b_col] : 0.0f);
+#pragma omp barrier
+        my_share(M, MR, &from, &to);
+        if (add)
+            for (size_t i = from * N; i < to * N; i++) out[i] = alpha * add[i];
+        gradient_product(out, N, add != NULL, a_lanes, k_pairs, 1, b_panels, k_pairs, from, to);
+    }
+}
+
+// Floats of scratch for muon_update: two copies of the matrix, two squares of its short side, and the lanes of a product.
+size_t muon_scratch(size_t O, size_t C) {
+    size_t small = min_size(O, C), large = O + C - small;
+    size_t lanes = small * blocks(large, PAIR) + round_up(large, PANEL) * blocks(large, PAIR);
+    return 2 * O * C + 2 * small * small + lanes;
+}
+
+// Muon (Jordan 2024, kellerjordan.github.io/posts/muon): Nesterov momentum, orthogonalised by five Newton-Schulz steps
+// X ← aX + (bA + cA²)X with A = XXᵀ. param, momentum, grad (O,C).
+void muon_update(float *param, float *momentum, const float *grad, float *scratch, float rate, float beta, float decay,
+                 float grad_scale, size_t O, size_t C, size_t Z) {
+    (void)Z;
+    const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
+    size_t small = min_size(O, C), large = O + C - small, M = O * C;
+    bool turned = O > C;  // X is kept wide: its short side is the side of A
+    float *x = scratch, *next = x + M, *gram = next + M, *poly = gram + small * small, *lanes = poly + small * small;
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < M; i++) {
+        float g = grad[i] * grad_scale;
+        momentum[i] = beta * momentum[i] + g;
+        next[i] = g + beta * momentum[i];
+    }
+    float norm = 1.0f / ((float)sqrt(sum_of_squares(next, M)) + 1e-7f);
+#pragma omp parallel for schedule(static)
+    for (size_t o = 0; o < O; o++)
+        for (size_t i = 0; i < C; i++) x[turned ? i * O + o : o * C + i] = next[o * C + i] * norm;
+    for (int step = 0; step < 5; step++) {
+        matrix_product(gram, NULL, 0.0f, x, x, 1, large, lanes, small, small, large);      // A = X Xᵀ
+        matrix_product(poly, gram, b / c, gram, gram, small, 1, lanes, small, small, small);  // bA/c + A²
+        for (size_t i = 0; i < small * small; i++) poly[i] *= c;
+        matrix_product(next, x, a, poly, x, large, 1, lanes, small, large, small);         // aX + (bA + cA²) X
+        float *swap = x;
+        x = next;
+        next = swap;
+    }
+    float step_size = rate * sqrtf(O > C ? (float)O / (float)C : 1.0f);
+#pragma omp parallel for schedule(static)
+    for (size_t o = 0; o < O; o++)
+        for (size_t i = 0; i < C; i++)
+            param[o * C + i] -= step_size * x[turned ? i * O + o : o * C + i] + rate * decay * param[o * C + i];
+}

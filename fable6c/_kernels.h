@@ -1,4 +1,61 @@
 // The only declaration of the C functions: read by C (_kernels.c, _bpe.c) and by cffi (build_kernels.py), so plain
 // prototypes only. Shapes and formulas stand in the .c files.
 
+// ---- _kernels.c: the machine ----
+int cpu_supports(const char *isa);
+int set_threads(int wanted);
+size_t linear_scratch(size_t N, size_t O, size_t C);
+size_t muon_scratch(size_t O, size_t C);
+
+// ---- _kernels.c: the model, in its order ----
+void embedding_forward(float *out, const int32_t *tokens, const int8_t *weight, const float *scale,
+                       size_t N, size_t C, size_t V);
+void embedding_backward(float *dlatent, const float *dout, const int32_t *tokens, size_t V, size_t C, size_t N);
+
+void rmsnorm_forward(float *out, float *rstd, const float *inp, const float *gain, size_t N, size_t C);
+void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float *inp, const float *rstd,
+                      const float *gain, size_t N, size_t C);
+
+void quantize_forward(int8_t *q, float *s, const float *inp, size_t N, size_t C);
+
+void discretize_forward(int8_t *weight, float *scale, const float *latent, float levels, float share,
+                        size_t O, size_t C, size_t S);
+void linear_pack(int8_t *packed, float *packed_back, const int8_t *weight, size_t O, size_t C);
+void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
+                    const float *scale, size_t N, size_t O, size_t P, size_t S);
+void linear_forward_naive(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *weight,
+                          const float *scale, size_t N, size_t O, size_t C, size_t S);
+void linear_backward(float *dinp, float *dlatent, const float *dout, const int8_t *q, const float *s,
+                     const float *packed_back, const float *scale, float *scratch,
+                     size_t N, size_t C, size_t O, size_t S, size_t Z);
+void linear_backward_naive(float *dinp, float *dlatent, const float *dout, const int8_t *q, const float *s,
+                           const int8_t *weight, const float *scale, size_t N, size_t C, size_t O, size_t S);
+
+void conv_forward(float *out, const float *inp, const float *weight, size_t B, size_t T, size_t C, size_t K);
+void conv_backward(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight,
+                   size_t B, size_t T, size_t C, size_t K);
+
+void scan_forward(float *out, float *h, float *u, const float *inp, const float *bias, size_t B, size_t T, size_t C);
+void scan_backward(float *dinp, float *du, float *dbias, const float *dout, const float *h, const float *u,
+                   const float *inp, size_t B, size_t T, size_t C);
+
+void glu_forward(float *out, const float *inp, size_t N, size_t H);
+void glu_backward(float *dinp, const float *dout, const float *inp, size_t N, size_t H);
+
+void crossentropy(float *loss, float *logits, const int32_t *targets, float dloss, size_t N, size_t V);
+
+// ---- _kernels.c: the optimizer ----
+double sum_of_squares(const float *values, size_t M);
+void adamw_update(float *param, float *m, float *v, const float *grad, float rate, float beta1, float beta2, float eps,
+                  float decay, float correction1, float correction2, float grad_scale, size_t M);
+void muon_update(float *param, float *momentum, const float *grad, float *scratch, float rate, float beta, float decay,
+                 float grad_scale, size_t O, size_t C, size_t Z);
+
 // ---- _bpe.c: the merge loop of the tokenizer trainer ----
+size_t bpe_count_pairs(uint32_t *pair, int64_t *pair_count, uint32_t *index, const uint16_t *symbols,
+                       const uint32_t *piece_of, const int64_t *piece_count, size_t N, size_t index_size);
+size_t bpe_best_pair(const uint32_t *pair, const int64_t *pair_count, const uint8_t *token_length, size_t pairs,
+                     size_t longest, int64_t least);
+size_t bpe_merge(uint16_t *symbols, uint32_t *pair, int64_t *pair_count, uint32_t *index, const uint32_t *piece_of,
+                 const int64_t *piece_count, size_t N, size_t pairs, size_t index_size,
+                 uint16_t left, uint16_t right, uint16_t merged);

@@ -1,0 +1,155 @@
+"""The C kernels as Python functions: checked arguments in, C loops inside.
+
+Importing chooses the instruction set: the best that this CPU has, or the one that the environment variable FABLE6C_ISA names.
+`kernels.rmsnorm_forward(out, rstd, inp, gain)` checks every array (dtype, shape, contiguity) against the signature
+below, derives the sizes from the shapes and calls C. `bind("rmsnorm_forward", ...)` checks once and returns the
+call for a training loop that uses the same arrays in every step.
+"""
+
+import functools
+import importlib
+import os
+from typing import Callable, List
+
+import numpy as np
+
+from .errors import UsageError, UserError
+
+# From best to worst: the names that FABLE6C_ISA takes, and the modules of build_kernels.py.
+INSTRUCTION_SETS = {
+    "avx512bf16": "_lib_avx512bf16",
+    "avx512": "_lib_avx512",
+    "avx2": "_lib_avx2",
+    "baseline": "_lib",
+}
+
+# name: arguments in C's order. `dtype(shape)`: a letter is a size, 3C a multiple, C~4 a size rounded up; `?` may be None;
+# a bare dtype is a scalar. Sizes follow in C's order after "|". Legend of the letters: _kernels.c.
+SIGNATURES = {
+    "embedding_forward": "out:f32(N,C) tokens:i32(N) weight:i8(V,C) scale:f32(V) | N C V",
+    "embedding_backward": "dlatent:f32(V,C) dout:f32(N,C) tokens:i32(N) | V C N",
+    "rmsnorm_forward": "out:f32(N,C) rstd:f32(N) inp:f32(N,C) gain:f32(C) | N C",
+    "rmsnorm_backward": "dinp:f32(N,C) dgain:f32(C) dout:f32(N,C) inp:f32(N,C) rstd:f32(N) gain:f32(C) | N C",
+    "quantize_forward": "q:i8(N,C~4) s:f32(N) inp:f32(N,C) | N C",
+    "discretize_forward": "weight:i8(O,C) scale:f32(S) latent:f32(O,C) levels:float share:float | O C S",
+    "linear_pack": "packed:i8(O~32,C~4) packed_back:f32(O,C~32) weight:i8(O,C) | O C",
+    "linear_forward": "out:f32(N,O) residual:f32(N,O)? q:i8(N,P) s:f32(N) packed:i8(O~32,P) scale:f32(S) | N O P S",
+    "linear_forward_naive": "out:f32(N,O) residual:f32(N,O)? q:i8(N,C~4) s:f32(N) weight:i8(O,C) scale:f32(S) | N O C S",
+    "linear_backward": "dinp:f32(N,C) dlatent:f32(O,C) dout:f32(N,O) q:i8(N,C~4) s:f32(N) packed_back:f32(O,C~32) "
+    "scale:f32(S) scratch:f32(Z) | N C O S Z",
+    "linear_backward_naive": "dinp:f32(N,C) dlatent:f32(O,C) dout:f32(N,O) q:i8(N,C~4) s:f32(N) weight:i8(O,C) "
+    "scale:f32(S) | N C O S",
+    "conv_forward": "out:f32(B,T,C) inp:f32(B,T,3C) weight:f32(C,K) | B T C K",
+    "conv_backward": "dinp:f32(B,T,3C) dweight:f32(C,K) dout:f32(B,T,C) inp:f32(B,T,3C) weight:f32(C,K) | B T C K",
+    "scan_forward": "out:f32(B,T,C) h:f32(B,T,C) u:f32(B,T,3C) inp:f32(B,T,C) bias:f32(C) | B T C",
+    "scan_backward": "dinp:f32(B,T,C) du:f32(B,T,3C) dbias:f32(C) dout:f32(B,T,C) h:f32(B,T,C) u:f32(B,T,3C) "
+    "inp:f32(B,T,C) | B T C",
+    "glu_forward": "out:f32(N,H) inp:f32(N,2H) | N H",
+    "glu_backward": "dinp:f32(N,2H) dout:f32(N,H) inp:f32(N,2H) | N H",
+    "crossentropy": "loss:f32(N) logits:f32(N,V) targets:i32(N) dloss:float | N V",
+    "sum_of_squares": "values:f32(M) | M",
+    "adamw_update": "param:f32(M) m:f32(M) v:f32(M) grad:f32(M) rate:float beta1:float beta2:float eps:float "
+    "decay:float correction1:float correction2:float grad_scale:float | M",
+    "muon_update": "param:f32(O,C) momentum:f32(O,C) grad:f32(O,C) scratch:f32(Z) rate:float beta:float decay:float "
+    "grad_scale:float | O C Z",
+}
+
+DTYPES = {"f32": np.dtype(np.float32), "i32": np.dtype(np.int32), "i8": np.dtype(np.int8)}
+POINTERS = {"f32": "float[]", "i32": "int32_t[]", "i8": "int8_t[]"}
+
+
+def _load(wanted: str):
+    """The extension module for the wanted instruction set ("" = the best one) and its name."""
+    try:
+        baseline = importlib.import_module("fable6c._lib")
+    except ImportError as error:
+        raise UserError(
+            f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed"
+        ) from None
+    if wanted and wanted not in INSTRUCTION_SETS:
+        raise UsageError(f"FABLE6C_ISA={wanted}: unknown instruction set; use one of {', '.join(INSTRUCTION_SETS)}")
+    for name, module in INSTRUCTION_SETS.items():
+        if name == (wanted or name) and baseline.lib.cpu_supports(name.encode()):
+            return importlib.import_module(f"fable6c.{module}"), name
+    raise UserError(f"FABLE6C_ISA={wanted}: this CPU does not have it; unset the variable or use FABLE6C_ISA=baseline")
+
+
+_module, ISA = _load(os.environ.get("FABLE6C_ISA", ""))
+_lib, _ffi = _module.lib, _module.ffi
+
+
+def set_threads(wanted: int) -> int:
+    """Let the kernels use `wanted` threads; returns how many there are (1 in a build without OpenMP)."""
+    return _lib.set_threads(wanted)
+
+
+def linear_scratch(tokens: int, outputs: int, inputs: int) -> np.ndarray:
+    """The scratch array (Z) that `linear_backward` of these sizes needs."""
+    return np.empty(_lib.linear_scratch(tokens, outputs, inputs), np.float32)
+
+
+def muon_scratch(outputs: int, inputs: int) -> np.ndarray:
+    """The scratch array (Z) that `muon_update` of a matrix (outputs, inputs) needs."""
+    return np.empty(_lib.muon_scratch(outputs, inputs), np.float32)
+
+
+class _Argument:
+    """One parsed argument of a signature."""
+
+    def __init__(self, text: str):
+        self.name, kind = text.split(":")
+        self.optional = kind.endswith("?")
+        self.dtype, _, shape = kind.rstrip("?").rstrip(")").partition("(")
+        self.sizes: List[str] = shape.split(",") if shape else []
+
+
+@functools.lru_cache(maxsize=None)
+def _signature(function: str):
+    arguments, _, sizes = SIGNATURES[function].partition("|")
+    return [_Argument(text) for text in arguments.split()], sizes.split()
+
+
+def _size(text: str, known: dict) -> int:
+    """The value of a size expression: C, 3C or C~4 (rounded up to a multiple of 4)."""
+    name, _, multiple = text.partition("~")
+    value = int(name[:-1] or 1) * known[name[-1]]
+    return -(-value // int(multiple)) * int(multiple) if multiple else value
+
+
+def bind(function: str, *values) -> Callable[[], object]:
+    """Check `values` against the signature of `function` and return the call that runs it on them, any number of times.
+
+    Raises TypeError or ValueError that names the argument. The arrays must stay alive as long as the call is used: it
+    keeps them.
+    """
+    arguments, sizes = _signature(function)
+    if len(values) != len(arguments):
+        raise TypeError(f"{function}: expected {len(arguments)} arguments, got {len(values)}")
+    known: dict = {}
+    for argument, value in zip(arguments, values):  # the first plain letter for each size fixes it
+        if argument.sizes and value is not None and getattr(value, "ndim", None) == len(argument.sizes):
+            for size, extent in zip(argument.sizes, value.shape):
+                if len(size) == 1:
+                    known.setdefault(size, extent)
+    passed: list = []
+    for argument, value in zip(arguments, values):
+        if not argument.sizes:
+            passed.append(float(value))
+        elif value is None and argument.optional:
+            passed.append(_ffi.NULL)
+        else:
+            shape = tuple(_size(size, known) for size in argument.sizes)
+            if not isinstance(value, np.ndarray) or value.dtype != DTYPES[argument.dtype] or value.shape != shape:
+                found = f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+                raise ValueError(f"{function}: {argument.name}: expected {shape} {DTYPES[argument.dtype]}, got {found}")
+            if not value.flags.c_contiguous:
+                raise ValueError(f"{function}: {argument.name}: expected a C-contiguous array")
+            passed.append(_ffi.from_buffer(POINTERS[argument.dtype], value))
+    return functools.partial(getattr(_lib, function), *passed, *(known[size] for size in sizes))
+
+
+def __getattr__(function: str):
+    """`kernels.NAME(*arguments)` checks and calls at once."""
+    if function in SIGNATURES:
+        return lambda *values: bind(function, *values)()
+    raise AttributeError(f"module 'fable6c.kernels' has no attribute '{function}'")

@@ -1,0 +1,397 @@
+"""Every kernel against a float64 NumPy oracle, its backward against finite differences, at awkward sizes.
+
+The kernels run in the instruction set of this process; `test_instruction_sets` runs this file again for each other one that the
+CPU has.
+"""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fable6c import kernels
+
+SIZES = [1, 2, 3, 15, 16, 17, 129]
+BF16 = kernels.ISA == "avx512bf16"
+# A gradient product rounds the gradient to bf16 where the instruction set multiplies bf16 (the other factor, ternary or int8,
+# is exact): at most 2^-8 of each term's magnitude, besides the rounding of the f32 sums.
+PRODUCT_ROUNDING = (2**-8 if BF16 else 0) + 2e-6
+
+
+def rng(*seed):
+    return np.random.default_rng([7, *seed])
+
+
+def normal(random, *shape):
+    return random.standard_normal(shape).astype(np.float32)
+
+
+def zeros(*shape, dtype=np.float32):
+    return np.zeros(shape, dtype)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def assert_close(actual, expected, tolerance=2e-5):
+    """Largest error relative to the largest expected value."""
+    expected = np.asarray(expected, np.float64)
+    scale = max(np.abs(expected).max(), 1e-30)
+    error = np.abs(np.asarray(actual, np.float64) - expected).max() / scale
+    assert error <= tolerance, f"relative error {error:.2e}, allowed {tolerance:.0e}"
+
+
+def assert_product(actual, expected, magnitude, rounding):
+    """Each error against the sum of the magnitudes of the products that were added up."""
+    excess = np.abs(actual - expected) / magnitude
+    assert excess.max() <= rounding, f"error {excess.max():.2e} of the terms, allowed {rounding:.0e}"
+
+
+def numeric_gradient(function, x, weights, epsilon=1e-5):
+    """d(Σ weights · function(x)) / dx by central differences in float64."""
+    x = np.array(x, np.float64)
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        kept = x[index]
+        x[index] = kept + epsilon
+        above = (weights * function(x)).sum()
+        x[index] = kept - epsilon
+        below = (weights * function(x)).sum()
+        x[index] = kept
+        gradient[index] = (above - below) / (2 * epsilon)
+    return gradient
+
+
+# ---- the oracles: the formulas of docs/numerics.md in float64 ----
+
+
+def rmsnorm_oracle(x, gain):
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * gain
+
+
+def conv_oracle(v, weight):
+    taps = weight.shape[1]
+    padded = np.concatenate([np.zeros((v.shape[0], taps - 1, v.shape[2])), v], 1)
+    return sum(padded[:, k : k + v.shape[1]] * weight[:, k] for k in range(taps))
+
+
+def scan_oracle(c, forget, gate, bias):
+    f, h, out = sigmoid(forget + bias), np.zeros(c.shape[::2]), []
+    for t in range(c.shape[1]):
+        h = f[:, t] * h + (1 - f[:, t]) * c[:, t]
+        out.append(h)
+    return np.stack(out, 1) * sigmoid(gate)
+
+
+def glu_oracle(x):
+    a, b = np.split(x, 2, -1)
+    return a * sigmoid(a) * b
+
+
+def quantized(random, n, c):
+    """Random activations and their int8 form: q padded, s, and the float64 values q·s."""
+    x = normal(random, n, c)
+    q, s = zeros(n, -(-c // 4) * 4, dtype=np.int8), zeros(n)
+    kernels.quantize_forward(q, s, x)
+    return q, s, q[:, :c].astype(np.float64) * s[:, None]
+
+
+def discrete(random, o, c, scales):
+    """A random ternary matrix, with `scales` > 1 one of nine levels: weight, scale and its two packed forms."""
+    weight, scale = zeros(o, c, dtype=np.int8), zeros(scales)
+    kernels.discretize_forward(weight, scale, normal(random, o, c), *((4, 0.7) if scales > 1 else (1, 1)))
+    packed, back = zeros(-(-o // 32) * 32, -(-c // 4) * 4, dtype=np.int8), zeros(o, -(-c // 32) * 32)
+    kernels.linear_pack(packed, back, weight)
+    return weight, scale, packed, back
+
+
+# ---- the tests ----
+
+
+@pytest.mark.parametrize("c", SIZES)
+def test_embedding(c):
+    random = rng(c)
+    weight, scale = random.integers(-1, 2, (5, c)).astype(np.int8), normal(random, 5)
+    tokens = np.array([3, 0, 3, 4, 3], np.int32)
+    out = zeros(5, c)
+    kernels.embedding_forward(out, tokens, weight, scale)
+    assert np.array_equal(out, weight[tokens] * scale[tokens][:, None])
+    dout, gradient = normal(random, 5, c), np.ones((5, c), np.float32)
+    kernels.embedding_backward(gradient, dout, tokens)
+    expected = np.ones((5, c))
+    np.add.at(expected, tokens, dout)
+    assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("n,c", [(n, c) for n in (1, 3, 17) for c in SIZES])
+def test_rmsnorm(n, c):
+    random = rng(n, c)
+    x, gain, dout = normal(random, n, c), normal(random, c), normal(random, n, c)
+    out, rstd = zeros(n, c), zeros(n)
+    kernels.rmsnorm_forward(out, rstd, x, gain)
+    assert_close(out, rmsnorm_oracle(x.astype(np.float64), gain), 1e-6)
+    dinp, dgain = np.ones((n, c), np.float32), np.ones(c, np.float32)  # ones: both are added to
+    kernels.rmsnorm_backward(dinp, dgain, dout, x, rstd, gain)
+    assert_close(dinp, 1 + numeric_gradient(lambda x: rmsnorm_oracle(x, gain), x, dout))
+    assert_close(dgain, 1 + numeric_gradient(lambda g: rmsnorm_oracle(x.astype(np.float64), g), gain, dout))
+
+
+@pytest.mark.parametrize("c", SIZES)
+def test_quantize(c):
+    x = normal(rng(c), 4, c)
+    x[1] = 0.0
+    x[2] = 1e-31
+    x[3, 0] = 1e30
+    q, s = np.full((4, -(-c // 4) * 4), 99, np.int8), zeros(4)
+    kernels.quantize_forward(q, s, x)
+    top = np.abs(x).max(1)
+    inverse = np.divide(np.float32(127), top, out=np.zeros_like(top), where=top >= 1e-30)
+    assert np.array_equal(q[:, :c], np.rint(x * inverse[:, None]))
+    assert np.array_equal(s, np.where(top < 1e-30, np.float32(0), top / np.float32(127)))
+    assert not q[:, c:].any() and not q[1:3].any()
+
+
+def test_quantize_rounds_half_to_even():
+    x = np.array([[127, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 126.5]], np.float32)
+    q, s = zeros(1, 8, dtype=np.int8), zeros(1)
+    kernels.quantize_forward(q, s, x)
+    assert q[0].tolist() == [127, 0, 2, 2, 0, -2, -2, 126] and s[0] == 1
+
+
+@pytest.mark.parametrize("rows,levels,share", [(False, 1, 1.0), (True, 1, 1.0), (True, 4, 0.7)])
+@pytest.mark.parametrize("o,c", [(1, 1), (1, 7), (5, 3), (17, 129), (70, 64)])
+def test_discretize(o, c, rows, levels, share):
+    latent = normal(rng(o, c), o, c)
+    weight, scale = zeros(o, c, dtype=np.int8), zeros(o if rows else 1)
+    kernels.discretize_forward(weight, scale, latent, levels, share)
+    mean = np.abs(latent.astype(np.float64)).mean(1 if rows else None).reshape(-1)
+    assert_close(scale, share * mean, 1e-6)
+    spread = scale[:, None] if rows and o > 1 else scale[0]
+    assert np.array_equal(weight, np.clip(np.rint(latent / spread), -levels, levels))
+
+
+def test_discretize_zeros():
+    weight, scale = np.ones((3, 4), np.int8), np.ones(1, np.float32)
+    kernels.discretize_forward(weight, scale, zeros(3, 4), 1, 1)
+    assert not weight.any() and scale[0] == 0
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("n,o,c,rows", [(n, o, c, n == 2) for n in (1, 2, 9, 17) for o in (1, 16, 33, 129) for c in (1, 4, 17, 129, 640)])
+def test_linear_forward(n, o, c, rows, residual):
+    """The fast product has the bits of the naive one, and both are the exact integer sum."""
+    random = rng(n, o, c)
+    q, s, _ = quantized(random, n, c)
+    weight, scale, packed, _ = discrete(random, o, c, o if rows else 1)
+    if n == 9:  # the largest sums that there can be
+        q[:, :c], weight[:] = -127, 4
+        kernels.linear_pack(packed, zeros(o, -(-c // 32) * 32), weight)
+    before = normal(random, n, o) if residual else None
+    fast, naive = zeros(n, o), zeros(n, o)
+    kernels.linear_forward(fast, before, q, s, packed, scale)
+    kernels.linear_forward_naive(naive, before, q, s, weight, scale)
+    factor = s[:, None] * (scale[None] if rows and o > 1 else scale[0])
+    expected = (q[:, :c].astype(np.int64) @ weight.T.astype(np.int64)).astype(np.float32) * factor
+    assert np.array_equal(naive, expected if before is None else before + expected)
+    assert np.array_equal(fast, naive)
+
+
+@pytest.mark.parametrize("n,o,c,rows", [(n, o, c, n == 2) for n in (1, 2, 9, 33) for o in (1, 15, 129) for c in (1, 17, 129)] + [(500, 40, 70, False)])
+def test_linear_backward(n, o, c, rows):
+    """The product is linear in q·s and in the weight, so its exact gradient is a float64 product."""
+    random = rng(n, o, c)
+    q, s, x = quantized(random, n, c)
+    weight, scale, _, back = discrete(random, o, c, o if rows else 1)
+    dout = normal(random, n, o)
+    dinp, dlatent = zeros(n, c), np.ones((o, c), np.float32)
+    kernels.linear_backward(dinp, dlatent, dout, q, s, back, scale, kernels.linear_scratch(n, o, c))
+    real = weight * (scale[:, None] if rows and o > 1 else scale[0]).astype(np.float64)
+    exact = dout.astype(np.float64)
+    dinp_size, dlatent_size = np.abs(exact) @ np.abs(real) + 1e-30, 1 + np.abs(exact).T @ np.abs(x)
+    assert_product(dinp, exact @ real, dinp_size, PRODUCT_ROUNDING)
+    assert_product(dlatent, 1 + exact.T @ x, dlatent_size, PRODUCT_ROUNDING)
+    naive_dinp, naive_dlatent = zeros(n, c), np.ones((o, c), np.float32)
+    kernels.linear_backward_naive(naive_dinp, naive_dlatent, dout, q, s, weight, scale)
+    assert_product(naive_dinp, exact @ real, dinp_size, 1e-5)
+    assert_product(naive_dlatent, 1 + exact.T @ x, dlatent_size, 1e-5)
+
+
+@pytest.mark.parametrize("b,t,c,k", [(1, 1, 1, 1), (2, 3, 3, 4), (1, 4, 17, 4), (2, 5, 33, 4), (1, 9, 64, 8), (2, 6, 31, 2)])
+def test_conv(b, t, c, k):
+    random = rng(b, t, c, k)
+    u, weight, dout = normal(random, b, t, 3 * c), normal(random, c, k), normal(random, b, t, c)
+    out = zeros(b, t, c)
+    kernels.conv_forward(out, u, weight)
+    v = u[:, :, :c].astype(np.float64)
+    assert_close(out, conv_oracle(v, weight), 1e-6)
+    du, dweight = np.full_like(u, 9), np.ones_like(weight)
+    kernels.conv_backward(du, dweight, dout, u, weight)
+    assert_close(du[:, :, :c], numeric_gradient(lambda v: conv_oracle(v, weight), v, dout))
+    assert_close(dweight, 1 + numeric_gradient(lambda w: conv_oracle(v, w), weight, dout))
+    assert (du[:, :, c:] == 9).all(), "the other two thirds belong to scan_backward"
+
+
+@pytest.mark.parametrize("b,t,c", [(1, 1, 1), (2, 3, 2), (1, 7, 17), (2, 4, 33), (1, 2, 64)])
+def test_scan(b, t, c):
+    random = rng(b, t, c)
+    u, inp, bias, dout = normal(random, b, t, 3 * c), normal(random, b, t, c), normal(random, c), normal(random, b, t, c)
+    forget, gate = u[:, :, c : 2 * c].astype(np.float64), u[:, :, 2 * c :].astype(np.float64)
+    saved, out, h = u.copy(), zeros(b, t, c), zeros(b, t, c)
+    kernels.scan_forward(out, h, saved, inp, bias)
+    assert_close(out, scan_oracle(inp.astype(np.float64), forget, gate, bias), 2e-6)
+    du, dinp, dbias = np.full_like(u, 9), zeros(b, t, c), np.ones(c, np.float32)
+    kernels.scan_backward(dinp, du, dbias, dout, h, saved, inp)
+    assert_close(dinp, numeric_gradient(lambda x: scan_oracle(x, forget, gate, bias), inp, dout))
+    assert_close(du[:, :, c : 2 * c], numeric_gradient(lambda x: scan_oracle(inp, x, gate, bias), forget, dout))
+    assert_close(du[:, :, 2 * c :], numeric_gradient(lambda x: scan_oracle(inp, forget, x, bias), gate, dout))
+    assert_close(dbias, 1 + numeric_gradient(lambda x: scan_oracle(inp, forget, gate, x), bias, dout))
+    assert (du[:, :, :c] == 9).all(), "the first third belongs to conv_backward"
+
+
+@pytest.mark.parametrize("h", SIZES)
+def test_glu(h):
+    random = rng(h)
+    x, dout = 3 * normal(random, 3, 2 * h), normal(random, 3, h)
+    out, dinp = zeros(3, h), zeros(3, 2 * h)
+    kernels.glu_forward(out, x)
+    assert_close(out, glu_oracle(x.astype(np.float64)), 2e-6)
+    kernels.glu_backward(dinp, dout, x)
+    assert_close(dinp, numeric_gradient(glu_oracle, x, dout))
+
+
+@pytest.mark.parametrize("v", SIZES)
+def test_crossentropy(v):
+    random = rng(v)
+    logits, targets = 5 * normal(random, 4, v), random.integers(0, v, 4).astype(np.int32)
+
+    def oracle(x):
+        top = x.max(1, keepdims=True)
+        return np.log(np.exp(x - top).sum(1)) + top[:, 0] - x[np.arange(4), targets]
+
+    loss, gradient = zeros(4), logits.copy()
+    kernels.crossentropy(loss, gradient, targets, 0.25)
+    assert np.abs(loss - oracle(logits.astype(np.float64))).max() < 1e-5
+    assert np.abs(gradient - numeric_gradient(oracle, logits, np.full(4, 0.25))).max() < 1e-6
+
+
+def test_adamw():
+    random = rng(1)
+    param, m, v, grad = (normal(random, 37) for _ in range(4))
+    v = np.abs(v)
+    p, m2, v2, g = (x.astype(np.float64) for x in (param, m, v, grad * np.float32(0.5)))
+    m2, v2 = 0.9 * m2 + 0.1 * g, 0.99 * v2 + 0.01 * g * g
+    expected = p - 0.1 * (m2 / 0.3 / (np.sqrt(v2 / 0.4) + 1e-8) + 0.02 * p)
+    kernels.adamw_update(param, m, v, grad, 0.1, 0.9, 0.99, 1e-8, 0.02, 0.3, 0.4, 0.5)
+    assert_close(param, expected, 1e-5)
+    assert_close(m, m2)
+    assert_close(v, v2)
+
+
+@pytest.mark.parametrize("o,c", [(1, 1), (3, 5), (5, 3), (17, 40), (129, 33), (64, 64)])
+def test_muon(o, c):
+    """Against five Newton-Schulz steps in float64; the update's singular values are near one."""
+    random = rng(o, c)
+    param, momentum, grad = (normal(random, o, c) for _ in range(3))
+    before, after = param.astype(np.float64), 0.95 * momentum.astype(np.float64) + grad
+    x = grad + 0.95 * after
+    x /= np.linalg.norm(x)
+    for _ in range(5):
+        gram = x @ x.T if o <= c else x.T @ x
+        poly = -4.7750 * gram + 2.0315 * gram @ gram
+        x = 3.4445 * x + (poly @ x if o <= c else x @ poly)
+    kernels.muon_update(param, momentum, grad, kernels.muon_scratch(o, c), 0.1, 0.95, 0.2, 1.0)
+    assert_close(momentum, after)
+    update = (before - param - 0.1 * 0.2 * before) / (0.1 * max(1, o / c) ** 0.5)
+    # The steps amplify a small singular value, and with it bf16's rounding, up to 3.4 times each.
+    assert_close(update, x, 0.15 if BF16 else 2e-4)
+    if min(o, c) > 1:
+        values = np.linalg.svd(update, compute_uv=False)
+        assert values.max() < 1.3 and np.median(values) > 0.5
+
+
+def test_sum_of_squares():
+    x = normal(rng(3), 1_200_001)
+    assert abs(kernels.sum_of_squares(x) / (x.astype(np.float64) ** 2).sum() - 1) < 1e-6
+
+
+def test_wrong_arguments_are_named():
+    inp, gain, rstd = zeros(4, 8), zeros(8), zeros(4)
+    with pytest.raises(ValueError, match=r"gain: expected \(8,\) float32, got \(7,\) float32"):
+        kernels.rmsnorm_forward(zeros(4, 8), rstd, inp, zeros(7))
+    with pytest.raises(ValueError, match="inp: expected .* float32, got .* float64"):
+        kernels.rmsnorm_forward(zeros(4, 8), rstd, zeros(4, 8, dtype=np.float64), gain)
+    with pytest.raises(ValueError, match="inp: expected a C-contiguous array"):
+        kernels.rmsnorm_forward(zeros(4, 8), rstd, zeros(8, 4).T, gain)
+    with pytest.raises(ValueError, match="inp: expected .* got NoneType"):
+        kernels.rmsnorm_forward(zeros(4, 8), rstd, None, gain)
+    with pytest.raises(TypeError, match="expected 4 arguments, got 1"):
+        kernels.rmsnorm_forward(inp)
+
+
+THREADS = """
+import hashlib, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from fable6c import kernels
+from test_kernels import normal, quantized, discrete, zeros, rng
+kernels.set_threads(int(sys.argv[2]))
+random, digest = rng(9), hashlib.sha256()
+n, o, c, b, t = 70, 100, 75, 2, 35
+q, s, x = quantized(random, n, c)
+weight, scale, packed, back = discrete(random, o, c, 1)
+out, dinp, dlatent, dout = zeros(n, o), zeros(n, c), zeros(o, c), normal(random, n, o)
+kernels.linear_forward(out, None, q, s, packed, scale)
+kernels.linear_backward(dinp, dlatent, dout, q, s, back, scale, kernels.linear_scratch(n, o, c))
+x, gain = normal(random, n, c), normal(random, c)
+y, rstd, dx, dgain = zeros(n, c), zeros(n), zeros(n, c), zeros(c)
+kernels.rmsnorm_forward(y, rstd, x, gain)
+kernels.rmsnorm_backward(dx, dgain, y, x, rstd, gain)
+u, taps, bias = normal(random, b, t, 3 * c), normal(random, c, 4), normal(random, c)
+conv, h, z = zeros(b, t, c), zeros(b, t, c), zeros(b, t, c)
+du, dc, dtaps, dbias = zeros(b, t, 3 * c), zeros(b, t, c), zeros(c, 4), zeros(c)
+kernels.conv_forward(conv, u, taps)
+kernels.scan_forward(z, h, u, conv, bias)
+kernels.scan_backward(dc, du, dbias, x.reshape(b, t, c), h, u, conv)
+kernels.conv_backward(du, dtaps, dc, u, taps)
+table, tokens = zeros(50, c), (np.arange(n) % 7).astype(np.int32)
+kernels.embedding_backward(table, x, tokens)
+param, momentum = normal(random, o, c), zeros(o, c)
+kernels.muon_update(param, momentum, dlatent, kernels.muon_scratch(o, c), 0.1, 0.9, 0.1, 1.0)
+loss, logits = zeros(n), out.copy()
+kernels.crossentropy(loss, logits, tokens, 0.1)
+for array in (scale, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
+    digest.update(array.tobytes())
+print(digest.hexdigest(), kernels.sum_of_squares(normal(random, 100_000)))
+"""
+
+
+def test_threads_do_not_change_bits():
+    here = os.path.dirname(__file__)
+    digests = {
+        subprocess.run([sys.executable, "-c", THREADS, here, threads], capture_output=True, text=True, check=True).stdout
+        for threads in ("1", "2", "3")
+    }
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("isa", [isa for isa in kernels.INSTRUCTION_SETS if isa != kernels.ISA])
+@pytest.mark.skipif("FABLE6C_ISA" in os.environ, reason="one instruction set was asked for")
+def test_instruction_sets(isa):
+    """This whole file once more in each other instruction set."""
+    environment = dict(os.environ, FABLE6C_ISA=isa)
+    probe = subprocess.run([sys.executable, "-c", "import fable6c.kernels"], env=environment, capture_output=True, text=True)
+    if "this CPU does not have it" in probe.stderr:
+        pytest.skip(f"this CPU does not have {isa}")
+    run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", __file__], env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-3000:]
+
+
+def test_unknown_instruction_set():
+    environment = dict(os.environ, FABLE6C_ISA="sse9")
+    run = subprocess.run(
+        [sys.executable, "-c", "import fable6c.kernels"], env=environment, capture_output=True, text=True
+    )
+    assert run.returncode != 0 and "FABLE6C_ISA=sse9: unknown instruction set; use one of avx512bf16" in run.stderr
