@@ -1,0 +1,86 @@
+"""Checkpoints: named arrays and a JSON description in one file, written atomically, checked by SHA-256, without pickle.
+
+    magic (8 bytes) | u64 size of the description | description (JSON) | the arrays, one after the other | SHA-256 of all before
+
+`save` keeps the previous checkpoint beside the new one, and `load` takes the newest that is whole: a power cut in the
+middle of a save, or a damaged file, costs at most the time since the save before.
+"""
+
+import hashlib
+import json
+import os
+import struct
+import sys
+from typing import Dict, Tuple
+
+import numpy as np
+
+from .errors import UserError
+from .files import atomic_file
+
+MAGIC = b"\x89F6K\r\n\x1a\n"
+VERSION = 1
+NAME, PREVIOUS = "checkpoint.f6k", "checkpoint.previous.f6k"
+
+
+def save(folder: str, description: dict, arrays: Dict[str, np.ndarray]) -> None:
+    """Write `folder`/checkpoint.f6k; what was there becomes checkpoint.previous.f6k. UserError if it cannot be written."""
+    path, previous = os.path.join(folder, NAME), os.path.join(folder, PREVIOUS)
+    table = [{"name": name, "dtype": array.dtype.str, "shape": array.shape} for name, array in arrays.items()]
+    head = json.dumps({"version": VERSION, "description": description, "arrays": table}).encode()
+    fresh = path + ".new"
+    digest = hashlib.sha256()
+    with atomic_file(fresh) as file:
+        for part in (MAGIC, struct.pack("<Q", len(head)), head, *(np.ascontiguousarray(array).data.cast("B") for array in arrays.values())):
+            digest.update(part)
+            file.write(part)
+        file.write(digest.digest())
+    try:
+        if os.path.exists(path):
+            os.replace(path, previous)
+        os.replace(fresh, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be replaced ({error.strerror}); check the folder's permissions") from error
+
+
+def load(folder: str) -> Tuple[dict, Dict[str, np.ndarray]]:
+    """The newest whole checkpoint of `folder`: (description, arrays). FileNotFoundError if there is none at all, UserError if none
+    is whole; a line on stderr if the newest is damaged and the one before is used."""
+    problem = None
+    for name in (NAME, PREVIOUS):
+        path = os.path.join(folder, name)
+        if not os.path.exists(path):
+            continue
+        try:
+            result = _read(path)
+        except UserError as error:
+            problem = problem or error
+            continue
+        if problem:
+            print(f"{problem}; going on from {name} instead", file=sys.stderr)
+        return result
+    if problem:
+        raise UserError(f"{problem}; no whole checkpoint is left there: train anew in another folder (--out)")
+    raise FileNotFoundError(os.path.join(folder, NAME))
+
+
+def _read(path: str) -> Tuple[dict, Dict[str, np.ndarray]]:
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    if data[:8] != MAGIC:
+        raise UserError(f"{path}: is not a checkpoint of fable6c")
+    if len(data) < 48 or hashlib.sha256(data[:-32]).digest() != data[-32:]:
+        raise UserError(f"{path}: the checkpoint is damaged (its checksum does not match)")
+    size = struct.unpack_from("<Q", data, 8)[0]
+    head = json.loads(data[16 : 16 + size])
+    if head["version"] != VERSION:
+        raise UserError(f"{path}: the checkpoint has version {head['version']}, this build reads {VERSION}")
+    arrays, at = {}, 16 + size
+    for entry in head["arrays"]:
+        dtype, count = np.dtype(entry["dtype"]), int(np.prod(entry["shape"], dtype=np.int64))
+        arrays[entry["name"]] = np.frombuffer(data, dtype, count, at).reshape(entry["shape"])
+        at += count * dtype.itemsize
+    return head["description"], arrays

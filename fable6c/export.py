@@ -1,0 +1,84 @@
+"""Export a run as one model file: python -m fable6c.export DIR -o model.f6c"""
+
+import hashlib
+import os
+import sys
+from typing import Optional, Sequence
+
+import numpy as np
+
+from . import __version__, checkpoint, kernels
+from .config import Config, Recipe
+from .errors import ArgumentParser, UserError, run
+from .model_file import Dimensions, read_model, write_model
+from .network import Network
+from .reference import Reference
+from .tokenizer import Tokenizer
+
+COMPARED_TOKENS = 64
+TOLERANCE, AGREEMENT = 1e-3, 0.999
+
+
+def export(folder: str, path: str) -> dict:
+    """Write the newest checkpoint of the run in `folder` as a model file; read it back and compare the logits of the reference with
+    the trainer's own forward pass. Returns the model card. UserError if there is no checkpoint, the file cannot be
+    written, or the comparison fails (then the file is removed)."""
+    try:
+        description, arrays = checkpoint.load(folder)
+    except FileNotFoundError:
+        raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)") from None
+    config = Config(Dimensions(**description["config"]["model"]), Recipe(**description["config"]["train"]))
+    network = Network(config.model, 1, 1.0)
+    network.parameters[:] = arrays["parameters"]
+    network.discretize()
+    tokenizer = Tokenizer.from_bytes(bytes.fromhex(description["tokenizer"]))
+    tokens = description["step"] * config.train.batch * config.train.accumulate * config.model.context
+    card = {
+        "name": os.path.splitext(os.path.basename(path))[0],
+        "made_by": f"fable6c {__version__}",
+        "parameters": len(network.parameters),
+        "corpus": description["corpus"],
+        "text_sha256": description["text_sha256"],
+        "tokens_trained": tokens,
+        "minutes": round(description["elapsed"] / 60, 1),
+        "seed": description["seed"],
+        "bits_per_char": description["bits_per_char"],
+    }
+    write_model(path, network.model(tokenizer.merges, card))
+    _compare(path, network)
+    return card
+
+
+def _compare(path: str, network: Network) -> None:
+    """The file's logits against the trainer's, on random tokens."""
+    d = network.dimensions
+    tokens = np.random.default_rng(0).integers(0, d.vocab, (1, d.context)).astype(np.int32)
+    wanted = network.logits(tokens)[0, :COMPARED_TOKENS]
+    found, _ = Reference(read_model(path)).forward(tokens[:, :COMPARED_TOKENS])
+    difference = float(np.abs(found[0] - wanted).max())
+    agreement = float((found[0].argmax(1) == wanted.argmax(1)).mean())
+    if not difference <= TOLERANCE or agreement < AGREEMENT:
+        os.remove(path)
+        raise UserError(
+            f"{path}: the file's logits differ from the trainer's by {difference:.2g} (allowed {TOLERANCE:g}) and agree in {agreement:.1%} of "
+            "the choices; this is a bug, please report it with the CPU's name"
+        )
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    parser = ArgumentParser(
+        "python -m fable6c.export", "Export a training run as one model file.", "python -m fable6c.export runs/small -o small.f6c"
+    )
+    parser.add_argument("run", metavar="DIR", help="the folder of a run (--out of fable6c.train)")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file to write")
+    options = parser.parse_args(argv)
+    card = export(options.run, options.output)
+    with open(options.output, "rb") as file:
+        data = file.read()
+    print(f"{options.output}: {len(data):,} bytes, {card['parameters']:,} parameters, sha256 {hashlib.sha256(data).hexdigest()}")
+    print(f"read back and compared with the trainer ({kernels.ISA}): the logits agree", file=sys.stderr)
+    print(f'next: python -m fable6c.generate {options.output} -p "Once upon a time"')
+
+
+if __name__ == "__main__":
+    run(main)

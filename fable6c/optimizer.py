@@ -1,0 +1,65 @@
+"""The optimizer of a run: Muon on the ternary matrices, AdamW on the table and the vectors, one schedule for all rates."""
+
+from typing import Dict
+
+import numpy as np
+
+from . import kernels
+from .config import Recipe
+from .network import Network
+
+ADAM_EPS = 1e-10
+
+
+def rate_factor(progress: float, warmup: float, cooldown: float) -> float:
+    """What the peak rates are multiplied by at `progress` in [0, 1]: up from 0.1 in the first share, level, down to 0 in the last.
+
+    rate_factor(0.5, 0.01, 0.6) is 0.8333…: five sixths of the falling part are still to come.
+    """
+    rise = 1.0 if progress >= warmup else 0.1 + 0.9 * progress / warmup
+    fall = 1.0 if 1.0 - progress >= cooldown else max(0.0, (1.0 - progress) / cooldown)
+    return min(rise, fall)
+
+
+class Optimizer:
+    """Updates a network's parameters from its gradients. Its state are flat arrays as long as the parameters."""
+
+    def __init__(self, network: Network, recipe: Recipe):
+        self.network, self.recipe = network, recipe
+        self.steps = 0
+        self.first = np.zeros_like(network.parameters)  # Muon's momentum or AdamW's first moment
+        self._first = network.views(self.first)
+        adam = {name: spec for name, spec in network.specs.items() if spec.kind != "ternary"}
+        self.second = np.zeros(sum(spec.size for spec in adam.values()), np.float32)  # AdamW's second moment
+        self._second: Dict[str, np.ndarray] = {}
+        at = 0
+        for name, spec in adam.items():
+            self._second[name] = self.second[at : at + spec.size]
+            at += spec.size
+        matrices = [spec.shape for spec in network.specs.values() if spec.kind == "ternary"]
+        self._scratch = max((kernels.muon_scratch(*shape) for shape in matrices), key=len)
+
+    def step(self, progress: float) -> float:
+        """One update; the gradients are zeroed. Returns the norm that the gradient had. FloatingPointError if it is not finite."""
+        network, recipe = self.network, self.recipe
+        norm = kernels.sum_of_squares(network.gradients) ** 0.5
+        if not np.isfinite(norm):
+            raise FloatingPointError("the gradient is not finite")
+        scale = min(1.0, recipe.clip / norm) if norm > 0 else 1.0
+        factor = rate_factor(progress, recipe.warmup, recipe.cooldown)
+        self.steps += 1
+        correction1, correction2 = 1.0 - recipe.beta1**self.steps, 1.0 - recipe.beta2**self.steps
+        for name, spec in network.specs.items():
+            latent, gradient, first = network.latent[name], network.gradient[name], self._first[name]
+            if spec.kind == "ternary":
+                scratch = self._scratch
+                kernels.muon_update(latent, first, gradient, scratch, factor * recipe.matrix_rate, recipe.matrix_momentum, recipe.decay, scale)
+            else:
+                rate, decay = (recipe.table_rate, recipe.decay) if name == "table" else (recipe.vector_rate, 0.0)
+                kernels.adamw_update(
+                    latent.reshape(-1), first.reshape(-1), self._second[name], gradient.reshape(-1), factor * rate,
+                    recipe.beta1, recipe.beta2, ADAM_EPS, decay, correction1, correction2, scale,
+                )  # fmt: skip
+        network.gradients.fill(0)
+        network.discretize()
+        return norm

@@ -1,0 +1,286 @@
+"""The model in NumPy: docs/numerics.md line by line, the yardstick whose bits the engine must give.
+
+Everything is float32, each operation rounded on its own in the document's order. Vectorised over batch, time and channels only
+where that leaves the order of operations of every number unchanged.
+
+    reference = Reference(read_model("model.f6c"))
+    logits, state = reference.forward(np.array([[511, 7, 300]]))      # (1, 3, V)
+    logits, state = reference.forward(np.array([[12]]), state)        # the next token of the same stream
+"""
+
+import dataclasses
+from typing import Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from fable6c.model_file import Matrix, Model
+from fable6c.tokenizer import Tokenizer
+
+f32 = np.float32
+
+LANES = 16  # of a sum of squares
+PENALTY_WINDOW = 64  # tokens back in which a repetition counts
+PIECE = 256  # tokens of a long text to feed at once: its arrays fit a CPU's caches
+
+# exp
+
+
+def exp(x: np.ndarray) -> np.ndarray:
+    """e^x of float32 x clamped to [-80, 80], as float32; relative error below 1e-5."""
+    t = np.minimum(x, f32(80))
+    np.maximum(t, f32(-80), out=t)
+    t *= f32(1.4426950408889634)
+    n = np.rint(t)
+    t -= n
+    p = t * f32(0.00132647273)
+    for coefficient in (0.00967151299, 0.0555073358, 0.240222424, 0.693147004):
+        p += f32(coefficient)
+        p *= t
+    p += f32(1)
+    power = n.astype(np.int32)
+    power += 127
+    power <<= 23
+    p *= power.view(np.float32)
+    return p
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    y = exp(f32(0) - x)
+    y += f32(1)
+    return np.divide(f32(1), y, out=y)
+
+
+# Layers. x is (..., n) float32.
+
+
+def sumsq(x: np.ndarray) -> np.ndarray:
+    """Sums of squares over the last axis in sixteen lanes: (...,)."""
+    squares = x * x
+    lanes = np.zeros(x.shape[:-1] + (LANES,), np.float32)
+    for start in range(0, x.shape[-1], LANES):
+        chunk = squares[..., start : start + LANES]
+        lanes[..., : chunk.shape[-1]] += chunk
+    width = LANES
+    while width > 1:
+        width //= 2
+        lanes = lanes[..., :width] + lanes[..., width:]
+    return lanes[..., 0]
+
+
+def rmsnorm(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # an infinite sum is allowed: it gives r = 0
+        r = f32(1) / np.sqrt(sumsq(x) / f32(x.shape[-1]) + f32(1e-5))
+    return (x * r[..., None]) * gain
+
+
+def quantise(x: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """x to q (..., n), whole numbers in [-127, 127] kept as float32, and s (..., 1), so that x is about q·s."""
+    a = np.maximum(x.max(axis=-1, keepdims=True), f32(0) - x.min(axis=-1, keepdims=True))
+    tiny = a < f32(1e-30)
+    inv = f32(127) / np.where(tiny, f32(1), a)
+    q = np.rint(x * np.where(tiny, f32(0), inv))
+    return q, np.where(tiny, f32(0), a / f32(127))
+
+
+@dataclasses.dataclass
+class Linear:
+    """A layer of ternary (or the table's nine-level) weights ready for use: weight (n, m) as float32, scale (1,) or (m,)."""
+
+    weight: np.ndarray
+    scale: np.ndarray
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        q, s = quantise(x)
+        # A float32 product is exact here, whatever order BLAS adds in: all partial sums are whole numbers below 2^24.
+        y = q.reshape(-1, q.shape[-1]) @ self.weight
+        y += f32(0)  # the integer 0 has no sign; some order of adding could leave -0
+        y = y.reshape(x.shape[:-1] + y.shape[-1:])
+        y *= s * self.scale
+        return y
+
+
+def linear(matrix: Matrix) -> Linear:
+    return Linear(matrix.weight.T.astype(np.float32), matrix.scale)
+
+
+def convolve(v: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    """Causal depthwise convolution. v (B, K-1+T, D) with the K-1 earlier values in front, taps (D, K): (B, T, D)."""
+    K = taps.shape[1]
+    T = v.shape[1] - (K - 1)
+    c = taps[:, 0] * v[:, :T]
+    for k in range(1, K):
+        c += taps[:, k] * v[:, k : k + T]
+    return c
+
+
+def recur(c: np.ndarray, f: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """h[t] = c[t] + f[t]·(h[t-1] - c[t]). c, f (B, T, D), h (B, D) the memory before: all memories (B, T, D)."""
+    memories = np.empty_like(c)
+    for t in range(c.shape[1]):
+        h = h - c[:, t]
+        h *= f[:, t]
+        h += c[:, t]
+        memories[:, t] = h
+    return memories
+
+
+@dataclasses.dataclass
+class Block:
+    norm_mix: np.ndarray
+    mix_in: Linear
+    taps: np.ndarray
+    forget_bias: np.ndarray
+    mix_out: Linear
+    norm_glu: np.ndarray
+    glu_in: Linear
+    glu_out: Linear
+
+
+@dataclasses.dataclass
+class State:
+    """What the model remembers of a batch of B streams: v (L, B, K-1, D), the last inputs of the convolutions, and h (L, B, D)."""
+
+    v: np.ndarray
+    h: np.ndarray
+
+
+class Reference:
+    """A model ready to run. `model` is kept; the weights are widened to float32 (four bytes each)."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        tensors = {name: linear(t) if isinstance(t, Matrix) else t for name, t in model.tensors.items()}
+        names = [field.name for field in dataclasses.fields(Block)]
+        self.blocks = [
+            Block(*(tensors[f"blocks.{layer}.{name}"] for name in names)) for layer in range(model.dimensions.layers)
+        ]
+        self.table = model.tensors["table"]
+        self.norm_in = tensors["norm_in"]
+        self.norm_out = tensors["norm_out"]
+        self.head = tensors["table"]
+
+    def fresh_state(self, batch: int) -> State:
+        d = self.model.dimensions
+        v = np.zeros((d.layers, batch, d.taps - 1, d.dim), np.float32)
+        return State(v, np.zeros((d.layers, batch, d.dim), np.float32))
+
+    def forward(self, tokens: np.ndarray, state: Optional[State] = None) -> Tuple[np.ndarray, State]:
+        """Feed tokens (B, T) to streams in `state` (fresh if None): logits (B, T, V) and the new state; the old one is unchanged.
+
+        T tokens at once give the same bits as T calls with one; memory is a few times B·T·(V + 6D + 4H) floats, so feed a long
+        text in pieces.
+        """
+        x, state = self.hidden(tokens, state)
+        return self.head(rmsnorm(x, self.norm_out)), state
+
+    def hidden(self, tokens: np.ndarray, state: Optional[State] = None) -> Tuple[np.ndarray, State]:
+        """The residual stream (B, T, D) before the last norm, and the new state."""
+        if state is None:
+            state = self.fresh_state(len(tokens))
+        D = self.model.dimensions.dim
+        T = tokens.shape[1]
+        new = self.fresh_state(len(tokens))
+        x = rmsnorm(self.table.weight[tokens] * self.table.scale[tokens][..., None], self.norm_in)
+        for layer, block in enumerate(self.blocks):
+            u = block.mix_in(rmsnorm(x, block.norm_mix))
+            v = np.concatenate([state.v[layer], u[..., :D]], axis=1)
+            c = convolve(v, block.taps)
+            f = sigmoid(u[..., D : 2 * D] + block.forget_bias)
+            h = recur(c, f, state.h[layer])
+            o = h * sigmoid(u[..., 2 * D :])
+            x = x + block.mix_out(o)
+            new.v[layer], new.h[layer] = v[:, T:], h[:, -1]
+
+            u = block.glu_in(rmsnorm(x, block.norm_glu))
+            H = u.shape[-1] // 2
+            a, b = u[..., :H], u[..., H:]
+            m = (a * sigmoid(a)) * b
+            x = x + block.glu_out(m)
+        return x, new
+
+
+# Sampling
+
+
+class Random:
+    """xoshiro128++ (Blackman and Vigna 2019) on u32 words, seeded by splitmix32."""
+
+    def __init__(self, seed: int):
+        self.words = []
+        for _ in range(4):
+            seed = (seed + 0x9E3779B9) & 0xFFFFFFFF
+            z = seed
+            z = (z ^ z >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+            z = (z ^ z >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+            self.words.append(z ^ z >> 16)
+
+    def next(self) -> int:
+        a, b, c, d = self.words
+        result = (_rotate(a + d & 0xFFFFFFFF, 7) + a) & 0xFFFFFFFF
+        t = b << 9 & 0xFFFFFFFF
+        c ^= a
+        d ^= b
+        b ^= c
+        a ^= d
+        c ^= t
+        self.words = [a, b, c, _rotate(d, 11)]
+        return result
+
+    def uniform(self) -> np.float32:
+        """A number in [0, 1), a multiple of 2^-24."""
+        return f32(self.next() >> 8) * f32(2.0**-24)
+
+
+def _rotate(x: int, k: int) -> int:
+    return (x << k | x >> 32 - k) & 0xFFFFFFFF
+
+
+class Sampler:
+    """Chooses tokens. temperature 0 = the likeliest; top_k 0 = all; top_p 1 = off; penalty 1 = off; seed u32."""
+
+    def __init__(self, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, penalty: float = 1.0, seed: int = 1):
+        self.temperature, self.top_k = f32(temperature), top_k
+        self.top_p, self.penalty = f32(top_p), f32(penalty)
+        self.random = Random(seed)
+
+    def choose(self, logits: np.ndarray, history: Sequence[int]) -> int:
+        """The next token from logits (V,), after `history`, all tokens that were fed or made so far."""
+        if self.penalty != 1:
+            logits = logits.copy()
+            recent = np.unique(np.array(history[-PENALTY_WINDOW:], np.intp))
+            l = logits[recent]
+            logits[recent] = np.where(l > 0, l / self.penalty, l * self.penalty)
+        if self.temperature == 0:
+            return int(np.argmax(logits))  # the first of several
+        order = np.argsort(f32(0) - logits, kind="stable")
+        if self.top_k:
+            order = order[: self.top_k]
+        kept = logits[order]
+        e = exp((kept - kept[0]) * (f32(1) / self.temperature))
+        sums = np.cumsum(e)  # float32, one after the other
+        if self.top_p != 1:
+            sums = sums[: np.argmax(sums >= self.top_p * sums[-1]) + 1]
+        target = self.random.uniform() * sums[-1]
+        return int(order[min(np.searchsorted(sums, target, side="right"), len(sums) - 1)])
+
+
+def generate(reference: Reference, prompt: Sequence[int], n: int, sampler: Sampler) -> Iterator[Tuple[int, bytes]]:
+    """Tell a story: feed the end mark and the prompt's tokens, then yield up to n new tokens, each with its bytes.
+
+    Ends before n where the model makes the end mark (which is not yielded). The bytes of one token may end within a UTF-8
+    character: join them, or use an incremental decoder.
+    """
+    end_mark = reference.model.dimensions.end_mark
+    texts = Tokenizer(reference.model.merges).token_bytes
+    history: List[int] = []
+    fed: List[int] = [end_mark, *prompt]
+    state = None
+    for _ in range(n):
+        for start in range(0, len(fed), PIECE):
+            logits, state = reference.forward(np.array([fed[start : start + PIECE]]), state)
+        history += fed
+        token = sampler.choose(logits[0, -1], history)
+        if token == end_mark:
+            return
+        yield token, texts[token]
+        fed = [token]
