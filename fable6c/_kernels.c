@@ -115,6 +115,7 @@ INLINE vec vec_load(const void *p) { return _mm512_loadu_ps(p); }
 INLINE vec vec_broadcast(const void *p) { return _mm512_set1_ps(*(const float *)p); }
 INLINE void vec_store(float *p, vec x) { _mm512_storeu_ps(p, x); }
 INLINE vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+INLINE vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 #elif defined(__AVX2__)
 #define LANES 8
@@ -125,6 +126,7 @@ INLINE vec vec_load(const void *p) { return _mm256_loadu_ps(p); }
 INLINE vec vec_broadcast(const void *p) { return _mm256_broadcast_ss(p); }
 INLINE void vec_store(float *p, vec x) { _mm256_storeu_ps(p, x); }
 INLINE vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+INLINE vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 #else
 #define LANES 4
@@ -135,6 +137,7 @@ INLINE vec vec_load(const void *p) { vec x; memcpy(&x, p, 16); return x; }
 INLINE vec vec_broadcast(const void *p) { float x = *(const float *)p; return (vec){x, x, x, x}; }
 INLINE void vec_store(float *p, vec x) { memcpy(p, &x, 16); }
 INLINE vec vec_add(vec a, vec b) { return a + b; }
+INLINE vec vec_mul(vec a, vec b) { return a * b; }
 INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
 #endif
 #define NR (2 * LANES)
@@ -215,6 +218,7 @@ INLINE ivec int_load(const void *p) { return _mm512_loadu_si512(p); }
 INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm512_set1_epi32(x); }
 INLINE ivec int_step(ivec acc, ivec w, ivec x) { return _mm512_dpbusd_epi32(acc, w, x); }
 INLINE ivec int_sum(ivec total, ivec part) { return _mm512_add_epi32(total, part); }
+INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps(_mm512_sub_epi32(x, _mm512_set1_epi32(offset))); }
 #define INT_DEPTH SIZE_MAX
 #elif defined(__AVX2__)
 // Pairs of products are at most 2·8·127 = 2,032, so 16 of them fit a 16-bit lane before they must be widened.
@@ -226,6 +230,7 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) { return _mm256_add_epi16(acc, _m
 INLINE ivec int_sum(ivec total, ivec part) {
     return _mm256_add_epi32(total, _mm256_madd_epi16(part, _mm256_set1_epi16(1)));
 }
+INLINE vec int_to_float(ivec x, int32_t offset) { return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(offset))); }
 #define INT_DEPTH 16
 #elif defined(__SSE2__)
 // Even and odd bytes as 16-bit numbers: SSE2 multiplies those in pairs (pmaddwd).
@@ -239,6 +244,7 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) {
     return _mm_add_epi32(acc, _mm_add_epi32(even, odd));
 }
 INLINE ivec int_sum(ivec total, ivec part) { return _mm_add_epi32(total, part); }
+INLINE vec int_to_float(ivec x, int32_t offset) { return (vec)_mm_cvtepi32_ps(_mm_sub_epi32(x, _mm_set1_epi32(offset))); }
 #define INT_DEPTH SIZE_MAX
 #else
 typedef struct { int32_t lane[LANES]; } ivec;
@@ -252,12 +258,12 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) {
     return acc;
 }
 INLINE ivec int_sum(ivec total, ivec part) { for (int i = 0; i < LANES; i++) total.lane[i] += part.lane[i]; return total; }
+INLINE vec int_to_float(ivec x, int32_t offset) { vec y; for (int i = 0; i < LANES; i++) y[i] = (float)(x.lane[i] - offset); return y; }
 #define INT_DEPTH SIZE_MAX
 #endif
 
-// sums (rows, NR) = A (rows, K fours) · B (K fours, NR)
-INLINE void int_tile(int32_t *sums, const int8_t *a, size_t row_bytes, const int8_t *b, size_t K, const size_t rows) {
-    ivec total[MR][2];
+// total (rows, NR) = A (rows, K fours) · B (K fours, NR), in registers
+INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, const int8_t *b, size_t K, const size_t rows) {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++) total[r][0] = total[r][1] = int_zero();
     for (size_t from = 0; from < K; from += min_size(INT_DEPTH, K - from)) {
@@ -280,8 +286,6 @@ INLINE void int_tile(int32_t *sums, const int8_t *a, size_t row_bytes, const int
             total[r][1] = int_sum(total[r][1], part[r][1]);
         }
     }
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) memcpy(sums + r * NR, total[r], sizeof total[r]);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -427,12 +431,13 @@ void linear_pack(int8_t *packed, float *packed_back, const int8_t *weight, size_
     }
 #pragma omp parallel for schedule(static)
     for (size_t pair = 0; pair < pairs; pair++)
-        for (size_t c = 0; c < round_up(C, PANEL); c++)
-            for (size_t i = 0; i < PAIR; i++) {
-                size_t o = pair * PAIR + i;
-                back[((c / PANEL * pairs + pair) * PANEL + c % PANEL) * PAIR + i] =
-                    to_element(o < O && c < C ? (float)weight[o * C + c] : 0.0f);
-            }
+        for (size_t c = 0; c < round_up(C, PANEL); c += PANEL) {
+            element *to = back + (c / PANEL * pairs + pair) * PANEL * PAIR;
+            size_t width = min_size(PANEL, C - c);
+            memset(to, 0, PANEL * PAIR * sizeof(element));
+            for (size_t i = 0; i < PAIR && pair * PAIR + i < O; i++)
+                for (size_t j = 0; j < width; j++) to[j * PAIR + i] = to_element((float)weight[(pair * PAIR + i) * C + c + j]);
+        }
 }
 
 void linear_forward_naive(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *weight,
@@ -446,27 +451,28 @@ void linear_forward_naive(float *out, const float *residual, const int8_t *q, co
         }
 }
 
-// Rows [row, row + rows) of a linear_forward for the NR outputs from `col` on.
+// Rows [row, row + rows) of a linear_forward for the NR outputs from `col` on; scales (NR): theirs.
 INLINE void linear_forward_tile(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
-                                const float *scale, const int32_t *offset, size_t row, size_t col, size_t O, size_t fours,
-                                size_t S, const size_t rows) {
-    int32_t sums[MR * NR];
+                                const float *scales, const int32_t *offset, size_t row, size_t col, size_t O, size_t fours,
+                                const size_t rows) {
+    ivec total[MR][2];
+    int_tile(total, q + row * fours * 4, fours * 4, packed + (col / PANEL * fours * PANEL + col % PANEL) * 4, fours, rows);
     size_t cols = min_size(NR, O - col);
-    int_tile(sums, q + row * fours * 4, fours * 4, packed + (col / PANEL * fours * PANEL + col % PANEL) * 4, fours, rows);
+    vec scale0 = vec_load(scales), scale1 = vec_load(scales + LANES);
+#pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++) {
-        float *to = out + (row + r) * O + col;
-        const float *from = residual ? residual + (row + r) * O + col : NULL;
-        if (cols == NR && S == 1) {
-            float factor = s[row + r] * scale[0];
-            if (from)
-                for (size_t j = 0; j < NR; j++) to[j] = from[j] + (float)(sums[r * NR + j] - offset[r]) * factor;
-            else
-                for (size_t j = 0; j < NR; j++) to[j] = (float)(sums[r * NR + j] - offset[r]) * factor;
+        vec factor = vec_broadcast(s + row + r);
+        vec y0 = vec_mul(int_to_float(total[r][0], offset[r]), vec_mul(factor, scale0));
+        vec y1 = vec_mul(int_to_float(total[r][1], offset[r]), vec_mul(factor, scale1));
+        size_t at = (row + r) * O + col;
+        if (cols == NR) {
+            vec_store(out + at, residual ? vec_add(vec_load(residual + at), y0) : y0);
+            vec_store(out + at + LANES, residual ? vec_add(vec_load(residual + at + LANES), y1) : y1);
         } else {
-            for (size_t j = 0; j < cols; j++) {
-                float y = (float)(sums[r * NR + j] - offset[r]) * (s[row + r] * scale[S > 1 ? col + j : 0]);
-                to[j] = from ? from[j] + y : y;
-            }
+            float edge[NR];
+            vec_store(edge, y0);
+            vec_store(edge + LANES, y1);
+            for (size_t j = 0; j < cols; j++) out[at + j] = residual ? residual[at + j] + edge[j] : edge[j];
         }
     }
 }
@@ -488,11 +494,13 @@ void linear_forward(float *out, const float *residual, const int8_t *q, const fl
                 offset[n - chunk] = OFFSET * sum;
             }
             for (size_t col = 0; col < O; col += NR) {
+                float scales[NR] = {0};
+                for (size_t j = 0; j < min_size(NR, O - col); j++) scales[j] = scale[S > 1 ? col + j : 0];
                 size_t row = chunk;
                 for (; row + MR <= end; row += MR)
-                    linear_forward_tile(out, residual, q, s, packed, scale, offset + row - chunk, row, col, O, fours, S, MR);
+                    linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, MR);
                 for (; row < end; row++)
-                    linear_forward_tile(out, residual, q, s, packed, scale, offset + row - chunk, row, col, O, fours, S, 1);
+                    linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, 1);
             }
         }
     }
@@ -803,37 +811,74 @@ void adamw_update(float *param, float *m, float *v, const float *grad, float rat
     }
 }
 
-// out (M,N) = alpha·add + A (M,K) · B (K,N) with B[k][n] = b[k·b_row + n·b_col]; for a whole team of threads.
-// `lanes` is scratch: A by rows (M·K/PAIR) and B in panels (N up to 32 · K/PAIR).
-static void matrix_product(float *out, const float *add, float alpha, const float *a, const float *b, size_t b_row,
-                           size_t b_col, float *lanes, size_t M, size_t N, size_t K) {
-    size_t k_pairs = blocks(K, PAIR);
-    element *a_lanes = (element *)lanes, *b_panels = (element *)(lanes + M * k_pairs);
+// a (M,K) f32 to lanes by rows, (M, K/PAIR); rows [from, to).
+static void pack_rows(element *lanes, const float *a, size_t K, size_t from, size_t to) {
+    size_t width = round_up(K, PAIR);
+    for (size_t m = from; m < to; m++) {
+        for (size_t k = 0; k < K; k++) lanes[m * width + k] = to_element(a[m * K + k]);
+        for (size_t k = K; k < width; k++) lanes[m * width + k] = 0;
+    }
+}
+
+// b (K,N) f32 to panels, [N/32][K/PAIR][32]; panels [from, to).
+static void pack_panels(element *panels, const float *b, size_t K, size_t N, size_t from, size_t to) {
+    size_t pairs = blocks(K, PAIR);
+    for (size_t panel = from; panel < to; panel++)
+        for (size_t pair = 0; pair < pairs; pair++) {
+            element *lanes = panels + (panel * pairs + pair) * PANEL * PAIR;
+            const float *first = b + pair * PAIR * N + panel * PANEL;
+            const float *last = pair * PAIR + PAIR - 1 < K ? first + (PAIR - 1) * N : NULL;  // an odd K has no last row
+            size_t width = min_size(PANEL, N - panel * PANEL);
+            memset(lanes, 0, PANEL * PAIR * sizeof(element));
+            for (size_t i = 0; i < width; i++) {
+                lanes[i * PAIR] = to_element(first[i]);
+                if (PAIR == 2 && last) lanes[i * PAIR + PAIR - 1] = to_element(last[i]);
+            }
+        }
+}
+
+// Lanes by rows of a (M,K), which are columns of aᵀ, to panels of aᵀ, [M/32][K/PAIR][32]; panels [from, to).
+static void turn_lanes(uint32_t *panels, const uint32_t *rows, size_t M, size_t pairs, size_t from, size_t to) {
+    for (size_t panel = from; panel < to; panel++)
+        for (size_t pair = 0; pair < pairs; pair++)
+            for (size_t i = 0; i < PANEL; i++) {
+                size_t m = panel * PANEL + i;
+                panels[(panel * pairs + pair) * PANEL + i] = m < M ? rows[m * pairs + pair] : 0;
+            }
+}
+
+// out (M,N) = alpha·add (M,N) + A (M,K) · B (K,N), or A·Aᵀ where b is NULL (then N = M). For a whole team of threads.
+// `scratch`: A by rows (M·K/PAIR lanes) and B in panels (N up to 32 · K/PAIR lanes).
+static void matrix_product(float *out, const float *add, float alpha, const float *a, const float *b, float *scratch,
+                           size_t M, size_t N, size_t K) {
+    size_t pairs = blocks(K, PAIR);
+    float *panels = scratch + M * pairs;
 #pragma omp parallel
     {
         size_t from, to;
         my_share(M, 1, &from, &to);
-        for (size_t m = from; m < to; m++)
-            for (size_t k = 0; k < k_pairs * PAIR; k++)
-                a_lanes[m * k_pairs * PAIR + k] = to_element(k < K ? a[m * K + k] : 0.0f);
-        my_share(round_up(N, PANEL), PANEL, &from, &to);
-        for (size_t n = from; n < to; n++)
-            for (size_t k = 0; k < k_pairs * PAIR; k++)
-                b_panels[((n / PANEL * k_pairs + k / PAIR) * PANEL + n % PANEL) * PAIR + k % PAIR] =
-                    to_element(k < K && n < N ? b[k * b_row + n * b_col] : 0.0f);
+        pack_rows((element *)scratch, a, K, from, to);
+        my_share(blocks(N, PANEL), 1, &from, &to);
+        if (b) {
+            pack_panels((element *)panels, b, K, N, from, to);
+        } else {
+#pragma omp barrier
+            turn_lanes((uint32_t *)panels, (const uint32_t *)scratch, M, pairs, from, to);
+        }
 #pragma omp barrier
         my_share(M, MR, &from, &to);
         if (add)
             for (size_t i = from * N; i < to * N; i++) out[i] = alpha * add[i];
-        gradient_product(out, N, add != NULL, a_lanes, k_pairs, 1, b_panels, k_pairs, from, to);
+        gradient_product(out, N, add != NULL, scratch, pairs, 1, panels, pairs, from, to);
     }
 }
 
 // Floats of scratch for muon_update: two copies of the matrix, two squares of its short side, and the lanes of a product.
 size_t muon_scratch(size_t O, size_t C) {
     size_t small = min_size(O, C), large = O + C - small;
-    size_t lanes = small * blocks(large, PAIR) + round_up(large, PANEL) * blocks(large, PAIR);
-    return 2 * O * C + 2 * small * small + lanes;
+    size_t gram_lanes = (small + round_up(small, PANEL)) * blocks(large, PAIR);
+    size_t step_lanes = (small + round_up(large, PANEL)) * blocks(small, PAIR);
+    return 2 * O * C + 2 * small * small + (gram_lanes > step_lanes ? gram_lanes : step_lanes);
 }
 
 // Muon (Jordan 2024, kellerjordan.github.io/posts/muon): Nesterov momentum, orthogonalised by five Newton-Schulz steps
@@ -856,10 +901,10 @@ void muon_update(float *param, float *momentum, const float *grad, float *scratc
     for (size_t o = 0; o < O; o++)
         for (size_t i = 0; i < C; i++) x[turned ? i * O + o : o * C + i] = next[o * C + i] * norm;
     for (int step = 0; step < 5; step++) {
-        matrix_product(gram, NULL, 0.0f, x, x, 1, large, lanes, small, small, large);      // A = X Xᵀ
-        matrix_product(poly, gram, b / c, gram, gram, small, 1, lanes, small, small, small);  // bA/c + A²
+        matrix_product(gram, NULL, 0.0f, x, NULL, lanes, small, small, large);   // A = X Xᵀ
+        matrix_product(poly, gram, b / c, gram, gram, lanes, small, small, small);  // bA/c + A²
         for (size_t i = 0; i < small * small; i++) poly[i] *= c;
-        matrix_product(next, x, a, poly, x, large, 1, lanes, small, large, small);         // aX + (bA + cA²) X
+        matrix_product(next, x, a, poly, x, lanes, small, large, small);         // aX + (bA + cA²) X
         float *swap = x;
         x = next;
         next = swap;

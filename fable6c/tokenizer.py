@@ -265,9 +265,10 @@ def train_merges(pieces: Dict[bytes, int], vocab_size: int, progress: bool = Tru
         while MIN_VOCAB + len(merges) < vocab_size:
             best = lib.bpe_best_pair(c_pair, c_pair_count, c_token_length, pairs, MAX_TOKEN_BYTES, LEAST_COUNT)
             if best == pairs:
+                enough = MIN_VOCAB + len(merges)
                 raise UserError(
-                    f"the text is too small for a vocabulary of {vocab_size} tokens: it gives {MIN_VOCAB + len(merges)} (after that no pair "
-                    f"is seen twice); use --vocab {MIN_VOCAB + len(merges)} or less, or give more text"
+                    f"the text is too small for a vocabulary of {vocab_size} tokens: it gives {enough} (after that no pair is seen "
+                    f"twice); use --vocab {enough} or less, or give more text"
                 )
             left, right = int(pair[best]) >> 16, int(pair[best]) & 0xFFFF
             merged = 256 + len(merges)

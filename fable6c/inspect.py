@@ -1,0 +1,96 @@
+"""What is in a model file: header, card, sizes, zeros; or only whether all of it is right.
+
+    python -m fable6c.inspect model.f6c
+    python -m fable6c.inspect model.f6c --verify
+"""
+
+import dataclasses
+import hashlib
+import json
+from typing import List, Optional, Sequence
+
+import zstandard
+
+from fable6c.errors import ArgumentParser, run
+from fable6c.model_file import (
+    HEADER_BYTES,
+    VERSION,
+    ZSTD_LEVEL,
+    Matrix,
+    Model,
+    ModelFileError,
+    decode_header,
+    decode_model,
+    decompress,
+    parameter_count,
+    read_bytes,
+    tensor_specs,
+)
+
+
+def describe(data: bytes, model: Model) -> List[str]:
+    """The lines that show a model and the file's bytes that it was decoded from."""
+    header = decode_header(data)
+    raw = decompress(data[HEADER_BYTES:], header.raw_bytes)
+    dimensions = dataclasses.asdict(model.dimensions)
+    lines = [
+        f"format      version {VERSION}, {len(data):,} bytes",
+        f"sha256      {hashlib.sha256(data).hexdigest()}",
+        "dimensions  " + ", ".join(f"{name} {value}" for name, value in dimensions.items()),
+        f"parameters  {parameter_count(model.dimensions):,}",
+        "",
+        "card",
+    ]
+    # ASCII only: a card's text comes from elsewhere and could hold a terminal's control characters.
+    lines += [f"  {json.dumps(name)[1:-1]}: {json.dumps(value)}" for name, value in model.card.items()]
+
+    specs = tensor_specs(model.dimensions)
+    sizes = {
+        "card": header.card_bytes,
+        "tokenizer": header.tokenizer_bytes,
+        "table": specs[0].file_bytes,
+        "blocks": sum(spec.file_bytes for spec in specs[1:-1]),
+        "norm_out": specs[-1].file_bytes,
+    }
+    lines += ["", f"{'part':<24}{'bytes':>12}{'packed alone':>14}"]
+    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+    start = 0
+    for name, size in sizes.items():
+        packed = len(compressor.compress(raw[start : start + size]))
+        start += size
+        lines.append(f"  {name:<22}{size:>12,}{packed:>14,}")
+    lines.append(f"  {'all, as in the file':<22}{header.raw_bytes:>12,}{header.packed_bytes:>14,}")
+
+    lines += ["", f"{'tensor':<24}{'kind':<14}{'shape':>14}{'zeros':>8}{'mean scale':>12}"]
+    for spec in specs:
+        tensor = model.tensors[spec.name]
+        shape = " x ".join(map(str, spec.shape))
+        line = f"  {spec.name:<22}{spec.kind:<14}{shape:>14}"
+        if isinstance(tensor, Matrix):
+            line += f"{(tensor.weight == 0).mean():>8.1%}{tensor.scale.mean():>12.5f}"
+        lines.append(line)
+    return lines
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    parser = ArgumentParser(
+        "python -m fable6c.inspect",
+        "Show what is in a model file, or check it. A damaged or foreign file is one line and exit status 1.",
+        "python -m fable6c.inspect model.f6c",
+    )
+    parser.add_argument("model", help="the model file (.f6c)")
+    parser.add_argument("--verify", action="store_true", help="check all of it and only say OK")
+    options = parser.parse_args(argv)
+    data = read_bytes(options.model)
+    try:
+        model = decode_model(data)
+    except ModelFileError as error:
+        raise ModelFileError(error.name, error.value, options.model) from None
+    if options.verify:
+        print(f"{options.model}: OK, {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+    else:
+        print("\n".join(describe(data, model)))
+
+
+if __name__ == "__main__":
+    run(main)
