@@ -217,9 +217,9 @@ INLINE ivec int_zero(void) { return _mm512_setzero_si512(); }
 INLINE ivec int_load(const void *p) { return _mm512_loadu_si512(p); }
 INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm512_set1_epi32(x); }
 INLINE ivec int_step(ivec acc, ivec w, ivec x) { return _mm512_dpbusd_epi32(acc, w, x); }
-INLINE ivec int_sum(ivec total, ivec part) { return _mm512_add_epi32(total, part); }
 INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps(_mm512_sub_epi32(x, _mm512_set1_epi32(offset))); }
-#define INT_DEPTH SIZE_MAX
+#define INT_DEPTH 0  // lanes of 32 bits: no limit
+#define INT_MR MR
 #elif defined(__AVX2__)
 // Pairs of products are at most 2·8·127 = 2,032, so 16 of them fit a 16-bit lane before they must be widened.
 typedef __m256i ivec;
@@ -227,11 +227,12 @@ INLINE ivec int_zero(void) { return _mm256_setzero_si256(); }
 INLINE ivec int_load(const void *p) { return _mm256_loadu_si256(p); }
 INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm256_set1_epi32(x); }
 INLINE ivec int_step(ivec acc, ivec w, ivec x) { return _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, x)); }
-INLINE ivec int_sum(ivec total, ivec part) {
+INLINE ivec int_widen(ivec total, ivec part) {
     return _mm256_add_epi32(total, _mm256_madd_epi16(part, _mm256_set1_epi16(1)));
 }
 INLINE vec int_to_float(ivec x, int32_t offset) { return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(offset))); }
 #define INT_DEPTH 16
+#define INT_MR 4  // the products wait in registers for their sum, so fewer are left for rows
 #elif defined(__SSE2__)
 // Even and odd bytes as 16-bit numbers: SSE2 multiplies those in pairs (pmaddwd).
 typedef __m128i ivec;
@@ -243,9 +244,9 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) {
     __m128i odd = _mm_madd_epi16(_mm_srli_epi16(w, 8), _mm_srai_epi16(x, 8));
     return _mm_add_epi32(acc, _mm_add_epi32(even, odd));
 }
-INLINE ivec int_sum(ivec total, ivec part) { return _mm_add_epi32(total, part); }
 INLINE vec int_to_float(ivec x, int32_t offset) { return (vec)_mm_cvtepi32_ps(_mm_sub_epi32(x, _mm_set1_epi32(offset))); }
-#define INT_DEPTH SIZE_MAX
+#define INT_DEPTH 0  // lanes of 32 bits: no limit
+#define INT_MR MR
 #else
 typedef struct { int32_t lane[LANES]; } ivec;
 INLINE ivec int_zero(void) { return (ivec){{0}}; }
@@ -257,35 +258,43 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) {
     for (int i = 0; i < 4 * LANES; i++) acc.lane[i / 4] += wb[i] * xb[i];
     return acc;
 }
-INLINE ivec int_sum(ivec total, ivec part) { for (int i = 0; i < LANES; i++) total.lane[i] += part.lane[i]; return total; }
 INLINE vec int_to_float(ivec x, int32_t offset) { vec y; for (int i = 0; i < LANES; i++) y[i] = (float)(x.lane[i] - offset); return y; }
-#define INT_DEPTH SIZE_MAX
+#define INT_DEPTH 0  // lanes of 32 bits: no limit
+#define INT_MR MR
 #endif
 
-// total (rows, NR) = A (rows, K fours) · B (K fours, NR), in registers
-INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, const int8_t *b, size_t K, const size_t rows) {
+// acc (rows, NR) = A (rows, K fours) · B (K fours, NR), in registers; K ≤ INT_DEPTH where there is one
+INLINE void int_run(ivec acc[INT_MR][2], const int8_t *a, size_t row_bytes, const int8_t *b, size_t K, const size_t rows) {
 #pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) total[r][0] = total[r][1] = int_zero();
-    for (size_t from = 0; from < K; from += min_size(INT_DEPTH, K - from)) {
-        size_t to = from + min_size(INT_DEPTH, K - from);
-        ivec part[MR][2];
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++) part[r][0] = part[r][1] = int_zero();
-        for (size_t k = from; k < to; k++) {
-            ivec b0 = int_load(b + k * PANEL * 4), b1 = int_load(b + (k * PANEL + LANES) * 4);
-#pragma GCC unroll 8
-            for (size_t r = 0; r < rows; r++) {
-                ivec x = int_broadcast(a + r * row_bytes + 4 * k);
-                part[r][0] = int_step(part[r][0], b0, x);
-                part[r][1] = int_step(part[r][1], b1, x);
-            }
-        }
+    for (size_t r = 0; r < rows; r++) acc[r][0] = acc[r][1] = int_zero();
+    for (size_t k = 0; k < K; k++, a += 4, b += PANEL * 4) {
+        ivec b0 = int_load(b), b1 = int_load(b + LANES * 4);
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++) {
-            total[r][0] = int_sum(total[r][0], part[r][0]);
-            total[r][1] = int_sum(total[r][1], part[r][1]);
+            ivec x = int_broadcast(a + r * row_bytes);
+            acc[r][0] = int_step(acc[r][0], b0, x);
+            acc[r][1] = int_step(acc[r][1], b1, x);
         }
     }
+}
+
+// The same for any K: where the lanes are narrow, a sum of runs.
+INLINE void int_tile(ivec total[INT_MR][2], const int8_t *a, size_t row_bytes, const int8_t *b, size_t K, const size_t rows) {
+#if INT_DEPTH
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++) total[r][0] = total[r][1] = int_zero();
+    for (size_t k = 0; k < K; k += INT_DEPTH) {
+        ivec part[INT_MR][2];
+        int_run(part, a + 4 * k, row_bytes, b + k * PANEL * 4, min_size(INT_DEPTH, K - k), rows);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++) {
+            total[r][0] = int_widen(total[r][0], part[r][0]);
+            total[r][1] = int_widen(total[r][1], part[r][1]);
+        }
+    }
+#else
+    int_run(total, a, row_bytes, b, K, rows);
+#endif
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -455,7 +464,7 @@ void linear_forward_naive(float *out, const float *residual, const int8_t *q, co
 INLINE void linear_forward_tile(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
                                 const float *scales, const int32_t *offset, size_t row, size_t col, size_t O, size_t fours,
                                 const size_t rows) {
-    ivec total[MR][2];
+    ivec total[INT_MR][2];
     int_tile(total, q + row * fours * 4, fours * 4, packed + (col / PANEL * fours * PANEL + col % PANEL) * 4, fours, rows);
     size_t cols = min_size(NR, O - col);
     vec scale0 = vec_load(scales), scale1 = vec_load(scales + LANES);
@@ -484,7 +493,7 @@ void linear_forward(float *out, const float *residual, const int8_t *q, const fl
 #pragma omp parallel
     {
         size_t from, to;
-        my_share(N, MR, &from, &to);
+        my_share(N, INT_MR, &from, &to);
         for (size_t chunk = from; chunk < to; chunk += CHUNK) {
             size_t end = min_size(chunk + CHUNK, to);
             int32_t offset[CHUNK];
@@ -497,8 +506,8 @@ void linear_forward(float *out, const float *residual, const int8_t *q, const fl
                 float scales[NR] = {0};
                 for (size_t j = 0; j < min_size(NR, O - col); j++) scales[j] = scale[S > 1 ? col + j : 0];
                 size_t row = chunk;
-                for (; row + MR <= end; row += MR)
-                    linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, MR);
+                for (; row + INT_MR <= end; row += INT_MR)
+                    linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, INT_MR);
                 for (; row < end; row++)
                     linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, 1);
             }

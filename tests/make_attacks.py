@@ -1,0 +1,226 @@
+"""Make tests/attacks/: one small file for each way in which a model file can be wrong.
+
+    python tests/make_attacks.py
+
+A file's name begins with the name of its error in docs/model-file.md: `BAD_FRAME-wrong-checksum.f6c`. Both readers must
+answer each file with that error and the same text (tests/test_model_file.py, tests/test_same_bits.py).
+"""
+
+import pathlib
+import struct
+import zlib
+
+import numpy as np
+import zstandard
+
+from fable6c.model_file import HEADER, HEADER_BYTES, MAGIC, Dimensions, encode_model, tensor_specs
+from tiny_models import tiny_model
+
+FOLDER = pathlib.Path(__file__).parent / "attacks"
+FIELDS = (
+    ["version", "dim", "layers", "hidden", "taps", "vocab", "context"]
+    + ["card_bytes", "tokenizer_bytes", "tensor_bytes", "raw_bytes", "packed_bytes", "raw_crc"]
+)
+
+model = tiny_model(layers=1)
+good = encode_model(model)
+good_fields = dict(zip(FIELDS, HEADER.unpack_from(good)[1:]))
+good_frame = good[HEADER_BYTES:]
+good_raw = zstandard.ZstdDecompressor().decompress(good_frame)
+
+
+def compress(raw, **options):
+    options = {"level": 19, "write_checksum": True, **options}
+    return zstandard.ZstdCompressor(**options).compress(raw)
+
+
+def with_frame(frame, **fields):
+    """A file with this compressed part and these fields in its header, all else as in the good file, the header's checksum right."""
+    fields = {**good_fields, "packed_bytes": len(frame), **fields}
+    header = HEADER.pack(MAGIC, *(fields[name] for name in FIELDS), 0)[:-4]
+    return header + struct.pack("<I", zlib.crc32(header)) + frame
+
+
+def with_fields(**fields):
+    return with_frame(good_frame, **fields)
+
+
+def with_content(start, replacement):
+    """A file that is right in all but these bytes of its unpacked content."""
+    raw = good_raw[:start] + replacement + good_raw[start + len(replacement) :]
+    assert len(raw) == len(good_raw)
+    return with_frame(compress(raw), raw_crc=zlib.crc32(raw))
+
+
+def rle_frame(content_bytes, blocks):
+    """A zstd frame that declares `content_bytes` and holds `blocks` RLE blocks of 128 KiB of zeros (RFC 8878, 3.1.1), four bytes each."""
+    descriptor = 0b10000100  # content size of four bytes, a window, a checksum
+    window = 0b01010000  # 1 MiB
+    block = (131072 << 3 | 1 << 1).to_bytes(3, "little") + b"\0"
+    last = (131072 << 3 | 1 << 1 | 1).to_bytes(3, "little") + b"\0"
+    header = zstandard.FRAME_HEADER + bytes([descriptor, window]) + struct.pack("<I", content_bytes)
+    return header + block * (blocks - 1) + last + bytes(4)
+
+
+def attacks():
+    """All (name of the file, bytes)."""
+    yield "TOO_SHORT-empty", b""
+    yield "TOO_SHORT-three-bytes", b"abc"
+    yield "TOO_SHORT-seven-bytes", good[:7]
+    yield "TOO_SHORT-eight-bytes", good[:8]
+    yield "TOO_SHORT-63-bytes", good[:63]
+    yield "WEB_PAGE-one-byte", b"<"
+    yield "WEB_PAGE-doctype", b"<!DOCTYPE html>\n<html><head><title>model.f6c</title></head></html>\n"
+    yield "WEB_PAGE-after-white-space", b"\r\n\t\v\f <html></html>"
+    yield "NOT_A_MODEL-text", b"Once upon a time there was a file that was no model at all, and it was longer than a header.\n"
+    yield "NOT_A_MODEL-zip", b"PK\x03\x04" + bytes(100)
+    yield "NOT_A_MODEL-eight-bytes", b"GGUF\x03\0\0\0"
+    yield "NOT_A_MODEL-white-space", b" " * 80
+    yield "NOT_A_MODEL-high-bit-lost", bytes([0x09]) + good[1:]
+    yield "NOT_A_MODEL-version-0", with_fields(version=0)
+    yield "TEXT_MODE-crlf-to-lf", good.replace(b"\r\n", b"\n")
+    yield "TEXT_MODE-lf-to-crlf", good.replace(b"\n", b"\r\n")
+    yield "NEWER_VERSION-2", with_fields(version=2)
+    yield "NEWER_VERSION-largest", with_fields(version=2**32 - 1)
+    yield "HEADER_CHECKSUM-dim", good[:12] + bytes([good[12] ^ 1]) + good[13:]
+    yield "HEADER_CHECKSUM-zero", good[:60] + bytes(4) + good[64:]
+
+    limits = {"dim": 4096, "layers": 64, "hidden": 16384, "taps": 32, "vocab": 65536, "context": 2**20}
+    for name, limit in limits.items():
+        yield f"BAD_DIMENSION-{name}-0", with_fields(**{name: 0})
+        yield f"BAD_DIMENSION-{name}-above", with_fields(**{name: limit + 1})
+        yield f"BAD_DIMENSION-{name}-largest", with_fields(**{name: 2**32 - 1})
+    yield "BAD_DIMENSION-vocab-256", with_fields(vocab=256)
+    yield "BAD_DIMENSION-all-zero", with_fields(**dict.fromkeys(limits, 0))
+
+    yield "BAD_SIZE-card-1", with_fields(card_bytes=1)
+    yield "BAD_SIZE-card-above", with_fields(card_bytes=65537)
+    yield "BAD_SIZE-card-largest", with_fields(card_bytes=2**32 - 1)
+    yield "BAD_SIZE-card-moved", with_fields(card_bytes=good_fields["card_bytes"] + 1)
+    for name in ("tokenizer_bytes", "tensor_bytes", "raw_bytes"):
+        yield f"BAD_SIZE-{name}-0", with_fields(**{name: 0})
+        yield f"BAD_SIZE-{name}-less", with_fields(**{name: good_fields[name] - 1})
+        yield f"BAD_SIZE-{name}-more", with_fields(**{name: good_fields[name] + 1})
+        yield f"BAD_SIZE-{name}-largest", with_fields(**{name: 2**32 - 1})
+    # The largest dimensions, with sizes that agree with them: tensor_bytes is negative as an i32, raw_bytes above its cap.
+    yield "BAD_SIZE-above-the-cap", with_frame(good_frame, **sized(Dimensions(4096, 64, 16384, 32, 65536, 2**20)))
+
+    yield "TRUNCATED-header-only", good[:64]
+    yield "TRUNCATED-last-byte", good[:-1]
+    yield "TRUNCATED-packed-largest", with_fields(packed_bytes=2**32 - 1)
+    yield "TRAILING_BYTES-one", good + b"\0"
+    yield "TRAILING_BYTES-twice", good + good
+    yield "TRAILING_BYTES-packed-0", with_fields(packed_bytes=0)
+
+    large = sized(Dimensions(4096, 19, 16384, 32, 257, 2**20))  # 1023 MiB, just below the cap
+    yield "TOO_LARGE-bomb", with_frame(rle_frame(large["raw_bytes"], 8), **large)
+
+    yield "BAD_FRAME-empty", with_frame(b"")
+    yield "BAD_FRAME-three-bytes", with_frame(good_frame[:3])
+    yield "BAD_FRAME-magic", with_frame(b"\x27" + good_frame[1:])
+    yield "BAD_FRAME-reserved-bit", with_frame(good_frame[:4] + bytes([good_frame[4] | 8]) + good_frame[5:])
+    yield "BAD_FRAME-no-content-size", with_frame(compress(good_raw, write_content_size=False))
+    yield "BAD_FRAME-content-size-less", with_frame(compress(good_raw[:-1]))
+    yield "BAD_FRAME-content-size-more", with_frame(compress(good_raw + b"\0"))
+    yield "BAD_FRAME-bomb", with_frame(rle_frame(good_fields["raw_bytes"], 256))
+    yield "BAD_FRAME-no-checksum", with_frame(compress(good_raw, write_checksum=False))
+    yield "BAD_FRAME-wrong-checksum", with_frame(good_frame[:-1] + bytes([good_frame[-1] ^ 1]))
+    yield "BAD_FRAME-flip", with_frame(flip(good_frame, len(good_frame) // 2))
+    yield "BAD_FRAME-ends-in-a-block", with_frame(good_frame[: len(good_frame) // 2])
+    yield "BAD_FRAME-ends-in-the-checksum", with_frame(good_frame[:-1])
+    yield "BAD_FRAME-trailing-byte", with_frame(good_frame + b"\0")
+    yield "BAD_FRAME-second-frame", with_frame(good_frame + compress(b""))
+    yield "BAD_FRAME-skippable-first", with_frame(skippable() + good_frame)
+    yield "BAD_FRAME-skippable-after", with_frame(good_frame + skippable())
+    yield "BAD_FRAME-only-skippable", with_frame(skippable(good_fields["raw_bytes"]))
+    dictionary = zstandard.ZstdCompressionDict(good_raw, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    yield "BAD_FRAME-dictionary-content", with_frame(compress(good_raw, dict_data=dictionary))
+    # A dictionary id of one byte in an otherwise right frame: the single-segment descriptor with the id flag set.
+    yield "BAD_FRAME-dictionary-id", with_frame(good_frame[:4] + bytes([good_frame[4] | 1, 7]) + good_frame[5:])
+    yield "CONTENT_CHECKSUM-wrong", with_fields(raw_crc=good_fields["raw_crc"] ^ 1)
+
+    card = good_fields["card_bytes"]
+    for name, text in {
+        "latin-1": b"caf\xe9",
+        "cut-character": b"\xe2\x82",
+        "lone-continuation": b"\x80",
+        "overlong": b"\xc0\xaf",
+        "overlong-three": b"\xe0\x80\xaf",
+        "surrogate": b"\xed\xa0\x80",
+        "above-unicode": b"\xf4\x90\x80\x80",
+    }.items():
+        yield f"BAD_CARD-{name}", with_content(card - len(text), text)
+
+    for name, place, merge in [
+        ("left-is-itself", 0, (256, 97)),
+        ("right-is-later", 0, (97, 298)),
+        ("the-end-mark", 42, (97, 299)),
+        ("beyond-the-vocabulary", 3, (65535, 65535)),
+        ("same-pair", 42, (97, 97)),
+        ("same-bytes", 42, (257, 97)),  # "ba" + "a" …
+    ]:
+        merges = model.merges.copy()
+        if name == "same-bytes":
+            merges[41] = (98, 256)  # … after "b" + "aa"
+        merges[place] = merge
+        yield f"BAD_TOKENIZER-{name}", with_content(card, merges.tobytes())
+    doubling = model.merges.copy()
+    doubling[1:7] = [(j, j) for j in range(256, 262)]  # 4, 8, 16, 32, 64 bytes, then 128
+    yield "BAD_TOKENIZER-128-bytes", with_content(card, doubling.tobytes())
+    doubling[6] = (261, 97)  # 65 bytes
+    yield "BAD_TOKENIZER-65-bytes", with_content(card, doubling.tobytes())
+
+    start = card + good_fields["tokenizer_bytes"]
+    table, norm_in, norm_mix, mix_in = tensor_specs(model.dimensions)[:4]
+    end = len(good_raw)
+    for name, value in {
+        "nan": np.nan,
+        "infinite": np.inf,
+        "minus-infinite": -np.inf,
+        "1e30": 1e30,
+        "above-1024": np.nextafter(np.float32(1024), np.float32(2000)),
+    }.items():
+        yield f"BAD_TENSOR-first-scale-{name}", with_content(start, np.float32(value).tobytes())
+        yield f"BAD_TENSOR-last-gain-{name}", with_content(end - 4, np.float32(value).tobytes())
+    row = start + 4 * table.scales  # seven columns: two bytes to a row, three trits of padding in the second
+    low_row = start + table.file_bytes - 2
+    yield "BAD_TENSOR-byte-243", with_content(row, b"\xf3")
+    yield "BAD_TENSOR-byte-255", with_content(row, b"\xff")
+    for digit in (0, 2):
+        yield f"BAD_TENSOR-padding-digit-{digit}", with_content(row + 1, bytes([1 + 3 * 1 + 9 * digit + 27 + 81]))
+    yield "BAD_TENSOR-low-plane-byte-243", with_content(low_row, b"\xf3")
+    yield "BAD_TENSOR-low-plane-padding", with_content(low_row + 1, bytes([1 + 3 + 9 * 2 + 27 + 81]))
+    mix_in_last_byte = start + sum(spec.file_bytes for spec in (table, norm_in, norm_mix, mix_in)) - 1
+    yield "BAD_TENSOR-padding-in-the-last-row", with_content(mix_in_last_byte, bytes([1 + 3 + 9 + 27 + 81 * 2]))
+
+
+def flip(data, place):
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+def skippable(size=3):
+    return b"\x50\x2a\x4d\x18" + struct.pack("<I", size) + bytes(size)
+
+
+def sized(dimensions):
+    """The header's fields of a model of these dimensions with a card of two bytes."""
+    tokenizer = 4 * (dimensions.vocab - 257)
+    tensors = sum(spec.file_bytes for spec in tensor_specs(dimensions))
+    names = ("dim", "layers", "hidden", "taps", "vocab", "context")
+    sizes = {"card_bytes": 2, "tokenizer_bytes": tokenizer, "tensor_bytes": tensors, "raw_bytes": 2 + tokenizer + tensors}
+    return {**{name: getattr(dimensions, name) for name in names}, **sizes}
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.f6c"):
+        old.unlink()
+    count = 0
+    for name, data in attacks():
+        (FOLDER / f"{name}.f6c").write_bytes(data)
+        count += 1
+    print(f"{FOLDER}: {count} files")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+"""The model file's Python reader and writer against docs/model-file.md."""
+
+import pathlib
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import make_attacks
+from fable6c import model_file
+from fable6c.errors import UserError
+from fable6c.model_file import (
+    DIMENSION_RANGES,
+    ERRORS,
+    HEADER_BYTES,
+    Dimensions,
+    ModelFileError,
+    Matrix,
+    decode_model,
+    encode_model,
+    pack_trits,
+    parameter_count,
+    read_model,
+    split_planes,
+    tensor_specs,
+    unpack_trits,
+    write_model,
+)
+from fable6c.tokenizer import Tokenizer
+from tiny_models import tiny_model
+
+TESTS = pathlib.Path(__file__).parent
+ATTACKS = sorted((TESTS / "attacks").glob("*.f6c"))
+DOCUMENT = (TESTS.parent / "docs" / "model-file.md").read_text(encoding="utf-8")
+
+
+def error_of(data, **options):
+    with pytest.raises(ModelFileError) as caught:
+        decode_model(data, **options)
+    return caught.value
+
+
+def same(a, b):
+    assert (a.dimensions, a.card) == (b.dimensions, b.card)
+    assert a.merges.dtype == b.merges.dtype == np.uint16 and np.array_equal(a.merges, b.merges)
+    assert list(b.tensors) == [spec.name for spec in tensor_specs(a.dimensions)]
+    for name, x in a.tensors.items():
+        y = b.tensors[name]
+        if isinstance(x, Matrix):
+            assert y.weight.dtype == np.int8 and np.array_equal(x.weight, y.weight), name
+            x, y = x.scale, y.scale
+        assert x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes(), name
+
+
+# The document
+
+
+def test_the_documents_error_table_is_the_codes():
+    table = {int(code): (name, text) for code, name, text in re.findall(r"^\| (\d+) \| `([A-Z_]+)` \| (.*) \|$", DOCUMENT, re.M)}
+    assert table == ERRORS
+
+
+def test_the_documents_tensor_list_is_the_codes():
+    listed = re.findall(r"^ *(\w+) +(f32|ternary|nonary) \(", DOCUMENT, re.M)
+    specs = [(spec.name.split(".")[-1], spec.kind) for spec in tensor_specs(tiny_model(layers=1).dimensions)]
+    assert listed == specs
+
+
+# Trits
+
+
+def test_trits_example_of_the_docstring():
+    assert pack_trits(np.array([[1, 0, -1]], np.int8)) == bytes([113])
+
+
+def test_all_243_bytes_are_all_rows_of_five_trits():
+    weight = unpack_trits(bytes(range(243)), 243, 5)
+    assert len({tuple(row) for row in weight.tolist()}) == 243
+    assert set(weight.ravel().tolist()) == {-1, 0, 1}
+    assert pack_trits(weight) == bytes(range(243))
+    assert weight[0].tolist() == [-1] * 5 and weight[1].tolist() == [0, -1, -1, -1, -1]
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5, 6, 9, 10, 11, 129])
+def test_trits_round_trip(n):
+    weight = np.random.default_rng(n).integers(-1, 2, (17, n)).astype(np.int8)
+    packed = pack_trits(weight)
+    assert len(packed) == 17 * -(-n // 5)
+    assert np.array_equal(unpack_trits(packed, 17, n), weight)
+
+
+@pytest.mark.parametrize("byte", [243, 255, 0, 2 + 3 + 9 + 27 + 81 * 2])
+def test_bad_trits(byte):
+    with pytest.raises(ValueError):
+        unpack_trits(bytes([byte]), 1, 4)
+
+
+def test_nine_levels_are_two_planes():
+    weight = np.arange(-4, 5, dtype=np.int8)[None]
+    high, low = split_planes(weight)
+    assert high.dtype == low.dtype == np.int8
+    assert high.tolist() == [[-1, -1, -1, 0, 0, 0, 1, 1, 1]] and low.tolist() == [[-1, 0, 1] * 3]
+
+
+# Round trip
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        dict(dim=1, layers=1, hidden=1, taps=1, vocab=257),
+        dict(dim=5, layers=3, hidden=10, taps=4, vocab=258),
+        dict(dim=16, layers=1, hidden=17, taps=32, vocab=500),
+        dict(dim=33, layers=2, hidden=44, taps=2, vocab=300, context=2**20),
+    ],
+)
+def test_round_trip(shape):
+    model = tiny_model(**shape)
+    data = encode_model(model)
+    again = decode_model(data)
+    same(model, again)
+    assert encode_model(again) == data
+
+
+def test_files_are_replaced(tmp_path):
+    path = tmp_path / "model.f6c"
+    write_model(path, tiny_model())
+    same(tiny_model(), read_model(path))
+    write_model(path, tiny_model(seed=2))
+    same(tiny_model(seed=2), read_model(path))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.f6c"]
+
+
+def test_a_failed_write_says_so_in_one_line(tmp_path):
+    with pytest.raises(UserError) as caught:
+        write_model(tmp_path / "absent" / "model.f6c", tiny_model())
+    assert "model.f6c" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_parameter_count():
+    # By hand for D=7, L=2, H=6, K=3, V=300.
+    block = 7 + 21 * 7 + 7 * 3 + 7 + 7 * 7 + 7 + 12 * 7 + 7 * 6
+    assert parameter_count(tiny_model().dimensions) == 300 * 7 + 7 + 2 * block + 7
+
+
+def test_values_at_the_edge_are_accepted():
+    model = tiny_model()
+    model.tensors["norm_out"][:2] = 1024, -1024
+    model.merges[1:6] = [(j, j) for j in range(256, 261)]  # token 261 has 64 bytes
+    model.card = {}
+    same(model, decode_model(encode_model(model)))
+    assert max(map(len, Tokenizer(model.merges).token_bytes)) == 64
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[1, 2]", "[" * 5000, '"\x1b[31m"', "{}}"])
+def test_a_card_that_is_no_object_is_shown_as_text(text):
+    size = len(text.encode())
+    raw = text.encode() + make_attacks.good_raw[make_attacks.good_fields["card_bytes"] :]
+    data = make_attacks.with_frame(
+        make_attacks.compress(raw), card_bytes=size, raw_bytes=len(raw), raw_crc=make_attacks.zlib.crc32(raw)
+    )
+    assert decode_model(data).card == {"text": text}
+
+
+def test_the_writer_refuses_what_the_reader_would():
+    def broken(name, change):
+        model = tiny_model()
+        change(model.tensors[name])
+        with pytest.raises(ValueError, match=name):
+            encode_model(model)
+
+    broken("table", lambda t: t.weight.__setitem__((0, 0), 5))
+    broken("blocks.0.mix_in", lambda t: t.weight.__setitem__((0, 0), 2))
+    broken("table", lambda t: t.scale.__setitem__(0, np.inf))
+    broken("table", lambda t: setattr(t, "scale", t.scale[:1]))
+    broken("blocks.1.glu_in", lambda t: setattr(t, "weight", t.weight.T))
+    broken("blocks.1.mix_in", lambda t: setattr(t, "weight", t.weight.astype(np.float32)))
+    broken("norm_out", lambda t: t.__setitem__(0, np.nan))
+    broken("norm_out", lambda t: t.__setitem__(0, 1025))
+
+
+# Rejected inputs
+
+
+@pytest.mark.parametrize("path", ATTACKS, ids=lambda path: path.stem)
+def test_attack(path):
+    with pytest.raises(ModelFileError) as caught:
+        read_model(path)
+    error = caught.value
+    assert error.name == path.name.split("-")[0]
+    assert ERRORS[error.code][0] == error.name
+    assert str(error) == f"{path}: " + ERRORS[error.code][1].format(error.value)
+    assert "\n" not in str(error)
+
+
+def test_the_attack_files_are_those_of_the_script_and_meet_every_error():
+    assert {path.stem for path in ATTACKS} == {name for name, _ in make_attacks.attacks()}
+    assert {path.stem.split("-")[0] for path in ATTACKS} == {name for name, _ in ERRORS.values()}
+    assert all(path.stat().st_size < 8000 for path in ATTACKS)
+
+
+def test_the_first_bad_field_tensor_and_token_are_named():
+    assert error_of(make_attacks.with_fields(layers=0, taps=0)).value == "layers"
+    assert error_of(make_attacks.with_fields(tokenizer_bytes=0, raw_bytes=0)).value == "tokenizer_bytes"
+    assert error_of((TESTS / "attacks" / "BAD_TENSOR-last-gain-nan.f6c").read_bytes()).value == 10
+    assert error_of((TESTS / "attacks" / "BAD_TOKENIZER-beyond-the-vocabulary.f6c").read_bytes()).value == 259
+
+
+def test_truncation_at_every_byte():
+    data = make_attacks.good
+    for size in range(len(data)):
+        error = error_of(data[:size])
+        if size < HEADER_BYTES:
+            assert (error.name, error.value) == ("TOO_SHORT", size)
+        else:
+            assert (error.name, error.value) == ("TRUNCATED", len(data) - size)
+
+
+def test_a_flip_of_every_header_bit():
+    data = make_attacks.good
+    for bit in range(8 * HEADER_BYTES):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        name = error_of(bytes(damaged)).name
+        if bit < 8 * 4:
+            assert name == "NOT_A_MODEL"
+        elif bit < 8 * 8:
+            assert name == "TEXT_MODE"
+        elif bit < 8 * 12:
+            assert name == ("NOT_A_MODEL" if bit == 8 * 8 else "NEWER_VERSION")
+        else:
+            assert name == "HEADER_CHECKSUM"
+
+
+def test_a_flip_of_every_frame_bit_is_refused_or_changes_nothing():
+    # A few bits of a frame have no meaning: one that decoders ignore (RFC 8878, 3.1.1.1.1.3), padding after an FSE table.
+    data = make_attacks.good
+    harmless = 0
+    for bit in range(8 * HEADER_BYTES, 8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            model = decode_model(bytes(damaged))
+        except ModelFileError as error:
+            assert error.name == "BAD_FRAME"
+        else:
+            same(model, make_attacks.model)
+            harmless += 1
+    assert harmless < 40
+
+
+def test_content_damaged_under_right_checksums_is_refused_or_within_the_rules():
+    start = make_attacks.good_fields["card_bytes"] + make_attacks.good_fields["tokenizer_bytes"]
+    names = set()
+    for place in range(start, len(make_attacks.good_raw), 7):
+        try:
+            model = decode_model(make_attacks.with_content(place, b"\xff"))
+        except ModelFileError as error:
+            names.add(error.name)
+        else:
+            same(model, decode_model(encode_model(model)))
+    assert names == {"BAD_TENSOR"}
+
+
+def test_no_memory_is_taken_before_the_sizes_are_checked():
+    for name in ("TOO_LARGE-bomb", "BAD_SIZE-above-the-cap", "BAD_FRAME-bomb"):
+        data = (TESTS / "attacks" / f"{name}.f6c").read_bytes()
+        tracemalloc.start()
+        error_of(data)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        # The frame of BAD_FRAME-bomb holds 32 MiB behind a content size of 2 KB. At most one piece of input, 8 MiB of it, is
+        # unpacked before that is noticed.
+        assert peak < 9e6, (name, peak)
+
+
+def test_the_limit():
+    data = make_attacks.good
+    specs = tensor_specs(make_attacks.model.dimensions)
+    needed = make_attacks.good_fields["raw_bytes"] + sum(spec.memory_bytes for spec in specs)
+    decode_model(data, limit=needed)
+    error = error_of(data, limit=needed - 1)
+    assert (error.name, error.value) == ("TOO_LARGE", -(-needed // 1024))
+
+
+@pytest.mark.parametrize("name", DIMENSION_RANGES)
+def test_dimensions_out_of_range(name):
+    fine = dict(dim=7, layers=1, hidden=6, taps=3, vocab=300, context=16)
+    for value in (0, DIMENSION_RANGES[name][1] + 1):
+        with pytest.raises(UserError, match=f"{name} = {value} is out of range"):
+            Dimensions(**{**fine, name: value})
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
+    for path in (tmp_path / "absent.f6c", tmp_path):
+        with pytest.raises(UserError) as caught:
+            read_model(path)
+        assert str(caught.value).startswith(f"{path}: cannot read the model (")
+
+
+def test_only_what_the_limit_allows_is_read(tmp_path):
+    path = tmp_path / "large.f6c"
+    path.write_bytes(make_attacks.good + bytes(100_000))
+    assert len(model_file.read_bytes(path, limit=1000)) == HEADER_BYTES + 1000

@@ -1,0 +1,27 @@
+"""Random models of any shape for the tests: every value allowed by the file, none trained."""
+
+import numpy as np
+
+from fable6c.model_file import Dimensions, Matrix, Model, tensor_specs
+
+
+def tiny_model(dim=7, layers=2, hidden=6, taps=3, vocab=300, context=16, seed=1) -> Model:
+    """Two zeros in five ternary weights, all nine levels in the table, scales that keep activations near 1, forget biases -1 to 5."""
+    dimensions = Dimensions(dim, layers, hidden, taps, vocab, context)
+    random = np.random.default_rng(seed)
+    tensors = {}
+    for spec in tensor_specs(dimensions):
+        if spec.kind == "f32":
+            tensors[spec.name] = random.normal(0, 0.5, spec.shape).astype(np.float32)
+            if "norm" in spec.name:
+                tensors[spec.name] += np.float32(1)
+            if "forget_bias" in spec.name:
+                tensors[spec.name] = np.linspace(-1, 5, spec.rows, dtype=np.float32)
+        else:
+            levels = range(-4, 5) if spec.kind == "nonary" else [-1, -1, -1, 0, 0, 0, 0, 1, 1, 1]
+            weight = random.choice(levels, size=spec.shape).astype(np.int8)
+            scale = random.uniform(0.8, 1.2, spec.scales) * spec.cols**-0.5
+            tensors[spec.name] = Matrix(weight, scale.astype(np.float32))
+    # Pairs of bytes, each once: the shortest tokens that are all different.
+    merges = np.array([(97 + j % 26, 97 + j // 26) for j in range(vocab - 257)], np.uint16).reshape(-1, 2)
+    return Model(dimensions, {"name": "tiny"}, merges, tensors)
