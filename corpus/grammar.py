@@ -24,11 +24,16 @@ GRAMMAR = r'''
 [Suddenly|Just then|All at once|At that moment|Right then|Out of nowhere|All of a sudden]
 = atlast
 [At last|Finally|In the end|After a long time|At long last|When the sun was low]
-= very
-[very|so|really|quite]
 = said
 [said {x}|{x} said|said {x}|{x} said|said {x}]
+[said {x}|{x} said]
+[said {x} and <gesture:x>|{x} said and <gesture:x>|said {x}]
+= gesture
+[scratched {x_his} nose|looked up at the sky|kicked a pebble|rubbed {x_his} {x_hands}|shrugged|blinked|looked down at {x_his} {x_feet}|leaned against the wall|pulled at {x_his} sleeve|pointed at <np>|put down <np>|picked up <np>|held up <np>|played with <np>|took a step back|came a step closer|nodded|shook {x_his} head|took a deep breath|bit into {food}|wiped {x_his} nose|waved one {x_hand}|sat down on the ground|made a face|tilted {x_his} head|smiled a little|counted on {x_his} {x_hands}|tapped one {x_foot}|hopped from one {x_foot} to the other|looked around|swallowed hard|blushed|folded {x_his} arms|stood on tiptoe|hid {x_his} {x_hands}]
+= stir
+[jumped up|waved both {x_hands}|stamped one {x_foot}|pointed at <np>|threw up {x_his} {x_hands}|pushed <np> aside|stood up|turned around|took a big step|shook {x_his} head|nodded hard|dropped <np>|ran in a circle|clapped {x_his} {x_hands}|made a leap|hit the ground with {x_his} {x_foot}]
 = exclaim
+{x} [cried|called|said] and <stir:x>
 [cried {x}|{x} cried|called {x}|{x} called|shouted {x}|said {x}|{x} said|{x} exclaimed]
 = wail
 [cried {x}|{x} cried|wailed {x}|{x} wailed|{x} shouted|said {x} in a shaky voice|{x} cried with tears in {x_his} eyes]
@@ -43,24 +48,24 @@ GRAMMAR = r'''
 = sayglad
 [cried {x}|shouted {x}|{x} shouted|{x} cheered|laughed {x}|{x} called happily|said {x} with a big smile|{x} said happily|{x} sang out]
 = saykind
+{x} said and <gesture:x>
 [said {x} kindly|{x} said with a smile|said {x}|{x} said gently|{x} said in a warm voice]
 = asks
+{x} asked and <gesture:x>
+[asked {x}|{x} asked|asked {x}|{x} asked]
 [asked {x}|{x} asked|{x} wanted to know|asked {x}|wondered {x}|{x} asked with big eyes|asked {x} politely]
 = size
-[tiny|small|little|big|fat|thin|round|sleepy|busy|young|old|plump|cheeky|shy|clever]
+[tiny|small|little|big|fat|thin|sleepy|busy|young|old|plump|cheeky|shy|clever]
 = hue
 [brown|gray|black|white|red|yellow|spotted|striped|dusty|shiny|golden|speckled]
 = critter
-[squirrel|sparrow|crow|snail|frog|lizard|robin|cat|beetle|wren|mouse|pigeon|toad|magpie|duck|blackbird|dove]
+[squirrel|sparrow|crow|robin|cat|mouse|pigeon|magpie|duck|blackbird|wren|dove|finch|jay|rabbit|starling]
 = critterdid
 [was looking for its lunch|was taking a nap|was singing to itself|hopped about|was cleaning its feet|was watching everything|hurried past|was eating something|blinked in the light|was minding its own business|looked up for a moment|was chasing its own shadow|was making a funny noise|sat quite still|turned its head|wanted to know what was going on|stretched and yawned]
 = junk
-[a|a|one] [broken|rusty|lost|dirty|wet|torn|tiny|bent|crooked|dusty|muddy|forgotten|empty|strange|lonely|smelly] [bottle|shoe|spoon|button|sock|glove|tin can|rope|nail|wheel|newspaper|nut shell|twig|bone|leaf|paper bag|cork|cup|feather|string|fork|brush|pot lid|candle|comb|brick|barrel|pine cone|hat|spring|jar|pencil|nest|ticket|snail shell|horseshoe|broom]
+[a|a|one] [broken|rusty|lost|dirty|wet|torn|tiny|bent|crooked|dusty|muddy|forgotten|strange|lonely|smelly] [bottle|shoe|spoon|button|sock|glove|tin can|rope|nail|wheel|newspaper|nut shell|twig|bone|leaf|paper bag|cork|cup|feather|string|fork|brush|pot lid|candle|comb|brick|barrel|pine cone|hat|spring|jar|pencil|nest|ticket|snail shell|horseshoe|broom]
 = hugs
 [{X} gave {h} a [big|warm|long|tight|soft] hug.|{X} hugged {him} [tight|close|for a long time].|{X} put an arm around {him}.|{X} patted {him} on the back.|{X} kissed {him} on the nose.]
-= simile
-[as quick as a rabbit|as quiet as a mouse|as fast as the wind|as busy as a bee|as light as a feather|as happy as a lark|as proud as a king|as brave as a lion|as careful as a cat|as gentle as a lamb|as steady as a rock|as merry as a cricket]
-
 # ---- feelings; x is the person ----
 = glad
 {X} [smiled|grinned|beamed] [happily|from ear to ear|with joy|all over|like the sun].
@@ -113,12 +118,6 @@ An idea popped into {x_poss} head.
 "Thank you[| so much| very much]," <said:h>. "You [are a true friend|are the best|helped me so much|are very kind]."
 "[Oh, thank you|Thanks], {x}," <said:h>. "I could not have done it [alone|without you|by myself]."
 {h} thanked {x} [again and again|with all {his} heart|with a big hug|three times].
-= welcome
-"You are welcome," <said:x>.
-"That is what [friends|good friends] are for," <said:x>.
-"[Any time|It was fun|It was nothing|I was glad to help]," <said:x>.
-{X} smiled. "[Any time|It was easy with two|I liked helping you]," {x_he} said.
-
 # ---- openings ----
 = open
 [Once upon a time|Once|Long ago|One time], there was a [little|young|small|{trait}|{trait}|{trait} little|very {trait}] {kind} named {h}. <about>
@@ -132,7 +131,7 @@ There [once was|was once|was] a [{trait}|little|{trait} little|young] {kind} [ca
 A {kind} named {h} lived in a {home} with a [red|blue|green|crooked|tiny|round] door. <about>
 [This is the story of|This is a story about|Here is a story about|Let me tell you about] {h}, a {trait} {kind}. <about>
 It was {season}. {nat1} A [{trait}|little|young|{trait} little] {kind} named {h} [was up early|was looking out of the window|could not wait to go out|had big plans]. <about>
-"[Good morning, world|What a fine day|I am so bored today|What shall I do today|Today will be a great day|I wonder what is out there]!" said {h}. {h} was a [{trait}|little|{trait} little] {kind}. <about>
+"[Good morning, world|What a fine day|I am so bored today|Today will be a great day|I have so much to do|I can smell breakfast|Nobody is awake but me]!" said {h}. {h} was a [{trait}|little|{trait} little] {kind}. <about>
 = about
 {He} [loved|liked|loved|wanted] to {act1}.
 {He} [loved|liked|loved] to {act1} and {act2}.
@@ -162,7 +161,7 @@ A <size> <critter> <critterdid>.
 [The wind|A soft wind|A breeze] [hummed in the trees|tickled {his} nose|moved the leaves|pulled at {his} ears|whispered in the grass].
 It was the kind of day when [anything can happen|nobody wants to go home|everything seems possible|even the [crows|bees|cats|squirrels] are lazy].
 = adj
-[tiny|huge|shiny|dusty|round|heavy|light|old|new|broken|strange|funny|lovely|fancy|plain|secret|ancient|magic|precious|pretty|little|big|forgotten|beautiful|odd|simple|famous|lost|special|perfect|splendid|ordinary|curious|stolen|cheap|ugly|nameless|borrowed|spare|second|favorite]
+[tiny|huge|shiny|dusty|round|heavy|light|old|new|broken|strange|funny|lovely|fancy|plain|secret|ancient|magic|precious|pretty|little|big|forgotten|beautiful|odd|simple|famous|lost|special|perfect|splendid|ordinary|curious|cheap|ugly|borrowed|spare|mysterious|useful]
 = color
 [red|blue|green|yellow|white|black|brown|gray|pink|purple|orange|golden|silver|striped|spotted|bright red|dark green|light blue|rosy|pale yellow|sky blue|colorful|checkered]
 = hard
@@ -170,9 +169,11 @@ It was the kind of day when [anything can happen|nobody wants to go home|everyth
 = cloth
 [knitted|woolen|silky|velvet|leather|cotton|folded|patched|torn|soft|warm|fluffy|embroidered|faded|washed|wrinkled|checkered|itchy|ragged|cozy]
 = wild
-[smooth|wrinkled|wet|frozen|muddy|withered|fresh|dry|ripe|half-eaten|hairy|prickly|spotted|curled|sun-warmed|lumpy|glossy|mossy]
+[smooth|wrinkled|wet|frozen|muddy|withered|fresh|dry|ripe|half-eaten|prickly|spotted|sun-warmed|lumpy|glossy|mossy]
 = hard_noun
-[anchor|armchair|axe|barrel|bathtub|bead|bench|bracelet|camera|candlestick|cane|cart|chest|clarinet|clock|cradle|cup|drawer|fan|fiddle|fishing rod|flute|fork|funnel|gate|globe|hammer|harp|helmet|hook|horn|jar|kettle|ladder|lamp|lock|magnet|mailbox|medal|mirror|mug|needle|oar|padlock|penny|piano|pipe|pitcher|pocket watch|propeller|rake|rattle|rocking chair|saw|sewing machine|signpost|spade|spoon|statue|stool|sundial|table|teacup|thimble|trumpet|tuba|vase|violin|weather vane|wheel|whisk|windmill|zipper|microscope|typewriter|bathtub plug|doorknob|birdcage|toolbox]
+[axe|bead|bracelet|camera|candlestick|cane|clarinet|clock|cup|drawer|fan|fiddle|fishing rod|flute|fork|funnel|globe|hammer|helmet|hook|horn|jar|kettle|lamp|lock|magnet|medal|mirror|mug|needle|oar|padlock|penny|pipe|pitcher|pocket watch|propeller|rake|rattle|saw|spade|spoon|stool|teacup|thimble|trumpet|vase|violin|wheel|whisk|zipper|microscope|typewriter|doorknob|toolbox]
+= big
+a [<adj>|<color>|<hard>] [anchor|armchair|bathtub|bench|cart|piano|statue|table|windmill|gate|signpost|mailbox|harp|rocking chair|sewing machine|weather vane|sundial|tuba|ladder|barrel|chest|cradle|birdcage|sailboat|wheelbarrow|hot-air balloon|fire truck|tractor|carousel|bandstand|beehive|drawbridge|greenhouse|haystack|rowboat|stagecoach|tower|watermill|well]
 = cloth_noun
 [apron|bonnet|bow|carpet|coat|curtain|cushion|flag|glove|hammock|handkerchief|jacket|napkin|net|purse|quilt|ribbon|rug|sack|sail|scarf|shawl|shoelace|sleeping bag|sponge|sweater|tablecloth|tassel|tent|towel|vest|pouch|costume|bathrobe|mitten|parachute]
 = wild_noun
@@ -199,20 +200,21 @@ a <hard> <hard_noun> with a <color> [handle|lid|string|edge|stripe|ribbon|dot|st
 [rain|bells|the wind|crickets|laughter|an old clock|water|a fiddle|birds|a far train|drums|leaves|a broom|hammers|frogs|geese]
 = detail
 {h} [wore|had on] a <cloth> <color> [hat|scarf|coat|sweater|cap|vest|jacket|shirt] [that day|that {time}|as always].
-In {his} [bag|basket|room|drawer] {he} [had|kept] <np>[| and <np>|, just in case].
-"Do you know what I like [best|about {season}]?" {he} [often|sometimes|always] asked. "I like <spoken>[| and <spoken>]."
-{His} [favorite|best] [smell|smell in the world] was <smell>, and {his} favorite [sound was <sound>|color was <color>|food was {food}].
-{He} once [traded|swapped] <np> for <np>.
-[Last|That] [week|month|spring|summer], {he} [had lost|had found|had painted|had dreamed of] <np>.
-{G} called {him} "my little [sunshine|pumpkin|sparrow|bear|acorn|cloud|drum|button|star]."
+In {his} [bag|basket|room|drawer] {h} [had|kept] <np>[| and <np>|, just in case].
+"Do you know what I like [best|about {season}]?" {h} [often|sometimes|always] asked. "I like <spoken>[| and <spoken>]."
+{h_poss} favorite [smell|smell in the world] was <smell>, and {his} favorite [sound was <sound>|color was <color>|food was {food}].
+{h} once [traded|swapped] <np> for <np>.
+[Last|That] [week|month|spring|summer], {h} [had lost|had found|had painted|had dreamed of] <np>.
+{G} called {h} "my little [sunshine|pumpkin|sparrow|bear|acorn|cloud|star|mouse|bee]."
 = onway
-On the way, {he} [saw|found|noticed|passed] <np>[| and <np>].
+On the way, {h} [saw|found|noticed] <np>[| and <np>].
+On the way, {h} [saw|noticed|passed] <big>[| and <big>].
 The air smelled of <smell> and <smell>.
 [Far away|Somewhere|From time to time|Now and then], [one|you] could hear <sound>[| and <sound>].
-A cloud [sailed by|floated past|hung in the sky] that looked like <np>.
-{h} hummed a [little|funny|new|slow|merry] song about <np>.
+A cloud [sailed by|floated past|hung in the sky] that looked like [<np>|<big>].
+{h} hummed a [little|funny|new|slow|merry] song about [<np>|<big>].
 The light was [soft|golden|gray|bright|pale] and the shadows were [long|short|blue|deep].
-{h} counted <sights> until {he} lost count.
+{h} counted <sights> and lost count.
 = sights
 [doors|chimneys|clouds|birds|puddles|fence posts|red flowers|white stones|black cats|yellow leaves|bicycles|snails]
 = maybe
@@ -287,10 +289,10 @@ It [was|had been] a [wonderful|very good|long and happy|perfect|lucky] day.
 
 # ---- a thing is lost and found ----
 = lost
-<open> <lost.love> <maybe> // <outing> {He} took {his} {o} along. [<aside> |]<lost.gone> // <lost.search> [<sad:h> |]// <lost.helpf> <air> // [<glad:h> |]<moral:lost.lesson> [<bye>|]
-<open> <lost.love> <maybe> // <outingg> {h} brought {his} {o}. <lost.gone> // <lost.search> [<aside> |]// <lost.helpg> // [<glad:h> |]<moral:lost.lesson> [<byeg>|]
-<lost.love2> <maybe> // <outing> [<aside> |]<lost.gone> // <lost.search> <air> // <lost.helpa> // <moral:lost.lesson> [<byeg>|]
-<lost.love2> <maybe> // <outingf> {h} had {his} {o} with {him}. <lost.gone> // <sad:h> "[Do not cry|Do not be sad|Cheer up], {h}," <saykind:f>. "We will look [everywhere|together|until we find {o_them}]." <air> // <lost.search2> // [<glad:h> |]<thanks:f> <moral:lost.lesson>
+<open> <maybe> <lost.love> // <outing> {He} took {his} {o} along. [<aside> |]<lost.gone> // <lost.search> [<sad:h> |]// <lost.helpf> <air> // [<glad:h> |]<moral:lost.lesson> [<bye>|]
+<open> <maybe> <lost.love> // <outingg> {h} brought {his} {o}. <lost.gone> // <lost.search> [<aside> |]// <lost.helpg> // [<glad:h> |]<moral:lost.lesson> [<byeg>|]
+<lost.love2> // <outing> [<aside> |]<lost.gone> // <lost.search> <air> // <lost.helpa> // <moral:lost.lesson> [<byeg>|]
+<lost.love2> // <outingf> {h} had {his} {o} with {him}. <lost.gone> // <sad:h> "[Do not cry|Do not be sad|Cheer up], {h}," <saykind:f>. "We will look [everywhere|together|until we find {o_them}]." <air> // <lost.search2> // [<glad:h> |]<thanks:f> <moral:lost.lesson>
 = lost.love
 {His} favorite [thing in the world|toy|treasure] was {o_a}.
 {G} had [given {him}|bought {him}|found {him}] {o_a}[| for {his} birthday| at the fair].
@@ -341,9 +343,9 @@ we must take care of the things we love
 
 # ---- learning a skill ----
 = learn
-<open> [But there was one thing {he} could not do|There was one thing {he} wanted very much|{He} had a big wish]: {he} [could not {skill}|wanted to {skill}]. <maybe> // <learn.try> // <learn.meet> <air> // <learn.again> // [<proud:h> |]<moral:learn.lesson> [<byeg>|]
-{h} was {age} years old and [wanted to|could not wait to] {skill}. [All the others could do it|{F_ref} could do it already|"When I am big, I will {skill}," {he} always said]. <maybe> // <learn.try> [<aside> |]// <learn.meetg> // <learn.again> <air> // <proud:h> <moral:learn.lesson>
-<outing> There {he} saw {f_ref}. {f} was {skill_ing}, and it looked so easy! "I want to {skill} too," <said:h>. <maybe> // <learn.try> // <learn.teach> <air> // <learn.again> // <proud:h> <moral:learn.lesson> [<bye>|]
+<open> [But there was one thing {he} could not do|There was one thing {he} wanted more than anything|{He} had a big wish]: {he} [could not {skill}|wanted to {skill}]. // <learn.try> // <learn.meet> <air> // <learn.again> // [<proud:h> |]<moral:learn.lesson> [<byeg>|]
+{h} was {age} years old and [wanted to|could not wait to] {skill}. [All the others could do it|{F_ref} could do it already|"When I am big, I will {skill}," {he} always said]. // <learn.try> [<aside> |]// <learn.meetg> // <learn.again> <air> // <proud:h> <moral:learn.lesson>
+One {weather} {time}, {h}, a {trait} {kind}, [went to see|visited|met] {f_ref}. {f} was {skill_ing}, and it looked so easy! "I want to {skill} too," <said:h>. // <learn.try> // <learn.teach> <air> // <learn.again> // <proud:h> <moral:learn.lesson> [<bye>|]
 = learn.try
 {He} [asked no one for help|took a deep breath and began]. One, two, three, and {skill_fail1}. {He} waited a bit and tried again. This time, {skill_fail2}. [<sad:h>|<angry:h>|"[Why does it not work|What am I doing wrong]?" {he} asked.]
 On the first try, {skill_fail1}. On the second try, {skill_fail2}. [<sad:h>|<angry:h>|"[I will never learn it|It is too hard|I cannot do it]!" <wail:h>.]
@@ -373,8 +375,8 @@ nobody is good at something on the first [day|try]
 
 # ---- sharing ----
 = share
-<open> <share.have> <maybe> // <share.meet> // <share.no> <air> // <share.alone> // <share.turn> <moral:share.lesson> [<bye>|]
-<share.have2> <maybe> // <share.meet> // <share.no> <air> // <share.ask> // <share.turn> <moral:share.lesson>
+<open> <maybe> <share.have> // <share.meet> // <share.no> <air> // <share.alone> // <share.turn> <moral:share.lesson> [<bye>|]
+<share.have2> // <share.meet> // <share.no> <air> // <share.ask> // <share.turn> <moral:share.lesson>
 <open> <maybe> // <outingf> <share.food> // <moral:share.lesson> [<bye>|]
 = share.have
 One {time}, {he} got {o_a}. {He} [loved|wanted] to {o_use} all day.
@@ -403,7 +405,7 @@ One {time}, {he} got {o_a}. {He} [loved|wanted] to {o_use} all day.
 "{f}, wait!" <exclaim:h>. "[Come and play with me|I want to share|Here, you try]." {f} [smiled|looked up|ran back]. [Soon they were laughing together|They played until lunch|Together they found a new way to play]. //
 "[I was wrong|I am sorry I was mean]," <said:h>. "Here {o_is} the {o}. [We can take turns|Let us use {o_them} together]." "[Thank you|You are kind|That is nice of you]," <sayglad:f>. [In return, {f} shared {food}|Then {f} showed {him} a new trick|And so they played side by side]. //
 = share.food
-{h} had brought {food}. It smelled so good! {f} had [nothing|forgotten {f_his} lunch|only an empty bag]. {f_His} belly [rumbled|growled]. {h} [looked at the food|wanted to eat it all|turned away a bit]. There was [just enough for one|not very much]. // But then {h} [looked at {f}|saw {f_his} hungry eyes|heard the rumble again]. "[Here, take half|Let us share|You can have the bigger piece]," <saykind:h>. {f} [could not believe it|took it with both {hands}|ate slowly]. "[Thank you|This is the best food ever|You are so kind]," <said:f>. They [ate|sat] {spot1} and [watched {see1}|talked about {see2}|shared every crumb]. // The next {time}, it was {f} who had food, and {h} who had none. And guess what? {f} gave {him} half.
+{h} had brought {food}. It smelled so good! {f} had [nothing|forgotten {f_his} lunch|only an empty bag]. {f_His} belly [rumbled|growled]. {h} [looked at the food|wanted to eat it all|turned away a bit]. There was [just enough for one|not a lot]. // But then {h} [looked at {f}|saw {f_his} hungry eyes|heard the rumble again]. "[Here, take half|Let us share|You can have the bigger piece]," <saykind:h>. {f} [could not believe it|took it with both {hands}|ate slowly]. "[Thank you|This is the best food ever|You are so kind]," <said:f>. They [ate|sat] {spot1} and [watched {see1}|talked about {see2}|shared every crumb]. // The next {time}, it was {f} who had food, and {h} who had none. And guess what? {f} gave {him} half.
 = share.lesson
 sharing makes [everyone happy|joy twice as big|good things even better]
 a thing is more fun when [you share it|two can enjoy it]
@@ -413,9 +415,9 @@ it [feels|is] better to give than to keep
 
 # ---- fear overcome ----
 = fear
-<open> [But|There was only one problem.] {h} was afraid of {fear}. <maybe> // <fear.when> // <fear.talk> <air> // <fear.do> // <proud:h> <moral:fear.lesson> [<byeg>|]
-{h} was a {trait} {kind}, but {he} was [very |]afraid of {fear}. [{He} never told anyone|Everybody knew it|It made {him} feel small]. <maybe> // <fear.when> // <fear.talkf> <air> // <fear.do> // <moral:fear.lesson> [<glad:h>|<proud:h>|]
-"[I am not afraid of anything|Nothing scares me]!" {h} liked to say. But [it was not true|that was a fib]. {He} was afraid of {fear}. <maybe> // <fear.when> // [<fear.talk>|<fear.talkf>] <air> // <fear.do> // <proud:h> <moral:fear.lesson>
+<open> [But|There was only one problem.] {h} was afraid of {fear}. // <fear.when> // <fear.talk> <air> // <fear.do> // <proud:h> <moral:fear.lesson> [<byeg>|]
+{h} was a {trait} {kind}, but {he} was [very |]afraid of {fear}. [{He} never told anyone|Everybody knew it|It made {him} feel small]. // <fear.when> // <fear.talkf> <air> // <fear.do> // <moral:fear.lesson> [<glad:h>|<proud:h>|]
+"[I am not afraid of anything|Nothing scares me]!" {h} liked to say. But [it was not true|that was a fib]. {He} was afraid of {fear}. // <fear.when> // [<fear.talk>|<fear.talkf>] <air> // <fear.do> // <proud:h> <moral:fear.lesson>
 = fear.when
 It was a {weather} {time}, and {h} [had forgotten all about it|was in a good mood]. Then {fear_when}. <scared:h> "[I cannot do this|Please, not that|I want to go home]," {he} said in a small voice.
 One {weather} {time}, {fear_when}. <scared:h> <scared:h>
@@ -423,7 +425,7 @@ One {weather} {time}, {fear_when}. <scared:h> <scared:h>
 {nat1} <sudden>, {fear_when}. <scared:h> [<scared:h>|{He} looked for a place to hide.]
 = fear.talk
 {G} [sat down beside {him}|held {him} close|took {his} {hand}|heard {him} cry]. ["[Are you afraid|What is it]?" {g_he} asked|"You are shaking, my dear," {g_he} said]. {h} nodded. "[I used to be afraid too|Everyone is afraid of something|It is fine to be scared]," <saykind:g>. "[I know a trick|I will tell you what helps|Here is what I do]. {fear_tip}."
-"[I am scared|I am afraid of {fear}]," <saysoft:h>. {G} did not laugh. "[That happens to big people too|Even I was once afraid of {fear}]," {g_he} said. "[But listen|Do you know what I do]? {fear_tip}."
+"[I am scared|I am afraid of {fear}]," <saysoft:h>. {G} did not laugh. "[That happens to big people too|Even I was once afraid of {fear}]," {g_he} said. "[But listen.|Do you know what I do?|Here is my secret.] {fear_tip}."
 = fear.talkf
 {F_ref} was there too. "[You look pale|You are so quiet today|Come on], {h}," <said:f>. "[I am afraid|I am scared]," <saysoft:h>. "[Me too, a little|I was afraid too, once]," said {f}. "[But my grandma told me a trick|But I found out what helps]. {fear_tip}."
 "Do not tell anyone," {h} said to {f_ref}, "but I am afraid of {fear}." {f} [did not laugh|nodded|thought about it]. "[I will stay with you|I know what helps|We can be brave together]," {f_he} said. "{fear_tip}."
@@ -441,10 +443,10 @@ everyone is afraid [sometimes|of something], and that is fine
 
 # ---- a trick or a joke ----
 = trick
-<open> [Most of all, {he} loved jokes|{He} loved to play tricks|And {he} always had a trick ready]. <maybe> // <trick.do> // <trick.hurt> <air> // <moral:trick.lesson> [<bye>|]
-<open> [Most of all, {he} loved jokes|{He} loved to play tricks|And {he} always had a trick ready]. <maybe> // <trick.do> // <trick.back> <air> // <moral:trick.lesson2> [<bye>|]
-<open> {He} had {f_ref_a}, who [loved jokes too|was always good for a laugh|was easy to fool]. <maybe> // <trick.do2> // <trick.hurt> <air> // <moral:trick.lesson>
-<open> {He} had {f_ref_a}, who [loved jokes too|was always good for a laugh]. <maybe> // <trick.do2> // <trick.back> <air> // <moral:trick.lesson2> [<bye>|]
+<open> <maybe> [Most of all, {he} loved jokes|{He} loved to play tricks|And {he} always had a trick ready]. // <trick.do> // <trick.hurt> <air> // <moral:trick.lesson> [<bye>|]
+<open> <maybe> [Most of all, {he} loved jokes|{He} loved to play tricks|And {he} always had a trick ready]. // <trick.do> // <trick.back> <air> // <moral:trick.lesson2> [<bye>|]
+<open> <maybe> {He} had {f_ref_a}, who [loved jokes too|was always good for a laugh|was easy to fool]. // <trick.do2> // <trick.hurt> <air> // <moral:trick.lesson>
+<open> <maybe> {He} had {f_ref_a}, who [loved jokes too|was always good for a laugh]. // <trick.do2> // <trick.back> <air> // <moral:trick.lesson2> [<bye>|]
 = trick.do
 One {weather} {time}, {h} [hid|waited] {spot1}. When {f_ref} came by, {he} jumped out and [shouted "Boo!"|roared like a bear|barked like a dog]. {f} [dropped {f_his} [lunch|apple|basket]|jumped as high as a fence|screamed and fell into a bush]. {h} [laughed and laughed|rolled on the ground|held {his} belly].
 One {time}, {h} [put salt in the sugar bowl|hid all the spoons|turned every chair upside down|tied all the shoes together]. [When|As soon as] {f_ref} [came to visit|walked in], {he} could hardly keep still. "[Ugh|Hey|What is this]!" cried {f}. {h} [giggled|laughed so hard that {he} hiccuped].
@@ -470,7 +472,7 @@ it is best to laugh together
 = rescue
 <open> <maybe> // <outing> [<aside> |]<rescue.find> // <rescue.what> <air> // <rescue.do> // <rescue.thank> <moral:rescue.lesson> [<byeg>|]
 <open> <maybe> // <outingf> <rescue.find> // <rescue.what> <air> // <rescue.dof> // <moral:rescue.lesson> [<bye>|]
-<outingg> {h} was a {trait} {kind}. <rescue.find> <maybe> // <rescue.what> // <rescue.dog> <air> // <rescue.later> <moral:rescue.lesson>
+<outingg> {h} was a {trait} {kind}. <rescue.find> // <rescue.what> // <rescue.dog> <air> // <rescue.later> <moral:rescue.lesson>
 = rescue.find
 {h} was [about to {act1}|looking at {see1}] when something [rustled|moved|squeaked] {spot1}. {He} [went on tiptoe|bent down to look]. Two [small|dark|round] eyes looked up at {him}. It was a {a_hue} {a}.
 <sudden>, {h} heard a [soft|weak|sad|strange|tiny] [sound|voice|cry] {spot1}. It was a [little|tiny|small] {a_hue} {a}.
@@ -508,10 +510,10 @@ you are never too [small|young] to help
 # ---- breaking something and being honest ----
 = honest
 <open> <maybe> // <honest.break> // <honest.hide> <air> // <honest.tell> // <moral:honest.lesson> [<byeg>|]
-<open> [{He} had {f_ref_a}, who came to play almost every day.|] <maybe> // <honest.break> // <honest.think> <air> // <honest.tell> // <moral:honest.lesson> [<byeg>|]
-There was {brk_a} {brk_where}. It belonged to {g}, [and {g_he} loved it|and nobody was allowed to touch it|and it was very old]. "[Be careful with it|Please do not play near it]," {g_he} told {h}, a {trait} {kind}. <maybe> // <honest.break> // [<honest.hide>|<honest.think>] <air> // <honest.tell> // <moral:honest.lesson>
+<open> <maybe> [{He} had {f_ref_a}, who came to play almost every day.|] // <honest.break> // <honest.think> <air> // <honest.tell> // <moral:honest.lesson> [<byeg>|]
+There was {brk_a} {brk_where}. It belonged to {g}, [and {g_he} loved it|and nobody was allowed to touch it|and it was very old]. "[Be careful with it|Please do not play near it]," {g_he} told {h}, a {trait} {kind}. // <honest.break> // [<honest.hide>|<honest.think>] <air> // <honest.tell> // <moral:honest.lesson>
 = honest.break
-{h} wanted to [help with the dusting|surprise {g} with flowers|see what was on the other side]. {He} [reached up|climbed on a stool|pulled a little too hard], and the {brk} of {g} {brk_how}. [Nobody else was there|It was very quiet afterward].
+{h} wanted to [help with the dusting|surprise {g} with flowers|see what was on the other side]. {He} [reached up|climbed on a stool|pulled a little too hard], and {g_poss} {brk} {brk_how}. [Nobody else was there|It was very quiet afterward].
 One {weather} {time}, {h} was [playing with {his} {o_adj} {o}|dancing around|pretending to be a horse|chasing a fly] in the {home}. [<sudden>, {he} bumped into something|{He} did not look where {he} was going|{He} turned too fast]. Crash! {G_poss} {brk} {brk_how}. [It was broken|It broke into many pieces|One piece rolled across the floor].
 It was a {weather} {time}, and {h} [was alone in the room|was bored|wanted to look at something]. {He} [only wanted to touch|wanted to hold|bumped into] {g_poss} {brk}. [But oh no|But then]! It {brk_how}. [Now it was broken|There were pieces everywhere|{h} stared at the pieces].
 = honest.hide
@@ -533,10 +535,10 @@ people trust those who are honest
 # ---- weather spoils a day ----
 = storm
 <open> <maybe> // <storm.plan> // <storm.come> <air> // <storm.in> // <storm.after> <moral:storm.lesson> [<byeg>|]
-It was {season}. {nat1} {h}, a {trait} {kind}, [was ready for a big day|had waited for this day all week]. <storm.plan> <maybe> // <storm.come> [<sad:h> |]// <storm.inf> // <storm.after> <moral:storm.lesson>
+It was {season}. {nat1} {h}, a {trait} {kind}, [was ready for a big day|had waited for this day all week]. <storm.plan> <air> // <storm.come> [<sad:h> |]// <storm.inf> // <storm.after> <moral:storm.lesson>
 = storm.plan
 {He} wanted to go to {place} to {act1}. {He} [packed {food}|put on {his} best hat|was up before the sun].
-[Today|That {time}], {h} and {f_ref} wanted to {act1} {at}. [They had packed {food}|They had talked about it for days].
+[Today|That {time}], {h} and {his} whole family wanted to {act1} {at}. [They had packed {food}|They had talked about it for days].
 "Tomorrow we will {act1} {at}," {g} had said, and {h} [had hardly slept|could think of nothing else].
 = storm.come
 Just when {h} [opened the door|had one shoe on], there was a [rumble|flash|bang]. [The sky turned the color of slate.|The first drops were as big as plums.] "[It will be over in a minute|Wait for me, sun]," <said:h>. But it was not over in a minute. [It was not over in an hour, either.|It only got worse.]
@@ -560,7 +562,7 @@ a change of plans can be [the start of a new game|a gift]
 # ---- building something ----
 = build
 <open> <maybe> // <build.want> // <build.start> <air> // <build.wrong> // <build.fix> // <proud:h> <moral:build.lesson> [<bye>|]
-{h} and {f_ref} were {act1_ing} {at}. It was a {weather} {time}. <build.want2> <maybe> // <build.start> // <build.wrong> <air> // <build.fix> // <moral:build.lesson> [<bye>|]
+{h} and {f_ref} were {act1_ing} {at}. It was a {weather} {time}. <build.want2> // <build.start> // <build.wrong> <air> // <build.fix> // <moral:build.lesson> [<bye>|]
 = build.want
 One {weather} {time}, {h} and {f_ref} [met {at}|were {act1_ing} {at}|had nothing to do]. "[Let us build {proj_a}|We could make {proj_a}|I want to make {proj_a}]," <said:h>. "[Yes|Good idea|I always wanted one]," <said:f>.
 = build.want2
@@ -570,13 +572,13 @@ One {weather} {time}, {h} and {f_ref} [met {at}|were {act1_ing} {at}|had nothing
 [First they needed|They looked for|They got] {mat1}, {mat2}, and {mat3}. {f} [carried|brought|found] the {mat1_n}, and {h} [looked after|found|brought] the {mat2_n}. [They worked like ants|They worked all {time}|It was hard work|Soon they had dirty {hands} and red cheeks].
 {h} [drew a plan in the dirt|knew just how to begin]. {f} [got|went to get] {mat1} and {mat2}. "[We also need|Do not forget] {mat3}," <said:h>. They [pushed|pulled] and [lifted|carried] and [sang|puffed] as they worked.
 = build.wrong
-At noon it looked good. At one o'clock, {proj_bad}. At two o'clock, {proj_bad} again. "[We will never finish|I am tired of this|Why does it not stay]?" <asks:f>. {h} [kicked a pebble|did not know|looked at the mess].
+At noon it looked good. At one o'clock, {proj_bad}. At two o'clock, {proj_bad} again. ["Why does it not stay?" <asks:f>|"[We will never finish|I am tired of this]," <saysad:f>]. {h} [kicked a pebble|did not know|looked at the mess].
 But [something was wrong|there was a problem|it was not so easy]: {proj_bad}. They [tried it once more|tried again and again], but {proj_bad}. "[It is your fault|You did it wrong|You are not helping]!" <exclaim:h>. "[No, it is yours|I did what you told me|Then do it yourself]!" <exclaim:f>. [They did not speak for a while|They turned their backs on each other].
 Everything went well until {proj_bad}. "[Oh no|Not again|All that work]!" <wail:f>. [<sad:h>|<angry:h>] They [wanted to give up|sat down and stared at it|did not know what to do].
 = build.fix
 <then>, {g} came by. ["May I have a look?" {g_he} asked|"[What a fine start|That looks like hard work]," {g_he} said|"[What a fine start|That looks like hard work]," {g_he} said]. "What if [one of you holds it while the other one works|you start from the bottom|you make it wider below]?" [They looked at each other|They had not thought of that]. "[Let us try|That could work]," <said:f>. This time it [worked|held|went well]. The {proj} was [done|ready|finished]!
 <idea:h> "[You hold it, and I will tie it|We need more {mat1_n}|Let us start at the bottom]," {he} said. {f} [helped|nodded|did just that]. [Slowly|Piece by piece|Bit by bit], it got better. <atlast>, the {proj} was [done|ready|finished]. [It was a bit crooked, but it was theirs|It looked wonderful|They danced around it].
-"[I am sorry I yelled|Sorry|Let us not fight]," <said:f>. "[Me too|I am sorry too]," <said:h>. They [put their heads together|took a break and ate {food}|looked at it again with fresh eyes]. "[The {mat2_n} should go there|We forgot the {mat3_n}]," said {f}. [And it worked|It was that simple]! Soon, the {proj} was [done|ready|finished].
+"[I am sorry I yelled|Sorry|I am sorry about the fight]," <said:f>. "[Me too|I am sorry too]," <said:h>. They [put their heads together|took a break and ate {food}|looked at it again with fresh eyes]. "[The {mat2_n} should go there|We forgot the {mat3_n}]," said {f}. [And it worked|It was that simple]! Soon, the {proj} was [done|ready|finished].
 = build.lesson
 [two can do more than one|many hands make light work]
 it is better to [fix a problem than to fight about it|work together than to blame each other]
@@ -586,8 +588,8 @@ things you make [yourself|with a friend] are the best
 
 # ---- making a friend ----
 = friend
-<open> But {he} [was lonely|had no one to play with|had nobody to talk to]. <maybe> // <outing> <friend.see> // <friend.try> <air> // <friend.talk> // <friend.end> <moral:friend.lesson>
-<open> One {time}, [a new family moved in next door|someone new came to town]. <maybe> // <friend.see> // <friend.try> <air> // <friend.talk> // <friend.end> <moral:friend.lesson> [<bye>|]
+<open> But {he} [was lonely|had no one to play with|had nobody to talk to]. // <outing> <friend.see> // <friend.try> <air> // <friend.talk> // <friend.end> <moral:friend.lesson>
+<open> <maybe> One {time}, [a new family moved in next door|someone new came to town]. // <friend.see> // <friend.try> <air> // <friend.talk> // <friend.end> <moral:friend.lesson> [<bye>|]
 = friend.see
 There {he} saw {f_kind_a}. {f_He} [sat all alone|was {act3_ing}|was looking at the ground|was playing with <junk>] and [looked lonely|did not look up|did not say anything].
 [Behind the fence|By the road|Near the gate] stood {f_kind_a}. {f_He} had [big eyes|a shy smile|a scarf in many colors|a bag full of books] and [did not know anyone|did not speak a word|looked at {his} shoes].
@@ -597,7 +599,7 @@ There {he} saw {f_kind_a}. {f_He} [sat all alone|was {act3_ing}|was looking at t
 {h} wanted to say hello, but {he} was [shy|too shy|afraid]. "[What if {f_he} does not like me|What should I say]?" {he} thought. {He} [took a deep breath|walked around in a circle|counted to ten]. Then {he} [waved|held out {his} {o_adj} {o}|smiled|offered {food}].
 = friend.talk
 "[I like that|That looks nice|That is funny]," said {f_new} [after a while|in a small voice]. ["Do you want to try?" <asks:h>|"[It is yours if you want to play|Come and see]," <saykind:h>|"[It is yours if you want to play|Come and see]," <saykind:h>]. "I am {h}. What is your name?" "I am {f}." [Then they both smiled.|{h} smiled too.] They [found out that they both loved {act1_ing}|talked about {see1}|talked and talked].
-"[I am new here|I do not know anybody here|I thought nobody wanted to play with me]," said {f_new}. "My name is {f}." "[Then we can be new friends|I want to play with you|You know me now], {f}," <said:h>. "I am {h}. [Do you like to {act1}|Shall we {act1}|I know a good place to {act1}]?" {f_poss} eyes [lit up|shone]. "[Yes|I love that|That is my favorite thing]!" {f_he} said.
+"[I am new here|I do not know anybody here|I thought nobody wanted to play with me]," said {f_new}. "My name is {f}." "[Then we can be new friends|I want to play with you|You know me now], {f}," <said:h>. "I am {h}. [Do you like to {act1}|Shall we {act1}|Do you want to {act1} with me]?" {f_poss} eyes [lit up|shone]. "[Yes|I love that|That is my favorite thing]!" {f_he} said.
 = friend.end
 They [shared {food}|traded <np> for <np>|gave each other secret names]. {f} [laughed for the first time|talked like a waterfall], and {h} [listened|laughed, too]. "[I am glad you came to me|Now I like it here|I was so alone before]," <said:f>. [<glad:h>|<glad:f>] //
 All {time}, they [{act1_ed}|{act1_ed} and {act2_ed}] {at}. When it was time to go home, {f} said, "[See you tomorrow|Please come back|Today was the best day since we moved]." <glad:h> //
@@ -612,14 +614,14 @@ new friends are [everywhere|closer than you think]
 # ---- a plant; patience ----
 = plant
 <open> <maybe> // <plant.get> // <plant.wait> <air> // <plant.more> // <plant.grow> // [<proud:h>|<glad:h>] <moral:plant.lesson> [<byeg>|]
-{h} was {age} years old, and {he} [hated to wait|wanted everything right away|could not wait for anything]. <maybe> // <plant.get> // <plant.wait> <air> // <plant.more> // <plant.grow> // <moral:plant.lesson>
+{h} was {age} years old, and {he} [hated to wait|wanted everything right away|could not wait for anything]. // <plant.get> // <plant.wait> <air> // <plant.more> // <plant.grow> // <moral:plant.lesson>
 = plant.get
 One {weather} {time}, {g} gave {him} {seed}. "[Put it in the ground and give it water|If you care for it, it will become a {plant}|There is a {plant} sleeping in it]," <said:g>. {h} [dug a hole|made a little hole with {his} finger|looked for a sunny spot] <bed> and [put it in|tucked it in like a baby].
 One {time} in {season}, {h} found {seed} {spot1}. "[What is this|What will it be]?" {he} asked. "[A {plant}, if you plant it|Wait and see|Put it in a pot and find out]," <said:g>. So {h} [planted it|covered it with soft dirt|gave it a good drink].
 = bed
 [by the fence|behind the {home}|under the window|next to the steps|in a corner of the garden|near the well|between two stones|in a big clay pot]
 = plant.wait
-{h} put a [sign|stick|ring of pebbles] there so that nobody would step on it. {He} sat beside it [all {time}|until dinner]. "[Grow, please|Are you thirsty|Hello down there]," {he} said to the dirt. [The dirt said nothing|An ant came, but no leaf]. "[Rome was not built in a day|You cannot hear it, but it hears you|Even an oak was small once]," <saykind:g>.
+{h} put a [sign|stick|ring of pebbles] there so that nobody would step on it. {He} sat beside it [all {time}|until dinner]. "[Grow, please|I am waiting|Hello down there]," {he} said to the dirt. [The dirt said nothing|An ant came, but no leaf]. "[Rome was not built in a day|You cannot hear it, but it hears you|Even an oak was small once]," <saykind:g>.
 The next {time}, {he} ran out to look. [Nothing|There was only dirt]! {He} looked [every morning|three times a day|before and after lunch]. Still nothing. ["Why does it take so long?" <asksad:h>|"[It is broken|It will never grow]," <saysad:h>|"[It is broken|It will never grow]," <saysad:h>]. "[Good things take time|It is working under the ground|You cannot see it, but it is growing]," <saykind:g>.
 {He} [watered it|sang to it|talked to it] [every day|every evening]. One day went by. Two days went by. A whole week went by. [Nothing happened|The dirt was just dirt]. {h} [wanted to dig it up|wanted to give up|stamped {his} {foot}]. "[Wait|Patience], {h}," <said:g>. "[It needs sun, water, and time|A seed has its own clock]."
 = plant.more
@@ -643,7 +645,7 @@ you have to [take care of|look after] living things every day
 "[Stay close|Do not go too far|Stay where I can see you]," {g} had told {him}. But then {h} saw <astray.lure>. {He} [followed it|ran after it] [a little way|around the corner|step by step], and then a bit farther.
 {h} was [{act1_ing}|looking at {see1}|counting {his} steps] when {he} saw <astray.lure>. {He} [forgot everything|did not look back|just had to follow it].
 = astray.lure
-a [blue|white|golden|bright red] [butterfly|bird|feather in the wind|leaf that danced]
+a [blue|white|golden|bright red] [balloon|bird|feather in the wind|leaf that danced]
 a <size> <hue> [rabbit|cat|frog|fox|squirrel]
 a [balloon|paper kite|big soap bubble] that floated [away|by|over the path]
 = astray.lost
@@ -652,7 +654,7 @@ When {he} [looked up|stopped|turned around], [nothing looked the same|everything
 <sudden>, {he} was all alone. [All the paths looked the same|The trees were taller here|It was so quiet]. ["[Where am I|Which way is home]?" <asksad:h>|"I am lost," <saysad:h>]. <scared:h>
 = astray.help
 Then {he} remembered what {g} had said: "If you are lost, [stay where you are and call|sit down and wait|do not run. Sing, and I will hear you]." So {h} sat down {spot1} and [sang {his} favorite song|called every few minutes|counted to one hundred]. [A {a_hue} {a} sat down beside {him}|It felt very long]. [<aside>|]
-A {a_hue} {a} [came out from|was sitting] {spot3}. ["[Are you lost|Why are you crying]?" {a_said} the {a}|"You look lost," {a_said} the {a}]. "Yes," <said:h>. "[I know the way|Follow me|I will show you the way]," {a_said} the {a}. "[I have to go that way too|I have seen you at {place} before]." They went [over the hill|past a well|along a stone wall|through the ferns] and [down a narrow path|across a small bridge|around a big rock|between tall trees].
+A {a_hue} {a} [came out from|was sitting] {spot3}. ["[Are you lost|Why are you crying]?" {a_said} the {a}|"You look lost," {a_said} the {a}]. "I cannot find my way," <said:h>. "[I know the way|Follow me|I will show you the way]," {a_said} the {a}. "[I have to go that way too|I have seen you at {place} before]." They went [over the hill|past a well|along a stone wall|through the ferns] and [down a narrow path|across a small bridge|around a big rock|between tall trees].
 {He} [wiped {his} eyes|took a deep breath]. "[Think, {h}, think|I must keep calm]," {he} told {himself}. {He} remembered [{see1}|{see2}|<junk>]. [Yes, that was the way|{He} had passed here before|That was where {he} had come from]! From there {he} [followed {his} own footprints|heard the bells of the village|knew the path].
 = astray.home
 <then>, {he} heard a voice. "{h}! {h}!" It was {g}. {h} [ran|flew] into {g_his} arms. "[I was so worried|There you are|I looked for you everywhere]," said {g}. "[I am sorry|I will stay close now|I will never run off again]," <said:h>. //
@@ -667,7 +669,7 @@ home is the best place of all
 = bake
 <open> <maybe> // <bake.want> // <bake.mix> <air> // <bake.wrong> // <bake.end> // <moral:bake.lesson> [<byeg>|]
 <open> <maybe> // <bake.want> // <bake.mix> <air> // <bake.burn> // <bake.end> // <moral:bake.lesson2> [<byeg>|]
-["What is that smell?" asked {h}|"[I am hungry|Something smells good]," said {h}|"[I am hungry|Something smells good]," said {h}], a {trait} {kind}. It was a {weather} {time} in {season}. <maybe> // <bake.want> // <bake.mix> <air> // <bake.wrong> // <bake.end> // <moral:bake.lesson>
+["What is that smell?" asked {h}|"[I am hungry|Something smells good]," said {h}|"[I am hungry|Something smells good]," said {h}], a {trait} {kind}. It was a {weather} {time} in {season}. // <bake.want> // <bake.mix> <air> // <bake.wrong> // <bake.end> // <moral:bake.lesson>
 = bake.want
 [One {weather} {time}|That {time}], {h} wanted to make {dish} for [{g}|{f_ref}|the whole family]. ["How hard can it be?" {he} asked|"[I can do it all by myself|It will be a surprise]," {he} said|"[I can do it all by myself|It will be a surprise]," {he} said].
 "[Would you like to help me make {dish}|Shall we make {dish}]?" {g} [asked|said] one {time}. "[Yes|Oh yes|Of course]!" <sayglad:h>. {He} [put on an apron|washed {his} {hands}|climbed on a chair].
@@ -694,15 +696,15 @@ you should [keep an eye on the oven|finish one thing before you start the next]
 
 # ---- a present ----
 = gift
-<open> [Soon|Tomorrow|On Sunday], it was {f_poss} birthday. {f} was {his} {f_role}. <gift.think> <maybe> // <gift.seek> // <gift.give> <air> // <moral:gift.lesson> [<bye>|]
-<open> It was almost {g_poss} birthday. <gift.think> <maybe> // <gift.make> // <gift.giveg> <air> // <moral:gift.lesson> [<byeg>|]
+<open> <maybe> [Soon|Tomorrow|On Sunday], it was {f_poss} birthday. {f} was {his} {f_role}. <gift.think> // <gift.seek> // <gift.give> <air> // <moral:gift.lesson> [<bye>|]
+<open> <maybe> It was almost {g_poss} birthday. <gift.think> // <gift.make> // <gift.giveg> <air> // <moral:gift.lesson> [<byeg>|]
 = gift.think
 Everybody [talked about presents|had a present already]. {h} had none. {He} [made a list|counted {his} coins], but it was no use. "[It should not be big|I want it to be a surprise|Not <np>, and not <np>]," {he} thought.
 ["What can I give?" {h} [thought|said]|"[I need a present|I have no money for a present]," {h} [thought|said]|"[I need a present|I have no money for a present]," {h} [thought|said]]. {He} looked in {his} box. There was only <junk> and <junk>.
 {h} wanted to give [something special|the best present of all|something nobody else would give]. But {he} had only [two coins|one coin|three small coins and a button].
 = gift.seek
 At the market, {he} saw {o_a}. {o_It} {o_was} [beautiful|just right|perfect for {f}]. But {o_it} cost [too much|ten coins]. {h} [did not give up|thought hard]. {He} [swept the steps for the {person1}|carried bags for the {person2}|washed a muddy cart|sold lemonade by the road] until {he} had [enough|ten coins]. "[I will take the {o}, please|Please wrap the {o}]," {he} said.
-{h} loved {his} own {o_adj} {o} very much. {f} loved {o_them} too. {h} [looked at the {o} for a long time|could not sleep that night|thought about it all day]. Then {he} [wrapped the {o} in paper|put a bow on the {o}|put the {o} in a box].
+{h} loved {his} own {o_adj} {o} dearly. {f} loved {o_them} too. {h} [looked at the {o} for a long time|could not sleep that night|thought about it all day]. Then {he} [wrapped the {o} in paper|put a bow on the {o}|put the {o} in a box].
 = gift.give
 On the big day, {f} opened the box. "[Oh! {O_a}|For me]!" {f_he} [cried|shouted]. <glad:f> ["How did you know?" <asks:f>|"[It is the best present ever|I will keep {o_them} forever]," <said:f>|"[It is the best present ever|I will keep {o_them} forever]," <said:f>]. [<glad:h>|{h} was just as happy as {f}.]
 There were [many|big] presents on the table. {h} [held out {his} little box|was a bit shy]. But when {f} saw the {o}, {f_he} [hugged {h} first|could not say a word|put everything else aside]. "[This is the one I like best|You remembered what I like|Thank you, dear {h}]," <said:f>. [<glad:h>|<proud:h>]
@@ -718,16 +720,16 @@ giving [makes you as happy as getting|is a joy]
 
 # ---- a race, and how to lose ----
 = race
-<open> {He} [could run very fast|wanted to be the fastest of all|always wanted to be first]. But {f_ref} was [fast|quick], too. <maybe> // <race.start> // <race.brag> <air> // <race.lose> // <moral:race.lesson1> [<bye>|]
-<open> {He} [could run very fast|wanted to win a race, just once]. {F_ref} was [fast|quick], too. <maybe> // <race.start> // <race.fall> <air> // <race.tie> // <moral:race.lesson2> [<bye>|]
-There was a [big race|great race|race] {at} [every {season}|that {time}]. {h}, a {trait} {kind}, [wanted to win it|had trained for weeks]. So did {f_ref}. <maybe> // <race.start> // <race.mid2> <air> // <race.lose> // <moral:race.lesson> [<bye>|]
+<open> <maybe> {He} [could run very fast|wanted to be the fastest of all|always wanted to be first]. But {f_ref} was [fast|quick], too. // <race.start> // <race.brag> <air> // <race.lose> // <moral:race.lesson1> [<bye>|]
+<open> <maybe> {He} [could run very fast|wanted to win a race, just once]. {F_ref} was [fast|quick], too. // <race.start> // <race.fall> <air> // <race.tie> // <moral:race.lesson2> [<bye>|]
+There was a [big race|great race|race] {at} [every {season}|that {time}]. {h}, a {trait} {kind}, [wanted to win it|had trained for weeks]. So did {f_ref}. // <race.start> // <race.mid2> <air> // <race.lose> // <moral:race.lesson> [<bye>|]
 = race.start
 "[To the gate and back|Once around {place} and back|Down to the river and back]," said {f}. {h} [tied {his} shoes twice|stretched {his} legs|rubbed {his} knees]. {G} [raised a scarf|held up a spoon]. "[Ready? Steady? Go|On your marks, get set, go]!"
 One {weather} {time}, {h} and {f} [stood at the line|met {at} for a race|got ready to race]. "[I will win|You cannot beat me|I am the fastest]," <said:h>. "[We will see|Maybe|Let us find out]," <said:f>. "One, two, three, go!" [called|shouted] {g}.
 = race.brag
 {h} [shot ahead|ran like the wind|was in front]. {He} looked back and laughed. "[I have plenty of time|{f} is so slow]," {he} thought. {He} stopped [to {act1}|to eat {food}|to look at {see1}|for a little nap]. Meanwhile, {f} ran on and on, [step by step|without a break|never too fast and never too slow].
 = race.fall
-They ran past {see1} and past {see2}. First {h} was ahead, then {f}. <sudden>, {f} [tripped over a root|slipped in the mud|fell over a stone]. "[Ouch|My knee]!" cried {f_he}. {h} [could see the finish|was so close to winning]. But {he} [turned around|stopped]. ["Are you hurt?" <asks:h>|"[Take my {hand}|Come, lean on me]," <said:h>|"[Take my {hand}|Come, lean on me]," <said:h>].
+They ran past {see1} and past {see2}. First {h} was ahead, then {f}. <sudden>, {f} [tripped over a root|slipped in the mud|fell over a stone]. "[Ouch|My knee]!" {f_he} cried. {h} [could see the finish|was so close to winning]. But {he} [turned around|stopped]. ["Are you hurt?" <asks:h>|"[Take my {hand}|Come, lean on me]," <said:h>|"[Take my {hand}|Come, lean on me]," <said:h>].
 = race.mid2
 They ran past {see1} and jumped over <junk>. {h} ran as fast as {he} could. {His} [side hurt|legs burned|breath was short]. But {f} was [just a bit faster|always one step ahead].
 = race.lose
@@ -749,8 +751,8 @@ winning is more fun [together|side by side]
 
 # ---- bedtime ----
 = night
-<open> [But tonight|One {weather} night in {season}|One night], {he} could not sleep. <maybe> // <night.why> // <night.try> <air> // <night.help> // <night.end>
-It was [late|dark|very late]. The moon [shone|looked] into the {home} of {h}, a {trait} {kind}. <maybe> // <night.why> // <night.try> <air> // <night.help> // <night.end>
+<open> [But tonight|One {weather} night in {season}|One night], {he} could not sleep. // <night.why> // <night.try> <air> // <night.help> // <night.end>
+It was [late|dark|very late]. The moon [shone|looked] into the {home} of {h}, a {trait} {kind}. // <night.why> // <night.try> <air> // <night.help> // <night.end>
 = night.why
 {He} was too [hot|cold|excited|hungry]. {He} heard [the clock|a dog far away|the stairs creak|the wind in the chimney] and saw [a shadow that looked like <np>|two green lights|the curtain move]. {h} [sat up|held {his} breath].
 [There was a noise|Something went tap, tap, tap|Something scratched at the window|A shadow moved on the wall]. <scared:h> {He} pulled the blanket [over {his} head|up to {his} nose].
@@ -760,7 +762,7 @@ It was [late|dark|very late]. The moon [shone|looked] into the {home} of {h}, a 
 {He} [counted sheep, but they ran away|counted to fifty, twice|hummed a song]. {He} [drank a sip of water|fluffed {his} pillow|put on warm socks]. [Nothing helped|It was no use|{He} was still wide awake]. "{g_call}?" {he} [called|whispered].
 "[Are you asleep|Is anyone awake]?" {h} [whispered|asked]. [Only the clock answered|The <critter> outside did not answer|Nobody said a word]. So {he} got up [on tiptoe|in {his} bare {feet}] and went to {g}.
 = night.help
-"[Move over|Is there room for me]?" <asks:g>, and {g_he} sat down on the bed. "Let us make a dream for you. What shall be in it?" "I want {food}," said {h}, "and <np>, and {f}, my friend." "[Good|That is a fine dream]," said {g}. "And {see1}?" "And {see2}," said {h}, and {he} yawned.
+"[May I sit with you|Is there room for me]?" <asks:g>, and {g_he} sat down on the bed. "Let us make a dream for you. What shall be in it?" "I want {food}," said {h}, "and <np>, and {f}, my friend." "[Good|That is a fine dream]," said {g}. "And {see1}?" "And {see2}," said {h}, and {he} yawned.
 {G} [came with a candle|rubbed {g_his} eyes|was not angry]. "[Let us see|Come, we will look together|Tell me what is wrong]," {g_he} said. They [looked out of the window|listened together|sat by the window]. [It was only a branch|It was only a {a_hue} {a}|It was only the wind], and the stars were [bright|like silver dust]. {G} [told {him} a story about {see1}|sang an old song|made {him} a cup of warm milk].
 ["Shall I tell you a story?" <asksoft:g>|"[Close your eyes and think of {place}|I know a cure for that]," <saysoft:g>|"[Close your eyes and think of {place}|I know a cure for that]," <saysoft:g>]. "[Think of three good things from today|Tell me what you did today|Listen to your own breath]." {h} thought about [{act1_ing}|{food}|{see1}]. Then {he} thought about [{act2_ing}|{f}, {his} friend|{see2}]. {His} eyes got [heavy|heavier and heavier|small].
 = night.end
@@ -771,7 +773,7 @@ Before {g} [had finished|could say good night], {h} was [fast asleep|dreaming|sn
 = wish
 <open> <maybe> // <outing> <wish.find> // <wish.wish> <air> // <wish.bad> // <wish.back> <moral:wish.lesson> [<byeg>|]
 = wish.find
-{Spot1}, {he} found [an old lamp|a blue stone|a tiny door|a glowing shell|a golden acorn|a dusty bottle|a silver bell]. {He} [touched it|rubbed it|picked it up]. [Poof|Puff|Whoosh]! A [fairy|tiny wizard|friendly ghost|talking {a}|little man with a green hat] [stood|appeared] before {him}. "You have [one wish|one wish, and only one]," it said.
+{Spot1}, {he} found [an old lamp|a blue stone|a tiny key|a glowing shell|a golden acorn|a dusty bottle|a silver bell]. {He} [touched it|rubbed it|picked it up]. [Poof|Puff|Whoosh]! A [fairy|tiny wizard|friendly ghost|talking {a}|little man with a green hat] [stood|appeared] before {him}. "You have [one wish|one wish, and only one]," it said.
 A [fairy|talking fish|tiny dragon|{a_hue} {a} with a crown] was stuck {spot1}. {h} [helped it out|set it free]. "[Thank you|You saved me]," it said. "Now you may make one wish."
 = wish.wish
 "I wish I [could fly|were as tall as a house|could talk to animals|never had to go to bed|could eat {food} every day|were invisible|were a king|had a hundred toys]!" <sayglad:h>. "[Are you sure|Will you not be sorry|Is that really what you want]?" it asked. "Yes!" said {h}. [There was a flash|The air sparkled|It went ping]. [<glad:h>|]
@@ -790,8 +792,8 @@ more is not always better
 
 # ---- a sick friend ----
 = sick
-<open> {He} had {f_ref_a}. <maybe> // <sick.ill> // <sick.bring> <air> // <sick.visit> // <moral:sick.lesson> [<bye>|]
-{h} waited for {f_ref} {at}. It was a {weather} {time}, and they wanted to {act1}. But {f} did not come. <maybe> // <sick.ill2> // <sick.bring> <air> // <sick.visit> // <moral:sick.lesson>
+<open> <maybe> {He} had {f_ref_a}. // <sick.ill> // <sick.bring> <air> // <sick.visit> // <moral:sick.lesson> [<bye>|]
+{h} waited for {f_ref} {at}. It was a {weather} {time}, and they wanted to {act1}. But {f} did not come. // <sick.ill2> // <sick.bring> <air> // <sick.visit> // <moral:sick.lesson>
 = sick.ill
 One {time}, {f} was [sick|ill|in bed with a cold]. {f_His} [nose was red|head was hot|throat hurt], and {f_he} could not {act1}. <sad:h>
 = sick.ill2
@@ -836,8 +838,8 @@ an honest heart [finds friends|is a treasure]
 
 # ---- a quarrel ----
 = quarrel
-<open> {His} [best friend|good friend] was {f}. [They were always together|They did everything together]. <maybe> // <quarrel.why> // <quarrel.alone> <air> // <quarrel.sorry> // <moral:quarrel.lesson> [<bye>|]
-{h} and {f} were [best|good|dear] friends. They [{act1_ed}|{act1_ed} and {act2_ed}] [every day|all {season}]. <maybe> // <quarrel.why> // <quarrel.alone> <air> // <quarrel.sorry> // <moral:quarrel.lesson>
+<open> <maybe> {His} [best friend|good friend] was {f}. [They were always together|They did everything together]. // <quarrel.why> // <quarrel.alone> <air> // <quarrel.sorry> // <moral:quarrel.lesson> [<bye>|]
+{h} and {f} were [best|good|dear] friends. They [{act1_ed}|{act1_ed} and {act2_ed}] [every day|all {season}]. // <quarrel.why> // <quarrel.alone> <air> // <quarrel.sorry> // <moral:quarrel.lesson>
 = quarrel.why
 One {weather} {time}, {h} told a secret that {f} had told {him}. Soon [everyone|the whole village] knew it. "[How could you|That was our secret|I trusted you]!" <wail:f>. "[It just slipped out|It was such a small secret]," <said:h>. {f} [ran home|did not want to hear it]. <sad:f>
 One {weather} {time}, they both wanted {o_a}. "[I saw {o_them} first|It is my turn]!" <exclaim:h>. "No, I did!" <exclaim:f>. They pulled and pulled until [the {o} fell in the mud|they both fell down]. "[I do not want to play with you anymore|You are mean|Go home]!" <exclaim:f>. <angry:h>
@@ -875,10 +877,10 @@ there is always [another way|one more thing to try]
 
 # ---- too much of a good thing ----
 = greedy
-<open> [More than anything, {he} loved to eat|{He} was always hungry|And {he} loved sweets]. <maybe> // <greedy.find> // <greedy.eat> <air> // <greedy.sick> // <moral:greedy.lesson> [<byeg>|]
+<open> <maybe> [More than anything, {he} loved to eat|{He} was always hungry|And {he} loved sweets]. // <greedy.find> // <greedy.eat> <air> // <greedy.sick> // <moral:greedy.lesson> [<byeg>|]
 = greedy.find
 One {weather} {time}, {g} made [a whole pot of jam|a tray of cookies|a big cake|twenty buns|a mountain of pancakes] for the [fair|party|neighbors|feast]. "[Please do not touch|One for you now, and the rest is for later]," {g_he} said. [Then {g_he} went out|Then {g_he} left the room].
-One {weather} {time}, {h} found a [bush|tree|whole hill] full of [berries|plums|cherries|ripe pears]. "[Take only a few|Leave some for the others|Not too many]," <said:f>, {his} friend.
+One {weather} {time}, {h} found a [bush|tree|whole hill] full of [berries|plums|cherries|ripe pears]. "[Take only a few|Leave some for the others|Not too many]," said {f}, {his} friend.
 = greedy.eat
 At first {he} only [smelled it|looked at it]. Then {he} licked it. Then there was a [small|little] hole, and {he} had to make it even. [Left, right, left, right|Bite by bite], {h} made it even until it was gone. {He} [licked {his} {hands}|hid under the table].
 "[Just one|Only a tiny bit|One more will not hurt]," {h} said. Then {he} ate one more. And two more. And then [five|ten|half of them]. [It was so sweet|It tasted so good|{His} {hands} were sticky]. In the end, [nothing was left|there were only crumbs|everything was gone].
@@ -909,9 +911,9 @@ one friendly face can [make you brave|chase the fear away]
 
 # ---- the grumpy neighbor ----
 = grumpy
-<open> Next door lived {n_full}, who was always [grumpy|cross|angry]. <maybe> // <grumpy.meet> // <grumpy.kind> <air> // <grumpy.thaw> // <moral:grumpy.lesson> [<bye>|]
+<open> <maybe> Next door lived {n_full}, who was always [grumpy|cross|angry]. // <grumpy.meet> // <grumpy.kind> <air> // <grumpy.thaw> // <moral:grumpy.lesson> [<bye>|]
 = grumpy.meet
-"[Be quiet|Go away|Keep out of my garden]!" [called|shouted|growled] {n} [every day|whenever {h} passed by]. One {weather} {time}, {h_poss} {o} [landed in {n_poss} garden|rolled under {n_poss} gate]. "[Nobody dares to go in there|Leave {o_them}|I would not go in]," <said:f>, {his} friend. <scared:h>
+"[Be quiet|Go away|Keep out of my garden]!" [called|shouted|growled] {n} [every day|whenever {h} passed by]. One {weather} {time}, {h_poss} {o} [landed in {n_poss} garden|rolled under {n_poss} gate]. "[Nobody dares to go in there|Leave {o_them}|I would not go in]," said {f}, {his} friend. <scared:h>
 One {time}, {h} heard [a sigh|someone cough|a strange noise] from {n_poss} house. {He} looked over the fence. {n} was [sitting alone with a cold cup of tea|trying to carry a heavy sack|looking at an old picture].
 = grumpy.kind
 {h} [thought about it for three days|asked {g} what to do]. Then {he} [left {food} on the step|sang a song under the window|swept the path in front of the house]. The curtain moved. {He} came again the next day with <np>. [The curtain moved again|This time the window opened].
@@ -955,8 +957,8 @@ waiting makes [a surprise even better|joy bigger]
 
 # ---- too small? ----
 = small
-{h} was the smallest {kind} in the [family|whole [village|town|valley|neighborhood|land]|{home}]. "[I am too small for everything|I want to be big]," {he} often said. {He} could not [reach the shelf|carry the water|open the gate|see over the fence]. <maybe> // <small.left> // <small.trouble> <air> // <small.save> // <proud:h> <moral:small.lesson> [<byeg>|]
-<open> But {he} was [very small|the smallest of all|so small that everyone forgot {him}]. <maybe> // <small.left> // <small.trouble> <air> // <small.save> // <moral:small.lesson> [<bye>|]
+{h} was the smallest {kind} in the [family|whole [village|town|valley|neighborhood|land]|{home}]. "[I am too small for everything|I want to be big]," {he} often said. {He} could not [reach the shelf|carry the water|open the gate|see over the fence]. // <small.left> // <small.trouble> <air> // <small.save> // <proud:h> <moral:small.lesson> [<byeg>|]
+<open> But {he} was [very small|the smallest of all|so small that everyone forgot {him}]. // <small.left> // <small.trouble> <air> // <small.save> // <moral:small.lesson> [<bye>|]
 = small.left
 When the others [played a game|carried the harvest|went on a trip], {h} had to [watch|stay with the coats|hold the rope]. "[Next year, little one|You would only get lost|Mind you do not blow away]," they said. <sad:h>
 One {weather} {time}, {f_ref} and the others wanted to {act1}. "[You are too small|You cannot keep up|Maybe next year]," <said:f>. <sad:h>
@@ -974,7 +976,7 @@ you are just right as you are
 
 # ---- tidying ----
 = tidy
-<open> But [{his} room was a mess|{he} never put anything away|{he} did not like to clean up]. <maybe> // <tidy.mess> // <tidy.lose> <air> // <tidy.clean> // <moral:tidy.lesson> [<byeg>|]
+<open> But [{his} room was a mess|{he} never put anything away|{he} did not like to clean up]. // <tidy.mess> // <tidy.lose> <air> // <tidy.clean> // <moral:tidy.lesson> [<byeg>|]
 = tidy.mess
 There were [socks on the lamp|crumbs in the bed|books in the bath] and <junk> [under the pillow|on the chair|behind the door]. There was even <junk>! "[Please clean up|Your room looks like a jungle|A storm must have come through here]," <said:g>. "[Later|Tomorrow|I like it that way]," <said:h>.
 = tidy.lose
@@ -989,12 +991,12 @@ if you put things back, you can find them again
 
 # ---- snow ----
 = snow
-<open> It was winter, and {he} waited for snow. <maybe> // <snow.fall> // <snow.play> <air> // <snow.trouble> // <moral:snow.lesson> [<bye>|]
+<open> <maybe> It was winter, and {he} waited for snow. // <snow.fall> // <snow.play> <air> // <snow.trouble> // <moral:snow.lesson> [<bye>|]
 = snow.fall
 Every {time}, {he} looked out of the window. [No snow|Only rain|Only gray clouds]. Then one {time}, [everything was white|it was very quiet outside|fat flakes were falling]. "[Snow! Snow|It snowed|Get up, {g_call}]!" <sayglad:h>. {He} put on {his} [coat|boots|warm hat] and [ran|jumped] out.
 = snow.play
 {h} made the first tracks in the yard, and {f_ref} made the second. They [rolled a ball as big as a barrel|built a wall and threw snowballs over it|dug a cave and sat in it]. {f} [lost a mitten and found <np>|caught a flake on {f_his} tongue]. [<glad:h>|<glad:f>]
-{F_ref} was already there. They [{act1_ed}|made a fat snowman|threw snowballs at a tin can|rode the sled down the hill]. {f} gave the snowman [a carrot for a nose|an old hat|a scarf|two buttons for eyes]. They named it [Mr. Frost|Captain Cold|Snowball|Grandpa Ice]. [<glad:f>|<glad:h>] <aside>
+{F_ref} was already there. They [{act1_ed}|threw snowballs at a tin can|rode the sled down the hill]. Then they made a [fat|tall|fine] snowman. {f} gave the snowman [a carrot for a nose|an old hat|a scarf|two buttons for eyes]. They named it [Mr. Frost|Captain Cold|Snowball|Grandpa Ice]. [<glad:f>|<glad:h>] <aside>
 = snow.trouble
 <sudden>, {h} saw a {a_hue} {a}. It was shaking. "[I am so cold|I cannot find any food in the snow|My home is covered with snow]," {a_said} the {a}. {h} and {f} [looked at each other|knew what to do]. They built [a tiny snow house with leaves inside|a little shelter of branches] and brought some {a_food}. "[You are so kind|Now I am warm|Thank you]," {a_said} the {a}. At home, {g} had {food} for both of them.
 But then the sun came out, and the [snowman|snow] began to [melt|drip]. <sad:h> "[Do not be sad|It is not gone]," <said:g>. "[It turns to water, and the water will be snow again|It will come back next winter|It goes to the river, and the river goes to the sea]." {h} and {f} [saved one snowball in the ice box|waved goodbye to it|kept its hat until next year].
@@ -1006,9 +1008,9 @@ it is good to enjoy [each day|the snow while it lasts]
 
 # ---- market, choosing ----
 = market
-<open> {He} had saved [three|five|seven|ten] coins. <maybe> // <market.go> // <market.see> <air> // <market.wise> // <moral:market.lesson1> [<byeg>|]
-<open> {He} had saved [three|five|seven|ten] coins. <maybe> // <market.go> // <market.see> <air> // <market.kind> // <moral:market.lesson2> [<byeg>|]
-{h} found [five|six|nine] coins in {his} old [coat|boot|piggy bank]. The {trait} {kind} [was rich|felt like a king]. <maybe> // <market.go> // <market.see> <air> // <market.rash> // <moral:market.lesson3> [<byeg>|]
+<open> <maybe> {He} had saved [three|five|seven|ten] coins. // <market.go> // <market.see> <air> // <market.wise> // <moral:market.lesson1> [<byeg>|]
+<open> <maybe> {He} had saved [three|five|seven|ten] coins. // <market.go> // <market.see> <air> // <market.kind> // <moral:market.lesson2> [<byeg>|]
+{h} found [five|six|nine] coins in {his} old [coat|boot|piggy bank]. The {trait} {kind} [was rich|felt like a king]. // <market.go> // <market.see> <air> // <market.rash> // <moral:market.lesson3> [<byeg>|]
 = market.go
 One {weather} {time}, {h} went to the [market|shop|fair] with {g}. "You may buy one thing," <said:g>. "[Choose well|Only one|Take your time]."
 = market.see
@@ -1035,7 +1037,7 @@ it is wise to think before you [buy|choose]
 
 # ---- little lies ----
 = fib
-<open> But sometimes {he} [told fibs|made things up]. <maybe> // <fib.tell> // <fib.again> <air> // <fib.true> // <fib.end> // <moral:fib.lesson> [<byeg>|]
+<open> But sometimes {he} [told fibs|made things up]. // <fib.tell> // <fib.again> <air> // <fib.true> // <fib.end> // <moral:fib.lesson> [<byeg>|]
 = fib.tell
 "[A giant stepped on the bridge|Somebody stole the moon|The cows are flying]!" {h} [told|said to] everyone one {time}. {F_ref} [believed it|ran to see it]. {G} [put on {g_his} boots and went to look|asked a hundred questions]. Of course it was not true. {h} [held {his} belly with laughter|thought it was the best joke in the world].
 "[A wolf is in the yard|The barn is on fire|I saw a tiger {spot1}|The river is coming up the street]!" {he} [cried|shouted] one {weather} {time}. {G} [ran out|dropped everything]. {F_ref} came with a [broom|bucket|stick]. But there was only <junk>. "[I was just joking|Ha, ha]," <said:h>.
@@ -1054,8 +1056,8 @@ a joke about danger is no joke
 = talking
 <open> <maybe> // <outing> <talking.find> // <talking.speak> <air> // <talking.help> // <moral:talking.lesson> [<byeg>|]
 = talking.find
-{h} sat down to rest {spot1}. "[Ouch|Be careful|You are sitting on my nose]!" said a [grumpy|soft|very old] voice. It was [an old milestone|a tree stump with two knots for eyes|a forgotten snowman of stone|a bench with carved feet]. "[You can talk|Was that you|Am I dreaming]?" <asks:h>. "[Of course I can|I talk to everyone, but no one listens|Only on {weather} days]," it said.
-{Spot1} stood [an old tree with a face|a crooked signpost|a gray stone with moss on top|a rusty watering can|a very old boat|a snowy white mushroom]. {h} wanted to [sit on it|walk past|draw it]. "[Hey, watch out|Good {time}|Do not go so fast]!" said a [deep|creaky|tiny|soft] voice. {h} [jumped|looked left and right]. "[Who said that|Is someone there]?" <asks:h>. "I did," said the voice. "[I have stood here for a hundred years|Nobody ever stops to talk|I am so bored]."
+{h} sat down to rest {spot1}. "[Ouch|Be careful|You are sitting on my nose]!" said a [grumpy|soft|very old] voice. It was [an old milestone|a tree stump with two knots for eyes|a forgotten snowman of stone|a bench with carved feet]. "[Can you talk|Was that you|Am I dreaming]?" <asks:h>. "[Of course I can|I talk to everyone, but no one listens|Only on {weather} days]," it said.
+{Spot1} stood [an old tree with a face|a crooked signpost|a gray stone with moss on top|a rusty watering can|a very old boat|a snowy white mushroom]. {h} wanted to [sit on it|walk past|draw it]. "[Hey, watch out|Good {time}|Do not go so fast]!" said a [deep|creaky|tiny|soft] voice. {h} [jumped|looked left and right]. ["Who said that?" <asks:h>. "I did," said the voice.|"Is someone there?" <asks:h>. "Yes, me," said the voice.] "[I have stood here for a hundred years|Nobody ever stops to talk|I am so bored]."
 = talking.speak
 <scared:h> But {he} [stayed|was too curious to run]. "[Are you sad|What is it like to stand still|Do you know any stories]?" {he} asked. "[I would love to see the sea|I miss the birds|I itch, and I have no {hands}|I would like a hat]," it [said|sighed].
 = talking.help

@@ -4,8 +4,8 @@
     python -m fable6c.corpus.synth --stats --compare valid.txt
 
 A story is told in four steps: draw a plot (`PLOTS`), a world and a season; bind every slot once (`_bind`: the hero is
-Lily, `{he}` is "she", the thing is "a red ball"); expand the plot's rule of the grammar (`grammar.py`) with fresh draws;
-fill the slots and put "a" and "an" right (`_tell`).  Because slots are bound once, the lost ball stays a ball.
+Lily, `{he}` is "she", the thing is "a red ball"); expand the plot's rule of the grammar (`grammar.py`) with fresh
+draws; fill the slots and put "a" and "an" right (`_tell`).  Because slots are bound once, the lost ball stays a ball.
 
 The same seed gives the same bytes in every Python from 3.9 on: `random.Random.random()` is the only source of chance
 (its Mersenne Twister is pinned by the language reference; `choice`, `sample` and `shuffle` are not).
@@ -61,6 +61,9 @@ class Plot(NamedTuple):
 
 LIGHT_THINGS = ("kite", "ball", "hat", "cap", "scarf", "toy airplane", "hoop", "ribbon", "umbrella", "mask", "feather",
                 "paper crane", "jump rope", "mittens", "yo-yo", "doll", "teddy bear", "puppet")
+PLAYTHINGS = ("ball", "kite", "doll", "toy car", "toy boat", "toy train", "toy truck", "toy airplane", "toy horse",
+              "toy robot", "drum", "crown", "mask", "cape", "marbles", "crayons", "building blocks", "paints", "puppet",
+              "top", "yo-yo", "hoop", "jump rope", "dinosaur", "puzzle", "wooden duck", "shovel", "tambourine")
 NOT_WINTER = ("spring", "summer", "autumn")
 
 # A key names the rule of the grammar that is the plot's skeleton.
@@ -91,7 +94,7 @@ PLOTS: Dict[str, Plot] = {
     "grumpy": Plot(),
     "secret": Plot(animal="pet"),
     "small": Plot(animal="rescue"),
-    "tidy": Plot(),
+    "tidy": Plot(things=PLAYTHINGS),
     "snow": Plot(seasons=("winter",), animal="rescue"),
     "market": Plot(worlds=("town",)),
     "fib": Plot(),
@@ -226,7 +229,6 @@ class Lexicon:
             self.body = ("paw", "paws", "paw", "paws")
         self.grown_ups = rows(words.GROWN_UPS)
         self.neighbors = [(name, row[1]) for row in rows(words.NEIGHBORS) for name in _items(row[0])]
-        self.neighbor_kind = {("town", "he"): "man", ("town", "she"): "woman"}.get
         self.roles = _items(words.FRIEND_ROLES)
 
     @staticmethod
@@ -276,7 +278,8 @@ def _parse_rules(text: str) -> Dict[str, List[str]]:
     return rules
 
 
-# What a line may say in other words: an apostrophe, or a word of the same meaning that fits wherever the first one does.
+# What a line may say in other words: an apostrophe, or a word of the same meaning that fits wherever the first one
+# does.  It makes a sentence of the grammar come in several shapes without being written several times.
 OTHER_WORDS = {
     "cannot": "can't", "could not": "couldn't", "did not": "didn't", "do not": "don't", "Do not": "Don't",
     "does not": "doesn't", "was not": "wasn't", "were not": "weren't", "is not": "isn't", "will not": "won't",
@@ -288,8 +291,8 @@ OTHER_WORDS = {
     "for a moment": "for a second|for a bit", "The next day": "The day after|One day later", "came back": "returned",
     "small": "little|tiny", "happy": "glad|cheerful", "nice": "lovely|fine", "Soon": "Before long|In no time",
     "all alone": "all by {himself}|alone", "together": "side by side|together", "a long time": "quite a while",
-    "picked up": "lifted up", "looked at": "gazed at|stared at", "knelt down": "crouched down", "a bit": "a little",
-    "quiet": "silent|still", "wonderful": "great|marvelous", "maybe": "perhaps", "Maybe": "Perhaps",
+    "picked up": "lifted up", "looked at": "gazed at|stared at", "knelt down": "crouched down", 
+    "quiet": "silent", "wonderful": "great|marvelous", "maybe": "perhaps", "Maybe": "Perhaps",
     "pieces": "bits", "shouted": "yelled", "laughed": "chuckled|giggled", "afraid": "scared|frightened",
     "clever": "smart", "every day": "each day", "hurried": "rushed", "the whole": "the entire", "tired": "weary",
 }
@@ -355,7 +358,7 @@ def _compile(source: Dict[str, List[str]], roots: Sequence[str]) -> Grammar:
 
 
 def _expand(part: Part, draw: Draw, last: Dict[str, int], out: Callable[[str], None]) -> None:
-    """Appends one telling of `part`.  `last` remembers each rule's last alternative, so that none comes twice running."""
+    """Appends one telling of `part`.  `last` holds each rule's last alternative, so that none comes twice running."""
     kind = type(part)
     if kind is str:
         out(part)
@@ -439,9 +442,11 @@ def _bind(draw: Draw, plot: Plot, world: str, season: str) -> Tuple[Slots, Dict[
         time=_pick(draw, lexicon.times), nat1=nature[0], nat2=nature[1], food=_pick(draw, lexicon.foods),
         f_kind=friend_kind, f_kind_a="a " + friend_kind, f_new="the new " + friend_kind, f_home=friend_home,
         f_role=role, f_ref=his + " " + role + " " + friend_full, f_ref_a="a " + role + " named " + friend_full,
-        f_hands=hands, g_call=call, g_hands=hands, n_full=old + " named " + neighbor,
+        g_call=call, n_full=old + " named " + neighbor,
         o_adj=color, o_a=article + color + " " + thing["o"], a_hue=_pick(draw, looks),
         person1=people[0], person2=people[1], person3_a="a " + people[2])
+    for who in ("f_", "g_"):
+        slots.update({who + "hand": hand, who + "hands": hands, who + "foot": foot, who + "feet": feet})
     for key in _grammar().capitals:
         value = slots[key]
         slots["^" + key] = value[0].upper() + value[1:]
@@ -476,7 +481,12 @@ _PLOT_NAMES = tuple(PLOTS)
 
 
 def records(seed: int) -> Iterator[Story]:
-    """Endless stories with their cast, MIN_WORDS to MAX_WORDS words each.  The same seed gives the same stories."""
+    """Endless stories with their cast, MIN_WORDS to MAX_WORDS words each.  The same seed gives the same stories.
+
+    ValueError for a negative seed, which `random` would take for its absolute value.
+    """
+    if seed < 0:
+        raise ValueError("seed: expected a whole number from 0 on, got %d" % seed)
     draw = Random(seed).random
     while True:
         story = _tell(draw)
@@ -522,7 +532,10 @@ class TextStats(NamedTuple):
 
 
 def measure(corpus: str, word_limit: Optional[int] = None) -> TextStats:
-    """Distinct n-grams of the first `word_limit` words, and the zstd ratio of `corpus`.  ImportError without zstandard."""
+    """Distinct n-grams of the first `word_limit` words, and the zstd ratio of `corpus`.
+
+    ImportError without zstandard.
+    """
     import zstandard
     running = re.findall(r"[a-z']+", corpus.replace(END_OF_TEXT, " ").lower())[:word_limit]
     distinct = tuple(len(set(zip(*(running[i:] for i in range(n))))) for n in (1, 2, 3, 4))
@@ -550,9 +563,9 @@ def _print_stats(seed: int, size_bytes: int, compare: Optional[str]) -> None:
     other = _read_corpus(compare, size_bytes) if compare else ""
     # Equal bytes on both sides: a ratio grows with the size of what is compressed.
     size_bytes = min(size_bytes, len(other.encode("utf-8"))) if other else size_bytes
-    start = time.perf_counter()
+    start = time.process_time()  # not the clock on the wall: what else runs here is not ours to count
     ours = text(seed, size_bytes)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     corpora = [("synth seed %d" % seed, ours)] + ([(os.path.basename(compare), other)] if compare else [])
     limit = min(len(re.findall(r"[a-z']+", corpus.lower())) for _, corpus in corpora)
     print("%-20s %9s %9s %8s %8s %8s %8s %6s" %
@@ -562,7 +575,8 @@ def _print_stats(seed: int, size_bytes: int, compare: Optional[str]) -> None:
         print("%-20s %9d %9d %8d %8d %8d %8d %6.2f" %
               ((name[:20], len(corpus.encode("utf-8")), stats.words) + stats.distinct + (stats.zstd_ratio,)))
     print("n-grams are distinct ones among equally many words; zstd is bytes per compressed byte at level 19")
-    print("generated %.1f MB in %.2f s: %.1f MB/s" % (len(ours) / 1e6, seconds, len(ours) / 1e6 / seconds))
+    print("generated %.1f MB in %.2f s of processor time: %.1f MB/s" %
+          (len(ours) / 1e6, seconds, len(ours) / 1e6 / max(seconds, 1e-9)))
 
 
 # ------------------------------------------------------------------------------------------ command line
@@ -580,8 +594,18 @@ def parse_size(value: str) -> int:
     return size
 
 
+def parse_seed(value: str) -> int:
+    """A whole number from 0 on: `random` takes -1 for 1, and two names for one text would mislead."""
+    if not re.fullmatch(r"\d{1,18}", value):
+        raise argparse.ArgumentTypeError("%r is not a seed; write a whole number from 0 on" % value)
+    return int(value)
+
+
 def _write(seed: int, size_bytes: int, path: Optional[str]) -> None:
     """Writes documents to `path`, which appears only when it is complete, or to standard output.  OSError."""
+    if path is not None and os.path.exists(path) and not os.path.isfile(path):
+        # Renaming onto a device or pipe would delete it and put a plain file in its place.
+        raise OSError(None, "is not a plain file; name a file, or leave out -o and redirect standard output", path)
     if path is None:
         for document in documents(seed, size_bytes):
             sys.stdout.write(document)
@@ -621,7 +645,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
                     "example:\n  python -m fable6c.corpus.synth --bytes 4M --seed 1 -o stories.txt" % END_OF_TEXT)
     parser.add_argument("--bytes", type=parse_size, default=None, metavar="SIZE",
                         help="at least this much text, in whole stories: 500k, 4M, 1G (default 4M)")
-    parser.add_argument("--seed", type=int, default=1, help="any whole number (default 1)")
+    parser.add_argument("--seed", type=parse_seed, default=1, help="a whole number from 0 on (default 1)")
     parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: standard output)")
     parser.add_argument("--stats", action="store_true",
                         help="write no text; print distinct n-grams, the zstd ratio and the speed of this generator")

@@ -15,7 +15,7 @@ GIRLS = """
 Lily Mia Sue Anna Sara Lucy Emma Amy Kate Molly Jane Rosie Ella Zoe Nora Ruby Grace Ivy Clara Alice Daisy Bella Chloe
 Hannah Ada Maya Nina Tess Wendy Penny Holly Jenny Polly Sophie Leah Eva Lola Mary Beth June Cora Elsie Fern Greta
 Ines Josie Kira Lena Mabel Naomi Olive Paula Rita Stella Tara Uma Vera Willa Yara Zara Dora Esme Freya Gwen Hattie
-Isla Juno Kiki Lara Mina Nell Opal Peggy Rosa Sally Tilly Abby Betsy Carla Dina Edith Fiona Gina Heidi Iris Joy Lottie
+Isla Juno Kiki Lara Mina Nell Opal Peggy Rosa Sally Tilly Abby Betsy Carla Dina Edith Fiona Gina Heidi Iris Josefa Lottie
 """.split()
 
 BOYS = """
@@ -27,8 +27,8 @@ Marco Nate Omar Pablo Robin Stan Tariq Ugo Vincent Wes Abel Boris Colin Dylan Er
 
 # Names for animals; each list is used for its own gender only, so that no name changes sides.
 ANIMAL_GIRLS = """
-Hazel Poppy Bramble Clover Nutmeg Willow Pepper Honey Maple Cricket Luna Plum Dot Pebble Mitzi Tansy Juniper Marigold
-Sorrel Velvet Pumpkin Blossom Dewdrop Twinkle Fluff Ginger Acorn Button Whisper Sunny
+Hazel Poppy Bramble Clover Nutmeg Willow Pepper Heather Maple Cricket Luna Plum Dot Pebble Mitzi Tansy Juniper Marigold
+Sorrel Velvet Pumpkin Blossom Dewdrop Twinkle Fluff Ginger Acorn Lavender Whisper Sunny
 """.split()
 ANIMAL_BOYS = """
 Pip Thistle Basil Rusty Bumble Chester Patch Digger Fern-Foot Monty Scamper Tuck Biscuit Barley Moss Russet Bandit
@@ -103,7 +103,6 @@ chick|yellow;fluffy|cheeped|the hen house|corn|rescue;pet
 gosling|gray;yellow|honked|the lake|clover|rescue
 robin|red;plump|sang|its nest|worms|rescue;climber
 sparrow|brown;plump|chirped|its nest|crumbs|rescue;climber
-crab|red;orange|clicked|the rock pool|seaweed||@spring,summer,autumn
 snail|brown;striped|whispered|the garden wall|leaves||@spring,summer,autumn
 butterfly|blue;yellow;orange|whispered|the wild flowers|nectar||@spring,summer
 bee|fuzzy;golden;striped|buzzed|its hive|honey||@spring,summer
@@ -275,7 +274,7 @@ climb a rope|climbing a rope|climbed|{he} slid right back down|{his} arms got ti
 draw a horse|drawing a horse|drew|the horse looked like a potato|the legs were all too short|the horse looked ready to run away
 catch a ball|catching a ball|caught|the ball bounced off {his} nose|the ball slipped through {his} {hands}|{he} held the ball tight
 read a book|reading a book|read|the letters looked like ants|{he} mixed up the words|{he} read a whole page out loud
-count to one hundred|counting|counted|{he} got lost after twenty|{he} skipped all the forties|{he} shouted "One hundred!"
+count to one hundred|counting|counted|{he} got lost after twenty|{he} skipped all the forties|{he} counted up to one hundred without a mistake
 bake bread|baking bread|baked|the bread was as hard as a brick|the dough stuck to everything|the loaf came out round and golden
 play the flute|playing the flute|played|the flute only squeaked|the cat ran out of the room|a sweet song filled the air|@town
 play the drum|playing the drum|played|{he} dropped both sticks|the beat came out all wrong|the beat was steady and strong
