@@ -208,9 +208,8 @@ static void gradient_product(float *out, size_t N, bool add, const void *a, size
     }
 }
 
-// Integer dot products of the forward pass. The instructions want one unsigned operand, so a weight in −4 … 4 (ternary, or the
-// nine levels of the table) is stored as w + OFFSET; Σ q·(w + OFFSET) − OFFSET·Σ q = Σ q·w.
-#define OFFSET 4
+// Integer dot products of the ternary forward. The instructions want one unsigned operand, so a weight is stored as w + 1 in
+// {0, 1, 2}; Σ q·(w + 1) − Σ q = Σ q·w.
 #if defined(__AVX512VNNI__)
 typedef __m512i ivec;
 INLINE ivec int_zero(void) { return _mm512_setzero_si512(); }
@@ -221,7 +220,7 @@ INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps(_mm5
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
 #define INT_MR MR
 #elif defined(__AVX2__)
-// Pairs of products are at most 2·8·127 = 2,032, so 16 of them fit a 16-bit lane before they must be widened.
+// Pairs of products are at most 2·2·127 = 508, so 64 of them fit a 16-bit lane before they must be widened.
 typedef __m256i ivec;
 INLINE ivec int_zero(void) { return _mm256_setzero_si256(); }
 INLINE ivec int_load(const void *p) { return _mm256_loadu_si256(p); }
@@ -231,7 +230,7 @@ INLINE ivec int_widen(ivec total, ivec part) {
     return _mm256_add_epi32(total, _mm256_madd_epi16(part, _mm256_set1_epi16(1)));
 }
 INLINE vec int_to_float(ivec x, int32_t offset) { return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(offset))); }
-#define INT_DEPTH 16
+#define INT_DEPTH 64
 #define INT_MR 4  // the products wait in registers for their sum, so fewer are left for rows
 #elif defined(__SSE2__)
 // Even and odd bytes as 16-bit numbers: SSE2 multiplies those in pairs (pmaddwd).
@@ -298,7 +297,7 @@ INLINE void int_tile(ivec total[INT_MR][2], const int8_t *a, size_t row_bytes, c
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Embedding: a row of the ternary table for each token
+// Embedding: a row of nine-level weights for each token
 // out (N,C) = weight (V,C)[token] · scale (V)[token]
 
 void embedding_forward(float *out, const int32_t *tokens, const int8_t *weight, const float *scale,
@@ -392,10 +391,10 @@ void quantize_forward(int8_t *q, float *s, const float *inp, size_t N, size_t C)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Linear layer with ternary weights (or the nine levels of the table): out (N,O) = [residual (N,O) +] (q (N,C) · weightᵀ (O,C)) · (s (N) · scale (S))
+// Ternary linear layer: out (N,O) = [residual (N,O) +] (q (N,C) · weightᵀ (O,C)) · (s (N) · scale (S))
 
 // weight (O,C) = clip(nearest(latent / scale), ±levels), scale (S) = share · mean |latent| of the matrix (S = 1) or of each
-// row (S = O). Ternary: levels 1, share 1; the table: levels 4, share 0.7. Straight-through: no backward.
+// row (S = O). Ternary: levels 1, share 1; the embedding: levels 4, share 0.7. Straight-through: no backward.
 void discretize_forward(int8_t *weight, float *scale, const float *latent, float levels, float share,
                         size_t O, size_t C, size_t S) {
     enum { PARTS = 64 };  // fixed parts, so that the sum's order does not depend on the threads
@@ -425,7 +424,7 @@ void discretize_forward(int8_t *weight, float *scale, const float *latent, float
     }
 }
 
-// packed (O up to 32, C up to 4): panels of w + OFFSET for the forward product; packed_back (O, C up to 32): panels of w for dinp
+// packed (O up to 32, C up to 4): panels of w + 1 for the forward product; packed_back (O, C up to 32): panels of w for dinp
 void linear_pack(int8_t *packed, float *packed_back, const int8_t *weight, size_t O, size_t C) {
     size_t fours = blocks(C, 4), pairs = blocks(O, PAIR);
     element *back = (element *)packed_back;
@@ -435,7 +434,7 @@ void linear_pack(int8_t *packed, float *packed_back, const int8_t *weight, size_
         for (size_t i = 0; i < PANEL; i++) {
             size_t o = panel * PANEL + i;
             for (size_t c = 0; c < fours * 4; c++)
-                to[(c / 4 * PANEL + i) * 4 + c % 4] = o < O && c < C ? (int8_t)(weight[o * C + c] + OFFSET) : 0;
+                to[(c / 4 * PANEL + i) * 4 + c % 4] = o < O && c < C ? (int8_t)(weight[o * C + c] + 1) : 0;
         }
     }
 #pragma omp parallel for schedule(static)
@@ -500,7 +499,7 @@ void linear_forward(float *out, const float *residual, const int8_t *q, const fl
             for (size_t n = chunk; n < end; n++) {
                 int32_t sum = 0;
                 for (size_t c = 0; c < fours * 4; c++) sum += q[n * fours * 4 + c];
-                offset[n - chunk] = OFFSET * sum;
+                offset[n - chunk] = sum;
             }
             for (size_t col = 0; col < O; col += NR) {
                 float scales[NR] = {0};

@@ -4,6 +4,9 @@
 
 `save` keeps the previous checkpoint beside the new one, and `load` takes the newest that is whole: a power cut in the
 middle of a save, or a damaged file, costs at most the time since the save before.
+
+A save writes checkpoint.new.f6k (atomically: temporary file, fsync, rename, fsync of the folder) and then renames twice. `load` looks
+at all three names, so it finds the new checkpoint or the old one whichever of the renames reached the disk.
 """
 
 import hashlib
@@ -11,7 +14,7 @@ import json
 import os
 import struct
 import sys
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 
@@ -20,15 +23,14 @@ from .files import atomic_file
 
 MAGIC = b"\x89F6K\r\n\x1a\n"
 VERSION = 1
-NAME, PREVIOUS = "checkpoint.f6k", "checkpoint.previous.f6k"
+FRESH, NAME, PREVIOUS = "checkpoint.new.f6k", "checkpoint.f6k", "checkpoint.previous.f6k"  # from new to old
 
 
 def save(folder: str, description: dict, arrays: Dict[str, np.ndarray]) -> None:
     """Write `folder`/checkpoint.f6k; what was there becomes checkpoint.previous.f6k. UserError if it cannot be written."""
-    path, previous = os.path.join(folder, NAME), os.path.join(folder, PREVIOUS)
+    fresh, path, previous = (os.path.join(folder, name) for name in (FRESH, NAME, PREVIOUS))
     table = [{"name": name, "dtype": array.dtype.str, "shape": array.shape} for name, array in arrays.items()]
     head = json.dumps({"version": VERSION, "description": description, "arrays": table}).encode()
-    fresh = path + ".new"
     digest = hashlib.sha256()
     with atomic_file(fresh) as file:
         for part in (MAGIC, struct.pack("<Q", len(head)), head, *(np.ascontiguousarray(array).data.cast("B") for array in arrays.values())):
@@ -43,28 +45,34 @@ def save(folder: str, description: dict, arrays: Dict[str, np.ndarray]) -> None:
         raise UserError(f"{path}: cannot be replaced ({error.strerror}); check the folder's permissions") from error
 
 
-def load(folder: str) -> Tuple[dict, Dict[str, np.ndarray]]:
-    """The newest whole checkpoint of `folder`: (description, arrays). FileNotFoundError if there is none at all, UserError if none
-    is whole; a line on stderr if the newest is damaged and the one before is used."""
+def load(folder: str) -> Optional[Tuple[dict, Dict[str, np.ndarray]]]:
+    """The newest whole checkpoint of `folder`: (description, arrays), or None if there is none at all.
+
+    A line on stderr if the newest is damaged and the one before is used. UserError if none is whole, or for one of another
+    version: that is not damage, and going on from an older one would in the end overwrite it.
+    """
     problem = None
-    for name in (NAME, PREVIOUS):
+    for name in (FRESH, NAME, PREVIOUS):
         path = os.path.join(folder, name)
         if not os.path.exists(path):
             continue
         try:
-            result = _read(path)
+            head, data = _read(path)
         except UserError as error:
             problem = problem or error
             continue
+        if head["version"] != VERSION:
+            raise UserError(f"{path}: the checkpoint has version {head['version']}, this build reads {VERSION}; use the fable6c that wrote it, or another folder")
         if problem:
-            print(f"{problem}; going on from {name} instead", file=sys.stderr)
-        return result
+            print(f"{problem}; using {name} instead", file=sys.stderr)
+        return head["description"], _arrays(head["arrays"], data)
     if problem:
         raise UserError(f"{problem}; no whole checkpoint is left there: train anew in another folder (--out)")
-    raise FileNotFoundError(os.path.join(folder, NAME))
+    return None
 
 
-def _read(path: str) -> Tuple[dict, Dict[str, np.ndarray]]:
+def _read(path: str) -> Tuple[dict, memoryview]:
+    """The head of a checkpoint file and the bytes of its arrays; UserError if it is not whole."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -75,12 +83,14 @@ def _read(path: str) -> Tuple[dict, Dict[str, np.ndarray]]:
     if len(data) < 48 or hashlib.sha256(data[:-32]).digest() != data[-32:]:
         raise UserError(f"{path}: the checkpoint is damaged (its checksum does not match)")
     size = struct.unpack_from("<Q", data, 8)[0]
-    head = json.loads(data[16 : 16 + size])
-    if head["version"] != VERSION:
-        raise UserError(f"{path}: the checkpoint has version {head['version']}, this build reads {VERSION}")
-    arrays, at = {}, 16 + size
-    for entry in head["arrays"]:
+    return json.loads(data[16 : 16 + size]), memoryview(data)[16 + size : -32]
+
+
+def _arrays(table: list, data: memoryview) -> Dict[str, np.ndarray]:
+    """The arrays that `table` describes, as views of the file's bytes."""
+    arrays, at = {}, 0
+    for entry in table:
         dtype, count = np.dtype(entry["dtype"]), int(np.prod(entry["shape"], dtype=np.int64))
         arrays[entry["name"]] = np.frombuffer(data, dtype, count, at).reshape(entry["shape"])
         at += count * dtype.itemsize
-    return head["description"], arrays
+    return arrays

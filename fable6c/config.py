@@ -6,7 +6,7 @@ import os
 from typing import List
 
 from .errors import UsageError
-from .model_file import Dimensions
+from .model_file import DIMENSION_RANGES, Dimensions
 
 try:
     import tomllib
@@ -24,11 +24,11 @@ class Recipe:
     accumulate: int = 4  # such batches to an optimizer step
     matrix_rate: float = 0.02  # Muon, the ternary matrices
     matrix_momentum: float = 0.95
-    table_rate: float = 0.01  # AdamW, the embedding and output table
+    table_rate: float = 0.01  # AdamW, the embedding and the head
     vector_rate: float = 0.004  # AdamW, gains, taps, biases
     beta1: float = 0.9
     beta2: float = 0.95
-    decay: float = 0.0  # decoupled weight decay of matrices and table
+    decay: float = 0.0  # decoupled weight decay of matrices, embedding and head
     clip: float = 1.0  # largest norm of the gradient of a step
     warmup: float = 0.01  # share of the run in which the rates rise from a tenth
     cooldown: float = 0.6  # share of the run, its last part, in which they fall to zero
@@ -47,6 +47,7 @@ class Config:
 
 
 RANGES = {
+    **DIMENSION_RANGES,
     "batch": (1, 4096), "accumulate": (1, 4096), "matrix_rate": (0, 10), "matrix_momentum": (0, 0.9999), "table_rate": (0, 10),
     "vector_rate": (0, 10), "beta1": (0, 0.9999), "beta2": (0, 0.99999), "decay": (0, 10), "clip": (1e-6, 1e6), "warmup": (0, 1),
     "cooldown": (0, 1), "minutes": (0.001, 1e6),
@@ -93,11 +94,11 @@ def _build(kind, table: dict, path: str):
         if key not in fields:
             near = difflib.get_close_matches(key, fields, 1, 0)
             raise UsageError(f"{where}unknown key `{key}`; did you mean `{near[0]}`?")
-        wanted = fields[key].type if isinstance(fields[key].type, type) else {"int": int, "float": float}[fields[key].type]
+        wanted = fields[key].type
         if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else int):
             raise UsageError(f"{where}{key} = {value!r}: expected {'a number' if wanted is float else 'a whole number'}")
-        low, high = RANGES.get(key, (None, None))
-        if low is not None and not low <= value <= high:
+        low, high = RANGES[key]
+        if not low <= value <= high:
             raise UsageError(f"{where}{key} = {value} is out of range; give {low} to {high}")
     missing = [name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in table]
     if missing:

@@ -10,7 +10,8 @@ import numpy as np
 from . import __version__, checkpoint, kernels
 from .config import Config, Recipe
 from .errors import ArgumentParser, UserError, run
-from .model_file import Dimensions, read_model, write_model
+from .files import atomic_write
+from .model_file import MAX_MAGNITUDE, Dimensions, Model, decode_model, encode_model
 from .network import Network
 from .reference import Reference
 from .tokenizer import Tokenizer
@@ -20,47 +21,59 @@ TOLERANCE, AGREEMENT = 1e-3, 0.999
 
 
 def export(folder: str, path: str) -> dict:
-    """Write the newest checkpoint of the run in `folder` as a model file; read it back and compare the logits of the reference with
-    the trainer's own forward pass. Returns the model card. UserError if there is no checkpoint, the file cannot be
-    written, or the comparison fails (then the file is removed)."""
-    try:
-        description, arrays = checkpoint.load(folder)
-    except FileNotFoundError:
-        raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)") from None
-    config = Config(Dimensions(**description["config"]["model"]), Recipe(**description["config"]["train"]))
+    """Write the newest checkpoint of the run in `folder` as a model file. Before that, the file's bytes are read back, and the logits
+    that the reference computes from them compared with the trainer's own forward pass. Returns the model card.
+
+    UserError if there is no checkpoint, the parameters do not fit the format, the comparison fails, or the file cannot be
+    written; a file that was there before is then untouched.
+    """
+    saved = checkpoint.load(folder)
+    if saved is None:
+        raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)")
+    description, arrays = saved
+    command = description["command"]
+    config = Config(Dimensions(**command["model"]), Recipe(**command["train"]))
     network = Network(config.model, 1, 1.0)
     network.parameters[:] = arrays["parameters"]
+    largest = np.abs(network.parameters).max()
+    if not largest <= MAX_MAGNITUDE:
+        raise UserError(
+            f"{folder}: a parameter has the magnitude {largest:.3g}, a model file holds at most {MAX_MAGNITUDE}: the training has diverged; "
+            "train again with lower rates (--config)"
+        )
     network.discretize()
     tokenizer = Tokenizer.from_bytes(bytes.fromhex(description["tokenizer"]))
-    tokens = description["step"] * config.train.batch * config.train.accumulate * config.model.context
     card = {
         "name": os.path.splitext(os.path.basename(path))[0],
         "made_by": f"fable6c {__version__}",
+        "preset": command["preset"],
         "parameters": len(network.parameters),
         "corpus": description["corpus"],
         "text_sha256": description["text_sha256"],
-        "tokens_trained": tokens,
-        "minutes": round(description["elapsed"] / 60, 1),
-        "seed": description["seed"],
-        "bits_per_char": description["bits_per_char"],
+        "tokens_trained": description["step"] * config.train.batch * config.train.accumulate * config.model.context,
+        "seed": command["seed"],
     }
-    write_model(path, network.model(tokenizer.merges, card))
-    _compare(path, network)
+    if command["minutes"] is not None:  # with a budget of tokens the file is the same however long the run took
+        card["minutes"] = round(description["elapsed"] / 60, 1)
+    if description["bits_per_char"] is not None:
+        card["bits_per_char"] = round(description["bits_per_char"], 4)
+    data = encode_model(network.model(tokenizer.merges, card))
+    _compare(decode_model(data), network)
+    atomic_write(path, data)
     return card
 
 
-def _compare(path: str, network: Network) -> None:
-    """The file's logits against the trainer's, on random tokens."""
+def _compare(model: Model, network: Network) -> None:
+    """The logits of the model that was read back against the trainer's, on random tokens."""
     d = network.dimensions
     tokens = np.random.default_rng(0).integers(0, d.vocab, (1, d.context)).astype(np.int32)
     wanted = network.logits(tokens)[0, :COMPARED_TOKENS]
-    found, _ = Reference(read_model(path)).forward(tokens[:, :COMPARED_TOKENS])
+    found, _ = Reference(model).forward(tokens[:, :COMPARED_TOKENS])
     difference = float(np.abs(found[0] - wanted).max())
     agreement = float((found[0].argmax(1) == wanted.argmax(1)).mean())
     if not difference <= TOLERANCE or agreement < AGREEMENT:
-        os.remove(path)
         raise UserError(
-            f"{path}: the file's logits differ from the trainer's by {difference:.2g} (allowed {TOLERANCE:g}) and agree in {agreement:.1%} of "
+            f"nothing is written: the model's logits differ from the trainer's by {difference:.2g} (allowed {TOLERANCE:g}) and agree in {agreement:.1%} of "
             "the choices; this is a bug, please report it with the CPU's name"
         )
 

@@ -48,9 +48,9 @@ def describe(data: bytes, model: Model) -> List[str]:
     sizes = {
         "card": header.card_bytes,
         "tokenizer": header.tokenizer_bytes,
-        "table": specs[0].file_bytes,
+        "embedding": specs[0].file_bytes,
         "blocks": sum(spec.file_bytes for spec in specs[1:-1]),
-        "norm_out": specs[-1].file_bytes,
+        "head": specs[-1].file_bytes,
     }
     lines += ["", f"{'part':<24}{'bytes':>12}{'packed alone':>14}"]
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)

@@ -96,9 +96,10 @@ DIMENSION_RANGES = {
 
 @dataclasses.dataclass(frozen=True)
 class TensorSpec:
-    """The place of one tensor. kind: "f32", "ternary" (levels -1 … 1, one scale) or "nonary" (levels -4 … 4, a scale for each row).
+    """The place of one tensor. kind: "f32", "ternary" (levels -1 … 1, one scale), "ternary_rows" (the same, a scale for each row) or
+    "nonary" (levels -4 … 4, a scale for each row).
 
-    A vector has `cols` None; ternary and nonary tensors are always matrices.
+    A vector has `cols` None; the other kinds are always matrices.
     """
 
     name: str
@@ -117,12 +118,12 @@ class TensorSpec:
 
     @property
     def scales(self) -> int:
-        return {"f32": 0, "ternary": 1, "nonary": self.rows}[self.kind]
+        return {"f32": 0, "ternary": 1, "ternary_rows": self.rows, "nonary": self.rows}[self.kind]
 
     @property
     def planes(self) -> int:
         """Ternary planes in the file: a nonary tensor has two."""
-        return {"f32": 0, "ternary": 1, "nonary": 2}[self.kind]
+        return {"f32": 0, "ternary": 1, "ternary_rows": 1, "nonary": 2}[self.kind]
 
     @property
     def file_bytes(self) -> int:
@@ -140,7 +141,7 @@ class TensorSpec:
 def tensor_specs(dimensions: Dimensions) -> List[TensorSpec]:
     """All tensors in the order of the file."""
     D, H, K, V = dimensions.dim, dimensions.hidden, dimensions.taps, dimensions.vocab
-    specs = [TensorSpec("table", "nonary", V, D), TensorSpec("norm_in", "f32", D)]
+    specs = [TensorSpec("embedding", "nonary", V, D), TensorSpec("norm_in", "f32", D)]
     for layer in range(dimensions.layers):
         block = f"blocks.{layer}."
         specs += [
@@ -153,11 +154,11 @@ def tensor_specs(dimensions: Dimensions) -> List[TensorSpec]:
             TensorSpec(block + "glu_in", "ternary", 2 * H, D),
             TensorSpec(block + "glu_out", "ternary", D, H),
         ]
-    return specs + [TensorSpec("norm_out", "f32", D)]
+    return specs + [TensorSpec("norm_out", "f32", D), TensorSpec("head", "ternary_rows", V, D)]
 
 
 def parameter_count(dimensions: Dimensions) -> int:
-    """Trained numbers in the model: all weights, gains, taps and biases (the shared table once, the ternary scales not)."""
+    """Trained numbers in the model: all weights, gains, taps and biases (the scales are not counted)."""
     return sum(spec.size for spec in tensor_specs(dimensions))
 
 

@@ -12,7 +12,8 @@ from . import kernels
 from .model_file import Dimensions, Matrix, Model, TensorSpec, tensor_specs
 
 HEAD_ROWS = 256  # tokens whose logits exist at a time: all of a batch would be its largest array by far
-TABLE_LEVELS, TABLE_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
+EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
+PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
 
 Plan = Dict[str, Tuple[Tuple[int, ...], type]]
 
@@ -22,14 +23,14 @@ def _up(n: int, multiple: int) -> int:
 
 
 def weight_plan(spec: TensorSpec) -> Plan:
-    """The arrays of one matrix in its discrete form: levels, scales, and the two packed copies that the products read."""
+    """The arrays of one matrix in its discrete form: levels, scales, and (not for the embedding, which is only looked up) the two
+    packed copies that the products read."""
     O, C = spec.shape
-    return {
-        "weight": ((O, C), np.int8),
-        "scale": ((spec.scales,), np.float32),
-        "packed": ((_up(O, 32), _up(C, 4)), np.int8),
-        "packed_back": ((O, _up(C, 32)), np.float32),
-    }
+    plan: Plan = {"weight": ((O, C), np.int8), "scale": ((spec.scales,), np.float32)}
+    if spec.name != "embedding":
+        plan["packed"] = ((_up(O, 32), _up(C, 4)), np.int8)
+        plan["packed_back"] = ((O, _up(C, 32)), np.float32)
+    return plan
 
 
 def batch_plan(d: Dimensions, batch: int) -> Plan:
@@ -64,14 +65,24 @@ def _allocate(plan: Plan) -> Dict[str, np.ndarray]:
 
 
 def memory_estimate(d: Dimensions, batch: int) -> Dict[str, int]:
-    """Bytes of a training run by part: parameters, gradients and optimizer state; discrete weights; the batch."""
-    specs = tensor_specs(d)
+    """Bytes of a training run by part, as the classes here and in optimizer.py allocate them."""
+    specs, tokens = tensor_specs(d), batch * d.context
     numbers = sum(spec.size for spec in specs)
     adam = sum(spec.size for spec in specs if spec.kind != "ternary")
+    matrices = [spec.shape for spec in specs if spec.kind == "ternary"]
+    # At most this many floats (linear_scratch and muon_scratch of _kernels.c): to ask them would mean to allocate.
+    scratch = (
+        max((tokens + 1) * (2 * O + C + 64) for O, C in matrices)
+        + (min(HEAD_ROWS, tokens) + 1) * (2 * d.vocab + d.dim + 64)
+        + max(2 * O * C + 2 * min(O, C) ** 2 + max(O, C) * (O + C + 32) for O, C in matrices)
+    )
     return {
         "parameters, gradients, momentum": 4 * (3 * numbers + adam),
         "discrete weights": sum(_bytes(weight_plan(spec)) for spec in specs if spec.kind != "f32"),
         "activations of a batch": _bytes(batch_plan(d, batch)),
+        "scratch of the kernels": 4 * scratch,
+        "samples": 5 * numbers,  # the reference's copy of the weights: int8 and f32
+        "Python and its libraries": PYTHON_BYTES,
     }
 
 
@@ -106,11 +117,11 @@ class Network:
         return views
 
     def initialize(self, seed: int) -> None:
-        """Random parameters: uniform ±1/sqrt(inputs) matrices and taps, a small normal table, forget gates of all time spans."""
+        """Random parameters: uniform ±1/sqrt(inputs) matrices and taps, small normal tables, forget gates of all time spans."""
         random = np.random.Generator(np.random.PCG64(seed))
         for name, latent in self.latent.items():
             part = name.split(".")[-1]
-            if part == "table":
+            if part in ("embedding", "head"):
                 latent[:] = 0.02 * random.standard_normal(latent.shape)
             elif part.startswith("norm"):
                 latent[:] = 1.0
@@ -176,9 +187,10 @@ class Network:
     def _bind_discretize(self) -> List[Callable]:
         calls = []
         for name, w in self.weights.items():
-            levels, share = (TABLE_LEVELS, TABLE_SHARE) if name == "table" else (1, 1.0)
+            levels, share = (EMBEDDING_LEVELS, EMBEDDING_SHARE) if name == "embedding" else (1, 1.0)
             calls.append(kernels.bind("discretize_forward", w["weight"], w["scale"], self.latent[name], levels, share))
-            calls.append(kernels.bind("linear_pack", w["packed"], w["packed_back"], w["weight"]))
+            if name != "embedding":
+                calls.append(kernels.bind("linear_pack", w["packed"], w["packed_back"], w["weight"]))
         return calls
 
     def _bind_batch(self, loss_scale: float) -> None:
@@ -210,10 +222,10 @@ class Network:
                 kernels.bind("linear_backward", a[dinp], gradient[matrix], a[dout], q, s, w["packed_back"], w["scale"], scratch),
             )
 
-        table = self.weights["table"]
+        embedding = self.weights["embedding"]
         both(
-            kernels.bind("embedding_forward", a["embedded"], a["tokens"], table["weight"], table["scale"]),
-            kernels.bind("embedding_backward", gradient["table"], a["dnormed"], a["tokens"]),
+            kernels.bind("embedding_forward", a["embedded"], a["tokens"], embedding["weight"], embedding["scale"]),
+            kernels.bind("embedding_backward", gradient["embedding"], a["dnormed"], a["tokens"]),
         )
         both(
             kernels.bind("rmsnorm_forward", a["0.x"], a["in.rstd"], a["embedded"], latent["norm_in"]),
@@ -248,7 +260,7 @@ class Network:
 
     def _bind_head(self, loss_scale: float) -> None:
         """The output layer and its loss, HEAD_ROWS tokens at a time."""
-        a, w, N = self.arrays, self.weights["table"], self.batch * self.dimensions.context
+        a, w, N = self.arrays, self.weights["head"], self.batch * self.dimensions.context
         scratch = kernels.linear_scratch(min(HEAD_ROWS, N), *w["weight"].shape)
         for start in range(0, N, HEAD_ROWS):
             rows = slice(start, min(start + HEAD_ROWS, N))
@@ -257,5 +269,5 @@ class Network:
             self._head.append((
                 kernels.bind("linear_forward", logits, None, q, s, w["packed"], w["scale"]),
                 kernels.bind("crossentropy", a["loss"][rows], logits, a["targets"][rows], loss_scale),
-                kernels.bind("linear_backward", a["dnormed"][rows], self.gradient["table"], logits, q, s, w["packed_back"], w["scale"], scratch),
+                kernels.bind("linear_backward", a["dnormed"][rows], self.gradient["head"], logits, q, s, w["packed_back"], w["scale"], scratch),
             ))  # fmt: skip

@@ -1,4 +1,4 @@
-"""The optimizer of a run: Muon on the ternary matrices, AdamW on the table and the vectors, one schedule for all rates."""
+"""The optimizer of a run: Muon on the ternary matrices, AdamW on embedding, head and vectors, one schedule for all rates."""
 
 from typing import Dict
 
@@ -55,7 +55,7 @@ class Optimizer:
                 scratch = self._scratch
                 kernels.muon_update(latent, first, gradient, scratch, factor * recipe.matrix_rate, recipe.matrix_momentum, recipe.decay, scale)
             else:
-                rate, decay = (recipe.table_rate, recipe.decay) if name == "table" else (recipe.vector_rate, 0.0)
+                rate, decay = (recipe.table_rate, recipe.decay) if name in ("embedding", "head") else (recipe.vector_rate, 0.0)
                 kernels.adamw_update(
                     latent.reshape(-1), first.reshape(-1), self._second[name], gradient.reshape(-1), factor * rate,
                     recipe.beta1, recipe.beta2, ADAM_EPS, decay, correction1, correction2, scale,

@@ -84,7 +84,7 @@ def quantise(x: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
 
 @dataclasses.dataclass
 class Linear:
-    """A layer of ternary (or the table's nine-level) weights ready for use: weight (n, m) as float32, scale (1,) or (m,)."""
+    """A ternary layer ready for use: weight (n, m) as float32, scale (1,) or (m,)."""
 
     weight: np.ndarray
     scale: np.ndarray
@@ -154,10 +154,10 @@ class Reference:
         self.blocks = [
             Block(*(tensors[f"blocks.{layer}.{name}"] for name in names)) for layer in range(model.dimensions.layers)
         ]
-        self.table = model.tensors["table"]
+        self.embedding = model.tensors["embedding"]
         self.norm_in = tensors["norm_in"]
         self.norm_out = tensors["norm_out"]
-        self.head = tensors["table"]
+        self.head = tensors["head"]
 
     def fresh_state(self, batch: int) -> State:
         d = self.model.dimensions
@@ -180,7 +180,7 @@ class Reference:
         D = self.model.dimensions.dim
         T = tokens.shape[1]
         new = self.fresh_state(len(tokens))
-        x = rmsnorm(self.table.weight[tokens] * self.table.scale[tokens][..., None], self.norm_in)
+        x = rmsnorm(self.embedding.weight[tokens] * self.embedding.scale[tokens][..., None], self.norm_in)
         for layer, block in enumerate(self.blocks):
             u = block.mix_in(rmsnorm(x, block.norm_mix))
             v = np.concatenate([state.v[layer], u[..., :D]], axis=1)

@@ -1,29 +1,32 @@
 """Train a model: python -m fable6c.train
 
 A run lives in one folder (--out):
-    config.json        what it was started with: the same command goes on, another one is refused
     data/              the tokenizer and the tokenized text (fable6c/data.py)
-    checkpoint.f6k     the newest state, and checkpoint.previous.f6k the one before (fable6c/checkpoint.py)
+    checkpoint.f6k     the newest state, and checkpoint.previous.f6k the one before (fable6c/checkpoint.py); they hold the command
+                       too: the same command goes on, another one is refused
     log.jsonl          one line for each report: the truth that loss.png is drawn from
     loss.png           the curves (needs matplotlib)
     samples.txt        stories from fixed prompts while the model learns
 """
 
 import json
+import math
 import os
 import signal
 import sys
+import threading
 import time
-from typing import List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
 from . import __version__, checkpoint, kernels
 from .config import Config, load_config, presets
 from .corpus import synth
-from .data import Dataset, batch, describe_files, prepare, read_documents, window_starts
+from .data import Dataset, Survey, batch, describe_files, prepare, read_documents, window_starts
 from .errors import ArgumentParser, UsageError, UserError, run
 from .files import atomic_write, make_folder
+from .model_file import parameter_count
 from .network import Network, memory_estimate
 from .optimizer import Optimizer
 from .plot import draw_loss
@@ -35,26 +38,29 @@ CHECKS = 10  # times in a run that the held-out text is scored and a sample is t
 CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of it
 SAMPLE_TOKENS = 80
 DEFAULT_CORPUS_SEED, DEFAULT_CORPUS_BYTES = 1, 8_000_000
+MOST_THREADS = 256
 
 
 class Run:
     """One training run: everything that a step needs, and how to save it and go on from it.
 
-    `tokens` or `minutes` is the budget; the other is None.
+    command   what fixes the run: preset, model, train (the configuration), minutes or tokens (the other is None), seed
     """
 
-    def __init__(self, config: Config, dataset: Dataset, folder: str, seed: int, tokens: Optional[int], minutes: Optional[float]):
-        self.config, self.dataset, self.folder, self.seed = config, dataset, folder, seed
+    def __init__(self, config: Config, dataset: Dataset, folder: str, command: dict):
+        self.config, self.dataset, self.folder, self.command = config, dataset, folder, command
+        self.seed, minutes, tokens = command["seed"], command["minutes"], command["tokens"]
         recipe, context = config.train, config.model.context
         self.tokens_per_step = recipe.batch * recipe.accumulate * context
         self.seconds_budget = None if minutes is None else 60.0 * minutes
         self.steps_budget = None if tokens is None else max(1, -(-tokens // self.tokens_per_step))
         self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step)
         self.optimizer = Optimizer(self.network, recipe)
-        self.step, self.elapsed = 0, 0.0
+        self.step, self.elapsed = 0, 0.0  # optimizer steps done, seconds that they, the checks and the saves took
+        self.finished = False  # the budget is spent and all of the held-out text is scored
         self.last_bits_per_char: Optional[float] = None
         self.epoch, self.window = 0, 0  # the next window to read: its place in the epoch's order
-        self.starts = window_starts(dataset.train, context, seed, 0)
+        self.starts = window_starts(dataset.train, context, self.seed, 0)
         self.characters = np.array([_characters(token) for token in dataset.tokenizer.token_bytes])
 
     def progress(self) -> float:
@@ -95,22 +101,16 @@ class Run:
     def bits_per_char(self, most_tokens: Optional[int] = None) -> float:
         """Bits per character of the held-out text in windows of `context` tokens; end marks are neither credited nor lost."""
         B, T = self.config.train.batch, self.config.model.context
-        valid = self.dataset.valid[: most_tokens and most_tokens + 1]
-        starts = np.arange(0, max(1, (len(valid) - 1) // T)) * T
-        nats = characters = 0.0
-        for first in range(0, len(starts), B):
-            rows = starts[first : first + B]
-            # The last batch is filled up with its last window, and a text shorter than a window with end marks.
-            window = np.full((B, T + 1), self.dataset.tokenizer.end_of_text, np.int32)
-            for i, start in enumerate(rows):
-                piece = valid[start : start + T + 1]
-                window[i, : len(piece)] = piece
-            targets = np.ascontiguousarray(window[:, 1:])
-            losses = self.network.losses(np.ascontiguousarray(window[:, :-1]), targets)[: len(rows)]
-            counted = targets[: len(rows)] != self.dataset.tokenizer.end_of_text
-            nats += float(losses[counted].sum(dtype=np.float64))
-            characters += int(self.characters[targets[: len(rows)]].sum())
-        self.last_bits_per_char = nats / np.log(2) / characters
+        end_mark, valid = self.dataset.tokenizer.end_of_text, self.dataset.valid[:most_tokens]
+        # An end mark before the text, so that each of its tokens is a target; end marks fill the last batch up.
+        text = np.full(1 + -(-len(valid) // (B * T)) * B * T, end_mark, np.int32)
+        text[1 : 1 + len(valid)] = valid
+        nats, characters = 0.0, 0
+        for start in range(0, len(text) - 1, B * T):
+            inputs, targets = text[start : start + B * T].reshape(B, T), text[start + 1 : start + 1 + B * T].reshape(B, T)
+            nats += float(self.network.losses(inputs, targets)[targets != end_mark].sum(dtype=np.float64))
+            characters += int(self.characters[targets].sum())
+        self.last_bits_per_char = nats / math.log(2) / characters
         return self.last_bits_per_char
 
     def sample(self, prompt: str, seed: int) -> str:
@@ -123,32 +123,28 @@ class Run:
     def save(self) -> None:
         """Write a checkpoint (atomically; the previous one is kept)."""
         description = {
-            "config": self.config.as_dict(), "seed": self.seed, "step": self.step, "elapsed": self.elapsed, "epoch": self.epoch,
+            "command": self.command, "step": self.step, "elapsed": self.elapsed, "finished": self.finished, "epoch": self.epoch,
             "window": self.window, "optimizer_steps": self.optimizer.steps, "tokenizer": self.dataset.tokenizer.to_bytes().hex(),
-            "corpus": self.dataset.description["corpus"], "text_sha256": self.dataset.description["sha256"],
-            "bits_per_char": self.last_bits_per_char,
+            "corpus": self.dataset.description["corpus"], "source": self.dataset.description["source"],
+            "text_sha256": self.dataset.description["sha256"], "bits_per_char": self.last_bits_per_char,
         }  # fmt: skip
         arrays = {"parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second}
         checkpoint.save(self.folder, description, arrays)
 
-    def resume(self) -> bool:
-        """Go on from the folder's checkpoint; False if there is none."""
-        try:
-            description, arrays = checkpoint.load(self.folder)
-        except FileNotFoundError:
-            return False
-        if description["config"] != self.config.as_dict() or description["seed"] != self.seed:
-            raise UserError(f"{self.folder}: its checkpoint is of another configuration; choose another folder with --out")
-        if description["text_sha256"] != self.dataset.description["sha256"]:
-            raise UserError(f"{self.folder}: its checkpoint was trained on another text; choose another folder with --out")
+    def restore(self, description: dict, arrays: Dict[str, np.ndarray]) -> None:
+        """Go on from a checkpoint that `save` wrote."""
+        if description["tokenizer"] != self.dataset.tokenizer.to_bytes().hex():
+            raise UserError(
+                f"{self.folder}: the tokenizer in its data folder is not the one that its checkpoint was trained with (made by another "
+                "version of fable6c?); choose another folder with --out"
+            )
         self.network.parameters[:] = arrays["parameters"]
         self.optimizer.first[:], self.optimizer.second[:] = arrays["first"], arrays["second"]
         self.step, self.elapsed, self.optimizer.steps = description["step"], description["elapsed"], description["optimizer_steps"]
         self.epoch, self.window = description["epoch"], description["window"]
-        self.last_bits_per_char = description["bits_per_char"]
+        self.finished, self.last_bits_per_char = description["finished"], description["bits_per_char"]
         self.starts = window_starts(self.dataset.train, self.config.model.context, self.seed, self.epoch)
         self.network.discretize()
-        return True
 
 
 def _characters(token: bytes) -> int:
@@ -157,25 +153,31 @@ def _characters(token: bytes) -> int:
 
 
 class Reporter:
-    """Prints progress, appends it to log.jsonl and draws loss.png from that file."""
+    """Prints progress and appends it to log.jsonl, which loss.png is drawn from."""
 
     def __init__(self, run_: Run):
         self.run = run_
         self.path = os.path.join(run_.folder, "log.jsonl")
-        self.losses: List[float] = []
-        self.since, self.since_step = time.monotonic(), run_.step
+        _drop_later_entries(self.path, run_.step)
+        self.losses: List[float] = []  # of the steps since the last report
+        self.seconds = 0.0  # that these steps took: checks and saves are not slow steps
+        self.reported = time.monotonic()
+        self.expected_said = False
+
+    def note(self, loss: float, seconds: float) -> None:
+        """Take in one step."""
+        self.losses.append(loss)
+        self.seconds += seconds
 
     def due(self) -> bool:
-        return time.monotonic() - self.since >= REPORT_SECONDS
+        return time.monotonic() - self.reported >= REPORT_SECONDS
 
     def report(self, bits_per_char: Optional[float] = None) -> None:
         """A line for the steps since the last one, with the held-out text's figure where it was scored."""
-        r = self.run
-        now = time.monotonic()
-        rate = (r.step - self.since_step) * r.tokens_per_step / max(now - self.since, 1e-9)
-        progress = r.progress()
+        r, progress = self.run, self.run.progress()
         entry = {"step": r.step, "progress": round(progress, 5), "tokens": r.step * r.tokens_per_step, "elapsed": round(r.elapsed, 2)}
         if self.losses:
+            rate = len(self.losses) * r.tokens_per_step / max(self.seconds, 1e-9)
             entry.update(loss=round(float(np.mean(self.losses)), 4), tokens_per_second=round(rate))
         if bits_per_char is not None:
             entry["bits_per_char"] = round(bits_per_char, 4)
@@ -190,11 +192,31 @@ class Reporter:
         loss = f"loss {entry['loss']:.3f}  {entry['tokens_per_second']:,} tokens/s  " if self.losses else ""
         held_out = f"held-out {bits_per_char:.4f} bits/char  " if bits_per_char is not None else ""
         print(f"step {r.step:,}  {progress:.1%}  {loss}{held_out}{_clock(r.elapsed)} gone, {_clock(left)} to go", flush=True)
-        self.losses, self.since, self.since_step = [], now, r.step
+        if r.seconds_budget is not None and not self.expected_said and 0.0 < progress < 1.0:
+            print(f"about {r.step / progress:,.0f} steps expected", flush=True)
+            self.expected_said = True
+        self.losses, self.seconds, self.reported = [], 0.0, time.monotonic()
 
-    def pause(self, seconds: float) -> None:
-        """Time that was not spent on steps does not count as slow steps."""
-        self.since += seconds
+
+def _drop_later_entries(path: str, step: int) -> None:
+    """Leave the entries of a log up to `step`: a run that was killed does the steps after its last save a second time."""
+
+    def valid(line: bytes) -> bool:
+        try:
+            return line.endswith(b"\n") and json.loads(line)["step"] <= step
+        except (ValueError, KeyError, TypeError):
+            return False  # cut off by the kill, or by a full disk
+
+    try:
+        with open(path, "rb") as file:
+            lines = file.readlines()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); move it away or choose another folder with --out") from None
+    kept = [line for line in lines if valid(line)]
+    if kept != lines:
+        atomic_write(path, b"".join(kept))
 
 
 def _clock(seconds: float) -> str:
@@ -204,13 +226,15 @@ def _clock(seconds: float) -> str:
 
 
 class StopSignal:
-    """Turns the first Ctrl-C or SIGTERM into a flag, so that a run stops between two steps with its state saved."""
+    """Turns Ctrl-C and SIGTERM into a flag, so that a run stops between two steps with its state saved."""
 
     def __init__(self):
         self.number = 0
+        self.before: dict = {}
 
     def __enter__(self) -> "StopSignal":
-        self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
+            self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_):
@@ -219,51 +243,66 @@ class StopSignal:
 
     def _note(self, number, _frame) -> None:
         self.number = number
+        os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
 
 
 def train(run_: Run, save_minutes: float) -> int:
     """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved."""
     reporter = Reporter(run_)
     saved = time.monotonic()
-    next_check = (int(run_.progress() * CHECKS) + 1) / CHECKS
+    started = saved - run_.elapsed  # as if there had been no interruption
+    next_check = _next_check(run_)
     with StopSignal() as stop:
         while run_.progress() < 1.0 and not stop.number:
-            started = time.monotonic()
-            reporter.losses.append(run_.train_step())
-            run_.elapsed += time.monotonic() - started
-            finished = run_.progress() >= 1.0
-            if run_.progress() >= next_check and not finished:
-                started = time.monotonic()
+            before = time.monotonic()
+            loss = run_.train_step()
+            now = time.monotonic()
+            reporter.note(loss, now - before)
+            run_.elapsed = now - started
+            if run_.progress() >= 1.0:
+                break
+            if run_.progress() >= next_check:
                 reporter.report(run_.bits_per_char(CHECK_TOKENS))
                 _tell(run_, PROMPTS[:1])
                 draw_loss(run_.folder)
-                next_check = (int(run_.progress() * CHECKS) + 1) / CHECKS
-                run_.elapsed += time.monotonic() - started
-                reporter.pause(time.monotonic() - started)
-            elif reporter.due() and not finished:
+                next_check = _next_check(run_)
+            elif reporter.due():
                 reporter.report()
             if time.monotonic() - saved >= 60.0 * save_minutes:
                 run_.save()
                 saved = time.monotonic()
         run_.save()
-        if run_.progress() >= 1.0 and not stop.number:
-            reporter.report(run_.bits_per_char())
-            run_.save()  # now with the last figure
-            _tell(run_, PROMPTS)
-            draw_loss(run_.folder)
-    return stop.number
+        if stop.number:
+            if reporter.losses:
+                reporter.report()
+                draw_loss(run_.folder)
+            return stop.number
+        reporter.report(run_.bits_per_char())
+        _tell(run_, PROMPTS)
+        draw_loss(run_.folder)
+        run_.finished = True
+        run_.save()
+    return 0
+
+
+def _next_check(run_: Run) -> float:
+    """The progress at which the held-out text is scored next."""
+    return (int(run_.progress() * CHECKS) + 1) / CHECKS
 
 
 def _tell(run_: Run, prompts: Sequence[str]) -> None:
     """Print samples and append them to samples.txt."""
-    lines = [f"--- step {run_.step}\n" + run_.sample(prompt, seed=1).strip() for prompt in prompts]
-    for text in lines:
-        print("  | " + text.split("\n", 1)[1].replace("\n", "\n  | "), flush=True)
+    stories = [run_.sample(prompt, seed=1).strip() for prompt in prompts]
+    encoding = sys.stdout.encoding or "utf-8"
+    for story in stories:
+        shown = story.encode(encoding, "replace").decode(encoding)  # a terminal that is not UTF-8 must not end the run
+        print("  | " + shown.replace("\n", "\n  | "), flush=True)
+    path = os.path.join(run_.folder, "samples.txt")
     try:
-        with open(os.path.join(run_.folder, "samples.txt"), "a", encoding="utf-8") as file:
-            file.write("\n\n".join(lines) + "\n\n")
+        with open(path, "a", encoding="utf-8") as file:
+            file.writelines(f"--- step {run_.step}\n{story}\n\n" for story in stories)
     except OSError as error:
-        raise UserError(f"{run_.folder}/samples.txt: cannot be written ({error.strerror}); free some space and run the same command again") from None
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free some space and run the same command again") from None
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -287,25 +326,30 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         raise UsageError("--minutes and --tokens: give one of them, a run has one budget")
     for name in ("minutes", "tokens", "threads", "save_minutes", "max_memory"):
         value = getattr(options, name)
-        if value is not None and not 0 < value < 1e15:
-            raise UsageError(f"--{name.replace('_', '-')} {value}: expected a number above 0")
+        most = MOST_THREADS if name == "threads" else 1e15
+        if value is not None and not 0 < value <= most:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: expected a number above 0, at most {most:g}")
     if not 0 <= options.seed < 2**32:
         raise UsageError(f"--seed {options.seed}: expected 0 to {2**32 - 1}")
     config = load_config(options.preset, options.config)
     if options.minutes is None and options.tokens is None:
         options.minutes = config.train.minutes
+    command = {"preset": options.preset, **config.as_dict(), "minutes": options.minutes, "tokens": options.tokens, "seed": options.seed}
     folder = options.out or os.path.join("runs", options.preset)
     threads = kernels.set_threads(options.threads)
+    _introduce(config, options.preset, threads)
     _check_memory(config, options.max_memory)
     make_folder(folder)
-    _check_same_command(folder, config, options)
-    dataset = _dataset(config, options.corpus, folder, threads)
-    run_ = Run(config, dataset, folder, options.seed, options.tokens, options.minutes)
-    resumed = run_.resume()
-    if not resumed:
+    saved = checkpoint.load(folder)
+    if saved:
+        _check_same_command(folder, saved[0]["command"], command)
+    run_ = Run(config, _dataset(config, options.corpus, folder, threads, saved[0] if saved else None), folder, command)
+    if saved:
+        run_.restore(*saved)
+    else:
         run_.network.initialize(options.seed)
-    _introduce(run_, threads, resumed, options.preset)
-    if run_.progress() >= 1.0:
+    _describe(run_)
+    if run_.finished:
         print(f"{folder}: this run is finished; next: python -m fable6c.export {folder} -o model.f6c (or train with another --out)")
         return
     stopped = train(run_, options.save_minutes)
@@ -320,12 +364,12 @@ def _check_memory(config: Config, most_gib: Optional[float]) -> None:
     parts = memory_estimate(config.model, config.train.batch)
     total = sum(parts.values())
     most = _free_memory() if most_gib is None else most_gib * 2**30
-    sums = " + ".join(f"{size / 2**20:.0f} ({name})" for name, size in parts.items())
-    print(f"memory: {total / 2**20:.0f} MiB = {sums}", flush=True)
+    sums = " + ".join(f"{size / 2**20:.1f} ({name})" for name, size in parts.items())
+    print(f"memory: about {total / 2**20:.1f} MiB = {sums}", flush=True)
     if most is not None and total > most:
         allowed = "free" if most_gib is None else "allowed by --max-memory"
         raise UserError(
-            f"the run needs {total / 2**20:.0f} MiB = {sums}, {most / 2**20:.0f} MiB are {allowed}; "
+            f"the run needs {total / 2**20:.1f} MiB = {sums}, {most / 2**20:.1f} MiB are {allowed}; "
             "use a smaller preset, a smaller batch (--config), or allow more"
         )
 
@@ -342,22 +386,15 @@ def _free_memory() -> Optional[int]:
     return None
 
 
-def _check_same_command(folder: str, config: Config, options) -> None:
-    """Keep the run's command in config.json, and refuse to go on with another one."""
-    command = {"preset": options.preset, **config.as_dict(), "minutes": options.minutes, "tokens": options.tokens, "seed": options.seed}
-    path = os.path.join(folder, "config.json")
-    if not os.path.exists(path):
-        atomic_write(path, json.dumps(command, indent=1).encode() + b"\n")
-        return
-    try:
-        with open(path, encoding="utf-8") as file:
-            before = json.load(file)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); choose another folder with --out") from None
+def _check_same_command(folder: str, before: dict, command: dict) -> None:
+    """Refuse to go on with another command than the one in the folder's checkpoint."""
+    old = _flat(before)
     for name, value in _flat(command).items():
-        old = _flat(before).get(name)
-        if old != value:
-            raise UserError(f"{folder} holds a run with {name} = {old}, this command has {value}: go on with the same command, or choose another folder with --out")
+        if old.get(name) != value:
+            raise UserError(
+                f"{folder} holds a run with {name} = {old.get(name)}, this command has {value}: go on with the same command, or choose "
+                "another folder with --out"
+            )
 
 
 def _flat(tables: dict) -> dict:
@@ -368,23 +405,46 @@ def _flat(tables: dict) -> dict:
     return flat
 
 
-def _dataset(config: Config, paths: Sequence[str], folder: str, threads: int) -> Dataset:
-    """The run's text, tokenized into its folder."""
+def _dataset(config: Config, paths: Sequence[str], folder: str, threads: int, before: Optional[dict]) -> Dataset:
+    """The run's text, tokenized into its folder. `before` is the description of the checkpoint to go on from, or None."""
     if paths:
-        documents, source, corpus = (lambda: read_documents(paths)), describe_files(paths), ", ".join(map(os.path.basename, paths))
+        documents, source, corpus = (lambda: read_documents(paths)), describe_files(paths), _names(paths)
     else:
-        corpus = f"made-up stories ({DEFAULT_CORPUS_BYTES // 10**6} MB, seed {DEFAULT_CORPUS_SEED})"
-        documents, source = (lambda: synth.documents(DEFAULT_CORPUS_SEED, DEFAULT_CORPUS_BYTES)), f"synth {corpus}, fable6c {__version__}"
+        corpus = f"made-up stories ({DEFAULT_CORPUS_BYTES / 1e6:g} MB, seed {DEFAULT_CORPUS_SEED})"
+        documents, source = _made_up_stories, f"synth {corpus}, fable6c {__version__}"
+    if before and before["source"] != source:
+        # Other files may hold the same text. Found out before `prepare` would put another text's tokens into the folder.
+        survey = Survey()
+        for _ in survey.watch(documents()):
+            pass
+        if survey.sha256.hexdigest() != before["text_sha256"]:
+            raise UserError(f"{folder} holds a run on another text ({before['corpus']}): go on with that, or choose another folder with --out")
     dataset = prepare(documents, os.path.join(folder, "data"), config.model.vocab, source, threads)
     dataset.description["corpus"] = corpus
     return dataset
 
 
-def _introduce(run_: Run, threads: int, resumed: bool, preset: str) -> None:
-    """What is about to happen, before the first step."""
-    d, description = run_.config.model, run_.dataset.description
-    print(f"fable6c {__version__}, preset {preset}: {len(run_.network.parameters):,} parameters (dim {d.dim}, {d.layers} layers, hidden {d.hidden}, vocabulary {d.vocab})")
+def _names(paths: Sequence[str]) -> str:
+    """The files' names for people: the first three, as text even where they are not UTF-8."""
+    names = [os.fsencode(os.path.basename(path)).decode("utf-8", "replace") for path in paths]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _made_up_stories() -> Iterator[str]:
+    for document in synth.documents(DEFAULT_CORPUS_SEED, DEFAULT_CORPUS_BYTES):
+        yield document.rsplit("\n", 2)[0]  # without the line <|endoftext|>: documents are divided by tokens from here on
+
+
+def _introduce(config: Config, preset: str, threads: int) -> None:
+    """Who is about to do what, before anything that takes time."""
+    d = config.model
+    print(f"fable6c {__version__}, preset {preset}: {parameter_count(d):,} parameters (dim {d.dim}, {d.layers} layers, hidden {d.hidden}, vocabulary {d.vocab})")
     print(f"CPU: {_cpu_name()}, kernels {kernels.ISA}, {threads} thread{'s' if threads > 1 else ''}")
+
+
+def _describe(run_: Run) -> None:
+    """The text, the budget and the starting point."""
+    description = run_.dataset.description
     tokens = len(run_.dataset.train)
     print(f"text: {description['corpus']}: {description['characters']:,} characters, {tokens:,} tokens to train on, {run_.dataset.valid_chars:,} characters held out")
     if run_.steps_budget is not None:
@@ -392,7 +452,7 @@ def _introduce(run_: Run, threads: int, resumed: bool, preset: str) -> None:
         print(f"budget: {steps:,} steps of {run_.tokens_per_step:,} tokens = {steps * run_.tokens_per_step / tokens:.2f} times the text")
     else:
         print(f"budget: {run_.seconds_budget / 60:g} minutes in steps of {run_.tokens_per_step:,} tokens")
-    print(f"{'going on from' if resumed else 'starting at'} step {run_.step:,} in {run_.folder}", flush=True)
+    print(f"{'going on from' if run_.step else 'starting at'} step {run_.step:,} in {run_.folder}", flush=True)
 
 
 def _cpu_name() -> str:

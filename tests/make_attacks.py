@@ -171,8 +171,9 @@ def attacks():
     yield "BAD_TOKENIZER-65-bytes", with_content(card, doubling.tobytes())
 
     start = card + good_fields["tokenizer_bytes"]
-    table, norm_in, norm_mix, mix_in = tensor_specs(model.dimensions)[:4]
-    end = len(good_raw)
+    embedding, norm_in, norm_mix, mix_in = tensor_specs(model.dimensions)[:4]
+    head = tensor_specs(model.dimensions)[-1]
+    gains_end = len(good_raw) - head.file_bytes  # norm_out is the last tensor but one
     for name, value in {
         "nan": np.nan,
         "infinite": np.inf,
@@ -181,16 +182,17 @@ def attacks():
         "above-1024": np.nextafter(np.float32(1024), np.float32(2000)),
     }.items():
         yield f"BAD_TENSOR-first-scale-{name}", with_content(start, np.float32(value).tobytes())
-        yield f"BAD_TENSOR-last-gain-{name}", with_content(end - 4, np.float32(value).tobytes())
-    row = start + 4 * table.scales  # seven columns: two bytes to a row, three trits of padding in the second
-    low_row = start + table.file_bytes - 2
+        yield f"BAD_TENSOR-head-scale-{name}", with_content(gains_end, np.float32(value).tobytes())
+        yield f"BAD_TENSOR-last-gain-{name}", with_content(gains_end - 4, np.float32(value).tobytes())
+    row = start + 4 * embedding.scales  # seven columns: two bytes to a row, three trits of padding in the second
+    low_row = start + embedding.file_bytes - 2
     yield "BAD_TENSOR-byte-243", with_content(row, b"\xf3")
     yield "BAD_TENSOR-byte-255", with_content(row, b"\xff")
     for digit in (0, 2):
         yield f"BAD_TENSOR-padding-digit-{digit}", with_content(row + 1, bytes([1 + 3 * 1 + 9 * digit + 27 + 81]))
     yield "BAD_TENSOR-low-plane-byte-243", with_content(low_row, b"\xf3")
     yield "BAD_TENSOR-low-plane-padding", with_content(low_row + 1, bytes([1 + 3 + 9 * 2 + 27 + 81]))
-    mix_in_last_byte = start + sum(spec.file_bytes for spec in (table, norm_in, norm_mix, mix_in)) - 1
+    mix_in_last_byte = start + sum(spec.file_bytes for spec in (embedding, norm_in, norm_mix, mix_in)) - 1
     yield "BAD_TENSOR-padding-in-the-last-row", with_content(mix_in_last_byte, bytes([1 + 3 + 9 + 27 + 81 * 2]))
 
 

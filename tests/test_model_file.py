@@ -62,7 +62,7 @@ def test_the_documents_error_table_is_the_codes():
 
 
 def test_the_documents_tensor_list_is_the_codes():
-    listed = re.findall(r"^ *(\w+) +(f32|ternary|nonary) \(", DOCUMENT, re.M)
+    listed = re.findall(r"^ *(\w+) +(f32|ternary_rows|ternary|nonary) \(", DOCUMENT, re.M)
     specs = [(spec.name.split(".")[-1], spec.kind) for spec in tensor_specs(tiny_model(layers=1).dimensions)]
     assert listed == specs
 
@@ -141,7 +141,7 @@ def test_a_failed_write_says_so_in_one_line(tmp_path):
 def test_parameter_count():
     # By hand for D=7, L=2, H=6, K=3, V=300.
     block = 7 + 21 * 7 + 7 * 3 + 7 + 7 * 7 + 7 + 12 * 7 + 7 * 6
-    assert parameter_count(tiny_model().dimensions) == 300 * 7 + 7 + 2 * block + 7
+    assert parameter_count(tiny_model().dimensions) == 2 * 300 * 7 + 7 + 2 * block + 7
 
 
 def test_values_at_the_edge_are_accepted():
@@ -170,10 +170,10 @@ def test_the_writer_refuses_what_the_reader_would():
         with pytest.raises(ValueError, match=name):
             encode_model(model)
 
-    broken("table", lambda t: t.weight.__setitem__((0, 0), 5))
+    broken("embedding", lambda t: t.weight.__setitem__((0, 0), 5))
     broken("blocks.0.mix_in", lambda t: t.weight.__setitem__((0, 0), 2))
-    broken("table", lambda t: t.scale.__setitem__(0, np.inf))
-    broken("table", lambda t: setattr(t, "scale", t.scale[:1]))
+    broken("embedding", lambda t: t.scale.__setitem__(0, np.inf))
+    broken("embedding", lambda t: setattr(t, "scale", t.scale[:1]))
     broken("blocks.1.glu_in", lambda t: setattr(t, "weight", t.weight.T))
     broken("blocks.1.mix_in", lambda t: setattr(t, "weight", t.weight.astype(np.float32)))
     broken("norm_out", lambda t: t.__setitem__(0, np.nan))
@@ -197,7 +197,7 @@ def test_attack(path):
 def test_the_attack_files_are_those_of_the_script_and_meet_every_error():
     assert {path.stem for path in ATTACKS} == {name for name, _ in make_attacks.attacks()}
     assert {path.stem.split("-")[0] for path in ATTACKS} == {name for name, _ in ERRORS.values()}
-    assert all(path.stat().st_size < 8000 for path in ATTACKS)
+    assert all(path.stat().st_size < 10_000 for path in ATTACKS)
 
 
 def test_the_first_bad_field_tensor_and_token_are_named():

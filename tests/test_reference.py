@@ -144,7 +144,7 @@ def slow_logits(model, tokens):
     v = [[[0.0] * d.dim for _ in range(K - 1)] for _ in range(d.layers)]
     h = [[0.0] * d.dim for _ in range(d.layers)]
     for token in tokens:
-        x = rmsnorm([int(w) * float(t["table"].scale[token]) for w in t["table"].weight[token]], t["norm_in"])
+        x = rmsnorm([int(w) * float(t["embedding"].scale[token]) for w in t["embedding"].weight[token]], t["norm_in"])
         for layer in range(d.layers):
             b = f"blocks.{layer}."
             u = linear(rmsnorm(x, t[b + "norm_mix"]), b + "mix_in")
@@ -159,7 +159,7 @@ def slow_logits(model, tokens):
             u = linear(rmsnorm(x, t[b + "norm_glu"]), b + "glu_in")
             m = [u[i] * sigmoid(u[i]) * u[d.hidden + i] for i in range(d.hidden)]
             x = [a + y for a, y in zip(x, linear(m, b + "glu_out"))]
-    return linear(rmsnorm(x, t["norm_out"]), "table")
+    return linear(rmsnorm(x, t["norm_out"]), "head")
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -363,7 +363,7 @@ def test_generate_ends_at_the_end_mark():
     assert [token for token, _ in generate(reference, [], 3, Sampler(0))] == [0, 0, 0]  # all logits are equal
     endings = []
     for sign in (1, -1):  # the end mark's logit is the largest with one sign, the smallest with the other
-        reference.head.weight[:, -1] = sign * reference.table.weight[-1]
+        reference.head.weight[:, -1] = sign * reference.embedding.weight[-1]
         endings.append(list(generate(reference, [], 3, Sampler(0))))
     assert sorted(map(len, endings)) == [0, 3]
 

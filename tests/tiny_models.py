@@ -6,7 +6,7 @@ from fable6c.model_file import Dimensions, Matrix, Model, tensor_specs
 
 
 def tiny_model(dim=7, layers=2, hidden=6, taps=3, vocab=300, context=16, seed=1) -> Model:
-    """Two zeros in five ternary weights, all nine levels in the table, scales that keep activations near 1, forget biases -1 to 5."""
+    """Two zeros in five ternary weights, all nine levels in the embedding, scales that keep activations near 1, forget biases -1 to 5."""
     dimensions = Dimensions(dim, layers, hidden, taps, vocab, context)
     random = np.random.default_rng(seed)
     tensors = {}

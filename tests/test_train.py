@@ -1,0 +1,562 @@
+"""Whole training runs of a tiny model: what they print and leave behind, that they resume to the bit, and every bad input.
+
+Runs are started as the command does, by `main(argv)`; those that are killed run in a process of their own.
+"""
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from fable6c import checkpoint, errors, export, files, kernels, plot, train
+from fable6c.corpus import synth
+from fable6c.errors import UserError
+from fable6c.model_file import Dimensions, parameter_count
+from fable6c.reference import Reference
+
+CONFIG = """
+[model]
+dim = 16
+layers = 2
+hidden = 24
+taps = 3
+vocab = 300
+context = 32
+[train]
+batch = 2
+accumulate = 2
+"""
+TINY = Dimensions(16, 2, 24, 3, 300, 32)
+STEP_TOKENS = 128  # 2 windows of 32 tokens, twice
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory):
+    """A folder with a text and a configuration."""
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "text.txt").write_text(synth.text(3, 60_000), encoding="utf-8")
+    (folder / "tiny.toml").write_text(CONFIG)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Fewer checks, no picture, one thread: the time goes into steps. Tests of these put them back."""
+    monkeypatch.setattr(train, "CHECKS", 2)
+    monkeypatch.setattr(train, "SAMPLE_TOKENS", 8)
+    monkeypatch.setattr(train, "draw_loss", lambda folder: None)
+
+
+def command(inputs, out, *more, steps=20):
+    budget = [] if "--minutes" in more else ["--tokens", str(steps * STEP_TOKENS)]
+    paths = ["--corpus", str(inputs / "text.txt"), "--config", str(inputs / "tiny.toml"), "--out", str(out)]
+    return [*paths, "--threads", "1", *budget, *more]
+
+
+def log(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def bits(folder):
+    """SHA-256 of the parameters and of the exported model."""
+    description, arrays = checkpoint.load(str(folder))
+    model = folder / "model.f6c"
+    export.export(str(folder), str(model))
+    return description["step"], *(hashlib.sha256(data).hexdigest() for data in (arrays["parameters"].tobytes(), model.read_bytes()))
+
+
+def contents(folder):
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def interrupt_after(monkeypatch, steps, action):
+    """Do `action` at the end of the given step of the next run."""
+    original = train.Run.train_step
+
+    def train_step(self):
+        loss = original(self)
+        if self.step == steps:
+            monkeypatch.setattr(train.Run, "train_step", original)
+            action()
+        return loss
+
+    monkeypatch.setattr(train.Run, "train_step", train_step)
+
+
+@pytest.fixture(scope="module")
+def whole(inputs, tmp_path_factory):
+    """The bits of 20 steps without an interruption."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    train.main(command(inputs, folder))
+    return bits(folder)
+
+
+# ---- a run
+
+
+def test_a_run_from_start_to_end(inputs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "CHECKS", 10)
+    monkeypatch.setattr(train, "draw_loss", plot.draw_loss)
+    folder = tmp_path / "$run_1$"
+    train.main(command(inputs, folder, steps=30))
+    out = capsys.readouterr().out
+    for expected in (
+        "fable6c 0.", f"preset micro: {parameter_count(TINY):,} parameters (dim 16, 2 layers, hidden 24, vocabulary 300)", "CPU: ", f"kernels {kernels.ISA}, 1 thread\n", "memory: about ", " MiB = ",
+        "tokens to train on", "characters held out", "budget: 30 steps of 128 tokens", "starting at step 0",
+        "\nstep 3  10.0%  loss ", " tokens/s  held-out ", " bits/char  0:0", " to go\n  | Once upon a time", "\nstep 30  100.0%",
+        f"next: python -m fable6c.export {folder} -o model.f6c",
+    ):  # fmt: skip
+        assert expected in out, expected
+    entries = log(folder)
+    assert [entry["step"] for entry in entries] == list(range(3, 31, 3))
+    for entry in entries:
+        assert entry["tokens"] == entry["step"] * STEP_TOKENS and entry["progress"] == pytest.approx(entry["step"] / 30, abs=1e-5)
+        assert entry["tokens_per_second"] > 0 and 0 < entry["bits_per_char"] < 9
+    assert [entry["elapsed"] for entry in entries] == sorted(entry["elapsed"] for entry in entries)
+    assert entries[-1]["loss"] < entries[0]["loss"] - 0.5, "it learns"
+    assert entries[-1]["bits_per_char"] < entries[0]["bits_per_char"]
+    samples = (folder / "samples.txt").read_text(encoding="utf-8")
+    assert samples.count("--- step 3\n") == 1 and samples.count("--- step 30\n") == len(train.PROMPTS)
+    assert all(prompt in samples for prompt in train.PROMPTS)
+    assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert checkpoint.load(str(folder))[0]["bits_per_char"] == pytest.approx(entries[-1]["bits_per_char"], abs=1e-4)
+    assert not list(folder.rglob("*.tmp"))
+
+
+def test_a_finished_run_started_again(inputs, tmp_path, capsys):
+    train.main(command(inputs, tmp_path / "run", steps=3))
+    before = contents(tmp_path)
+    capsys.readouterr()
+    train.main(command(inputs, tmp_path / "run", steps=3))
+    assert "this run is finished; next: python -m fable6c.export" in capsys.readouterr().out
+    assert contents(tmp_path) == before
+
+
+def test_a_budget_of_time(inputs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "REPORT_SECONDS", 0.1)
+    progress = []
+    step = train.Optimizer.step
+    monkeypatch.setattr(train.Optimizer, "step", lambda self, at: progress.append(at) or step(self, at))
+    started = time.monotonic()
+    train.main(command(inputs, tmp_path / "run", "--minutes", "0.01"))
+    assert 0.6 <= time.monotonic() - started < 20
+    out = capsys.readouterr().out
+    assert "budget: 0.01 minutes in steps of 128 tokens" in out and out.count(" steps expected\n") == 1
+    assert progress[0] < 0.5 < progress[-1] < 1 and progress == sorted(progress), "the schedule runs to its end"
+    final = log(tmp_path / "run")[-1]
+    assert final["progress"] == 1 and final["elapsed"] >= 0.6 and final["step"] == len(progress)
+
+
+def test_importing_does_nothing(tmp_path):
+    script = "import fable6c.train, fable6c.export, fable6c.plot"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr, os.listdir(tmp_path)) == (0, "", "", [])
+
+
+def test_help_begins_with_the_purpose_and_an_example(capsys):
+    with pytest.raises(SystemExit) as caught:
+        train.main(["--help"])
+    out = capsys.readouterr().out
+    assert caught.value.code == 0 and out.index("Train a language model") < out.index("python -m fable6c.train --preset small --corpus")
+
+
+def test_the_default_corpus_has_marks_only_as_tokens(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "DEFAULT_CORPUS_BYTES", 30_000)
+    config = train.load_config("micro", write(tmp_path / "tiny.toml", CONFIG))
+    data = train._dataset(config, [], str(tmp_path), 1, None)
+    tokens = np.concatenate([data.train, data.valid])
+    text = b"".join(data.tokenizer.token_bytes[token] for token in tokens)
+    assert len(text) > 28_000 and b"endoftext" not in text
+    assert (tokens == data.tokenizer.end_of_text).sum() >= data.description["documents"] == synth.text(1, 30_000).count("<|endoftext|>")
+
+
+def write(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+# ---- the parts of a run
+
+
+def make_run(inputs, folder, **budget):
+    config = train.load_config("micro", str(inputs / "tiny.toml"))
+    data = train._dataset(config, [str(inputs / "text.txt")], str(folder), 1, None)
+    run = train.Run(config, data, str(folder), {"preset": "micro", **config.as_dict(), "minutes": None, "tokens": None, "seed": 1, **budget})
+    run.network.initialize(1)
+    return run
+
+
+def test_bits_per_char_is_what_the_reference_finds(inputs, tmp_path):
+    """All of the held-out text and only its start; end marks are fed, but not scored."""
+    run = make_run(inputs, tmp_path, tokens=1)
+    reference = Reference(run.network.model(run.dataset.tokenizer.merges, {}))
+    end = run.dataset.tokenizer.end_of_text
+    run.dataset.valid = np.concatenate([run.dataset.valid[:333], [end], run.dataset.valid[333:444], [end]]).astype(np.uint16)
+    for count in (None, 100, 20, 1):
+        text = run.dataset.valid[:count].astype(int)
+        fed = np.concatenate([[end], text])
+        nats = 0.0
+        for start in range(0, len(text), 32):
+            inputs_, targets = fed[start : start + 32][: len(text) - start], text[start : start + 32]
+            logits = reference.forward(inputs_[None])[0][0].astype(np.float64)
+            losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(targets)), targets]
+            nats += losses[targets != end].sum()
+        characters = len(run.dataset.tokenizer.decode(text[text != end]).decode("utf-8"))
+        assert run.bits_per_char(count) == pytest.approx(nats / np.log(2) / characters, rel=1e-6), count
+
+
+def test_each_epoch_reads_each_window_once(inputs, tmp_path):
+    run = make_run(inputs, tmp_path, tokens=1)
+    run.starts = run.starts[:5]  # an epoch of five windows, read two at a time
+    first = [int(start) for _ in range(2) for start in run.next_starts()]
+    crossing = run.next_starts()
+    assert [*first, int(crossing[0])] == train.window_starts(run.dataset.train, 32, 1, 0)[:5].tolist()
+    assert (run.epoch, run.window) == (1, 1) and crossing[1] == train.window_starts(run.dataset.train, 32, 1, 1)[0]
+
+
+def test_progress_of_both_budgets(inputs, tmp_path):
+    run = make_run(inputs, tmp_path, tokens=10 * STEP_TOKENS - 1)
+    assert run.steps_budget == 10
+    found = []
+    for run.step in (0, 5, 10, 11):
+        found.append(run.progress())
+    assert found == [0, 0.5, 1, 1]
+    run = make_run(inputs, tmp_path, minutes=0.5)
+    found = []
+    for run.elapsed in (0, 15, 30, 31):
+        found.append(run.progress())
+    assert found == [0, 0.5, 1, 1]
+
+
+def test_a_terminal_that_is_not_utf8(inputs, tmp_path, monkeypatch, capsys):
+    run = make_run(inputs, tmp_path, tokens=1)
+    monkeypatch.setattr(train.Run, "sample", lambda *_, **__: "caf\u00e9 \ufffd")
+    monkeypatch.setattr(sys, "stdout", open(tmp_path / "out", "w", encoding="ascii"))
+    train._tell(run, ["a"])
+    sys.stdout.close()
+    assert (tmp_path / "out").read_bytes() == b"  | caf? ?\n"
+    assert "caf\u00e9 \ufffd" in (tmp_path / "samples.txt").read_text(encoding="utf-8")
+
+
+# ---- going on after an interruption
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [1, 10, 20])
+def test_resumed_after_a_signal_to_the_bit(inputs, tmp_path, monkeypatch, capsys, whole, number, step):
+    folder = tmp_path / "run"
+    interrupt_after(monkeypatch, step, lambda: signal.raise_signal(number))
+    with pytest.raises(SystemExit) as caught:
+        train.main(command(inputs, folder))
+    assert caught.value.code == 128 + number
+    assert f"stopped at step {step}, saved in {folder}; the same command goes on" in capsys.readouterr().err
+    assert checkpoint.load(str(folder))[0]["step"] == step
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "put back"
+    train.main(command(inputs, folder))
+    assert f"going on from step {step} in" in capsys.readouterr().out
+    assert bits(folder) == whole
+    assert [entry["step"] for entry in log(folder)] == sorted(entry["step"] for entry in log(folder))
+
+
+@pytest.mark.parametrize("more", [["--threads", "2"], ["--save-minutes", "0.00001"]])
+def test_threads_and_saves_do_not_change_the_bits(inputs, tmp_path, whole, more):
+    train.main(command(inputs, tmp_path / "run", *more))
+    assert bits(tmp_path / "run") == whole
+
+
+def test_another_seed_changes_the_bits(inputs, tmp_path, whole):
+    train.main(command(inputs, tmp_path / "run", "--seed", "2"))
+    assert bits(tmp_path / "run")[1:] != whole[1:]
+
+
+def test_resumed_after_kill_9(inputs, tmp_path):
+    steps = 1500
+    arguments = command(inputs, tmp_path / "killed", "--save-minutes", "0.001", steps=steps)
+    process = subprocess.Popen([sys.executable, "-m", "fable6c.train", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "killed" / checkpoint.PREVIOUS).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    reached = checkpoint.load(str(tmp_path / "killed"))[0]["step"]
+    assert 0 < reached < steps
+    train.main(arguments)
+    train.main(command(inputs, tmp_path / "whole", steps=steps))
+    assert bits(tmp_path / "killed")[:2] == bits(tmp_path / "whole")[:2]
+
+
+def test_damaged_newest_checkpoint(inputs, tmp_path, monkeypatch, capsys, whole):
+    folder = tmp_path / "run"
+    interrupt_after(monkeypatch, 12, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        train.main(command(inputs, folder, "--save-minutes", "0.00001"))  # a checkpoint after each step
+    newest = folder / checkpoint.NAME
+    newest.write_bytes(newest.read_bytes()[:-100])
+    capsys.readouterr()
+    train.main(command(inputs, folder, "--save-minutes", "0.00001"))
+    printed = capsys.readouterr()
+    assert printed.err == f"{newest}: the checkpoint is damaged (its checksum does not match); using {checkpoint.PREVIOUS} instead\n"
+    assert "going on from step 12" in printed.out or "going on from step 11" in printed.out
+    assert bits(folder) == whole
+
+
+def test_the_log_forgets_what_the_checkpoint_does_not_know(inputs, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    interrupt_after(monkeypatch, 12, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        train.main(command(inputs, folder))
+    kept = (folder / "log.jsonl").read_bytes()
+    later = b'{"step": 13, "loss": 1}\n{"step": 19, "loss": 1}\n'
+    (folder / "log.jsonl").write_bytes(kept + later + b'{"step": 1')  # the last line cut off by the kill
+    train.main(command(inputs, folder))
+    after = (folder / "log.jsonl").read_bytes()
+    assert after.startswith(kept) and later not in after
+    assert [entry["step"] for entry in log(folder)] == [10, 12, 20]
+
+
+def test_a_run_that_was_never_saved_begins_anew(inputs, tmp_path, whole):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "log.jsonl").write_text('{"step": 5, "loss": 1}\n')
+    train.main(command(inputs, folder))
+    assert bits(folder) == whole and [entry["step"] for entry in log(folder)] == [10, 20]
+
+
+@pytest.mark.parametrize("operation", ["fsync", "replace"])
+def test_a_save_that_fails_ends_the_run_and_loses_nothing(inputs, tmp_path, monkeypatch, whole, operation):
+    folder = tmp_path / "run"
+    save = train.Run.save
+
+    def failing_save(self):
+        if self.step < 7:
+            return save(self)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, operation, no_space)
+            return save(self)
+
+    monkeypatch.setattr(train.Run, "save", failing_save)
+    with pytest.raises(UserError, match="cannot be written .No space left on device"):
+        train.main(command(inputs, folder, "--save-minutes", "0.00001"))
+    assert checkpoint.load(str(folder))[0]["step"] == 6
+    monkeypatch.setattr(train.Run, "save", save)
+    train.main(command(inputs, folder))
+    assert bits(folder) == whole
+
+
+def no_space(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "samples.txt"])
+def test_a_log_that_cannot_be_written(inputs, tmp_path, monkeypatch, whole, name):
+    folder = tmp_path / "run"
+    (folder / name).mkdir(parents=True)
+    with pytest.raises(UserError, match=f"{name}: cannot be (written|read) .Is a directory"):
+        train.main(command(inputs, folder))
+    (folder / name).rmdir()
+    train.main(command(inputs, folder))
+    assert bits(folder) == whole
+
+
+def test_a_disk_that_fills(inputs, tmp_path, monkeypatch, whole):
+    """A real file system without room for the next checkpoint, in the middle of a run."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("may not mount a tmpfs")
+
+    def fill():
+        free = os.statvfs(disk)
+        (disk / "filler").write_bytes(bytes(free.f_bavail * free.f_bsize))
+
+    try:
+        interrupt_after(monkeypatch, 8, fill)
+        line = one_line(lambda: train.main(command(inputs, disk / "run", "--save-minutes", "0.00001")), 1)
+        assert "No space left on device" in line
+        assert checkpoint.load(str(disk / "run"))[0]["step"] in (7, 8)
+        os.remove(disk / "filler")
+        train.main(command(inputs, disk / "run"))
+        assert bits(disk / "run") == whole
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)  # lazily: the run's tokens may still be mapped
+
+
+# ---- bad input: one line, exit 1 or 2
+
+
+def one_line(main, status):
+    """The line on stderr of a command that fails, run as the process runs it."""
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err), pytest.raises(SystemExit) as caught:
+        errors.run(lambda _: main())
+    line = err.getvalue()
+    assert caught.value.code == status, line
+    assert line.count("\n") == 1 and "Traceback" not in line
+    return line
+
+
+@pytest.mark.parametrize(
+    "arguments,status,message",
+    [
+        (["--preset", "large"], 2, "there is no such preset; use one of base, micro, small"),
+        (["--presets", "micro"], 2, "unrecognized arguments: --presets"),
+        (["--prese", "micro"], 2, "unrecognized arguments: --prese"),
+        (["--minutes", "0"], 2, "--minutes 0.0: expected a number above 0"),
+        (["--minutes", "-1"], 2, "--minutes -1.0: expected a number above 0"),
+        (["--minutes", "nan"], 2, "--minutes nan: expected a number above 0"),
+        (["--minutes", "inf"], 2, "--minutes inf: expected a number above 0"),
+        (["--minutes", "two"], 2, "invalid float value: 'two'"),
+        (["--tokens", "0"], 2, "--tokens 0: expected a number above 0"),
+        (["--tokens", "-5"], 2, "--tokens -5: expected a number above 0"),
+        (["--tokens", "1e6"], 2, "invalid int value: '1e6'"),
+        (["--tokens", "1" + "0" * 30], 2, "expected a number above 0"),
+        (["--tokens", "5", "--minutes", "5"], 2, "a run has one budget"),
+        (["--threads", "0"], 2, "--threads 0: expected"),
+        (["--threads", "100000"], 2, "--threads 100000: expected a number above 0, at most 256"),
+        (["--save-minutes", "0"], 2, "--save-minutes 0.0: expected"),
+        (["--max-memory", "-1"], 2, "--max-memory -1.0: expected"),
+        (["--seed", "-1"], 2, "--seed -1: expected 0 to 4294967295"),
+        (["--seed", "4294967296"], 2, "--seed 4294967296: expected 0 to 4294967295"),
+        (["--config", "missing.toml"], 2, "missing.toml: cannot read the configuration (No such file or directory)"),
+        (["--config", "text.txt"], 2, "text.txt: is not valid TOML"),
+        (["--config", "unknown.toml"], 2, "unknown key `layer`; did you mean `layers`?"),
+        (["--config", "huge.toml"], 1, "MiB are free; use a smaller preset"),
+        (["--config", "tiny.toml", "--max-memory", "0.01"], 1, "10.2 MiB are allowed by --max-memory"),
+        (["--config", "vocabulary.toml", "--corpus", "short.txt"], 1, "the text is too small for a vocabulary of 4000 tokens"),
+        (["--config", "context.toml", "--corpus", "short.txt"], 1, "are needed for windows of 4096; give more text or a smaller context"),
+        (["--corpus", "missing.txt"], 1, "missing.txt: there is no such file"),
+        (["--corpus", "empty.txt"], 1, "empty.txt: holds no text"),
+        (["--corpus", "binary.bin"], 1, "binary.bin: has a byte 00 at offset 4"),
+        (["--corpus", "latin1.txt"], 1, "latin1.txt: byte e9 at offset 3 is not UTF-8"),
+        (["--corpus", "three.txt"], 1, "the text has 5 characters in all, at least 1000 are needed"),
+        (["--corpus", "."], 1, ".: is a folder"),
+        (["--corpus"], 2, "--corpus: expected at least one argument"),
+        (["--out", "text.txt/run"], 1, "text.txt/run: this folder cannot be made (Not a directory)"),
+        (["--out", "text.txt"], 1, "text.txt: this folder cannot be made (File exists)"),
+    ],
+)
+def test_bad_input(inputs, tmp_path, monkeypatch, capsys, arguments, status, message):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "text.txt", "Once upon a time there was a text.\n")
+    write(tmp_path / "short.txt", synth.text(1, 2000))
+    write(tmp_path / "tiny.toml", CONFIG)
+    write(tmp_path / "unknown.toml", "[model]\nlayer = 3\n")
+    write(tmp_path / "huge.toml", "[model]\ndim = 4096\nlayers = 64\nhidden = 16384\ncontext = 1048576\n[train]\nbatch = 4096\n")
+    write(tmp_path / "vocabulary.toml", CONFIG.replace("300", "4000"))
+    write(tmp_path / "context.toml", CONFIG.replace("32", "4096"))
+    write(tmp_path / "empty.txt", b"")
+    write(tmp_path / "binary.bin", b"\x7fELF\0\0\0\1" * 100)
+    write(tmp_path / "latin1.txt", "café ".encode("latin-1") * 100)
+    write(tmp_path / "three.txt", "a\nb\nc\n")
+    line = one_line(lambda: train.main(arguments), status)
+    assert message in line, line
+
+
+def test_another_command_in_the_same_folder(inputs, tmp_path):
+    folder = tmp_path / "run"
+    train.main(command(inputs, folder, steps=2))
+    before = contents(folder)
+    other = write(tmp_path / "other.toml", CONFIG.replace("hidden = 24", "hidden = 25"))
+    for arguments, difference in [
+        (command(inputs, folder, steps=3), "tokens = 256, this command has 384"),
+        (command(inputs, folder, "--minutes", "1"), "minutes = None, this command has 1.0"),
+        (command(inputs, folder, "--seed", "7", steps=2), "seed = 1, this command has 7"),
+        (command(inputs, folder, "--preset", "small", steps=2), "preset = micro, this command has small"),
+        (command(inputs, folder, "--config", other, steps=2), "model.hidden = 24, this command has 25"),
+    ]:
+        line = one_line(lambda: train.main(arguments), 1)
+        assert line.startswith(f"{folder} holds a run with {difference}: go on with the same command, or choose another folder"), line
+        assert contents(folder) == before
+
+
+def test_another_text_in_the_same_folder(inputs, tmp_path, monkeypatch, whole):
+    folder = tmp_path / "run"
+    interrupt_after(monkeypatch, 4, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        train.main(command(inputs, folder))
+    before = contents(folder)
+    other = write(tmp_path / "other.txt", synth.text(4, 30_000))
+    line = one_line(lambda: train.main(command(inputs, folder, "--corpus", other)), 1)
+    assert "holds a run on another text (text.txt)" in line and contents(folder) == before
+    same = write(tmp_path / "text.txt", (inputs / "text.txt").read_bytes())
+    train.main(command(inputs, folder, "--corpus", same))
+    assert bits(folder) == whole, "the same text in another place goes on"
+
+
+def test_a_tokenizer_that_is_not_the_checkpoints(inputs, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    train.main(command(inputs, folder, steps=2))
+    load = checkpoint.load
+
+    def other(path):
+        description, arrays = load(path)
+        return {**description, "tokenizer": "00"}, arrays
+
+    monkeypatch.setattr(checkpoint, "load", other)
+    assert "tokenizer in its data folder is not the one" in one_line(lambda: train.main(command(inputs, folder, steps=2)), 1)
+
+
+def test_a_checkpoint_of_another_version(inputs, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    train.main(command(inputs, folder, steps=2))
+    before = contents(folder)
+    monkeypatch.setattr(checkpoint, "VERSION", 2)
+    assert "has version 1, this build reads 2" in one_line(lambda: train.main(command(inputs, folder, steps=2)), 1)
+    assert contents(folder) == before
+
+
+def test_training_that_diverges(inputs, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    step = train.Optimizer.step
+
+    def diverging(self, progress):
+        if self.steps == 3:
+            self.network.gradients[5] = np.nan
+        return step(self, progress)
+
+    monkeypatch.setattr(train.Optimizer, "step", diverging)
+    line = one_line(lambda: train.main(command(inputs, folder, "--save-minutes", "0.00001")), 1)
+    assert line.startswith("step 4: the gradient is not finite; lower the rates")
+    description, arrays = checkpoint.load(str(folder))
+    assert description["step"] == 3 and np.isfinite(arrays["parameters"]).all()
+
+
+# ---- the picture
+
+
+def entries(folder, *lines):
+    (folder / "log.jsonl").write_text("".join(line + "\n" for line in lines))
+
+
+def test_picture_of_a_run_without_checks(tmp_path):
+    entries(tmp_path, '{"step": 1, "elapsed": 1.0, "loss": 5.0}')
+    plot.draw_loss(str(tmp_path))
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG") and os.listdir(tmp_path).count("loss.png.tmp") == 0
+
+
+def test_without_matplotlib_one_line_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    entries(tmp_path, '{"step": 1, "elapsed": 1.0, "loss": 5.0}')
+    plot._say_once.cache_clear()
+    for _ in range(3):
+        plot.draw_loss(str(tmp_path))
+    assert capsys.readouterr().err == "loss.png is not drawn: matplotlib is missing (pip install matplotlib)\n"
+    assert os.listdir(tmp_path) == ["log.jsonl"]
+
+
+def test_a_picture_that_cannot_be_written_does_not_end_the_run(tmp_path, monkeypatch, capsys):
+    entries(tmp_path, '{"step": 1, "elapsed": 1.0, "loss": 5.0}')
+    monkeypatch.setattr(files.os, "fsync", no_space)
+    plot.draw_loss(str(tmp_path))
+    line = capsys.readouterr().err
+    assert line.startswith("loss.png is not drawn: ") and "No space left on device" in line and line.count("\n") == 1
+    assert os.listdir(tmp_path) == ["log.jsonl"]
