@@ -97,7 +97,7 @@ INLINE float sigmoid(float x) { return 1.0f / (1.0f + exp_f32(0.0f - x)); }
 // Matrix products. One tiling serves three element types. A 32-bit lane holds one f32, two bf16 or four 8-bit numbers of
 // consecutive k, and a step multiplies a broadcast lane of A with a vector of lanes of B:
 //
-//     f32   fused multiply-add                       gradients, machines without bf16
+//     f32   fused multiply-add                       gradients, on machines without bf16
 //     bf16  dot product of pairs into f32            gradients, AVX-512 BF16
 //     int8  dot product of fours into i32            the ternary forward product, exact
 //
@@ -424,10 +424,9 @@ void discretize_forward(int8_t *weight, float *scale, const float *latent, float
     }
 }
 
-// packed (O up to 32, C up to 4): panels of w + 1 for the forward product; packed_back (O, C up to 32): panels of w for dinp
-void linear_pack(int8_t *packed, float *packed_back, const int8_t *weight, size_t O, size_t C) {
-    size_t fours = blocks(C, 4), pairs = blocks(O, PAIR);
-    element *back = (element *)packed_back;
+// packed (O up to 32, C up to 4): panels of w + 1 for the forward product
+void linear_pack(int8_t *packed, const int8_t *weight, size_t O, size_t C) {
+    size_t fours = blocks(C, 4);
 #pragma omp parallel for schedule(static)
     for (size_t panel = 0; panel < blocks(O, PANEL); panel++) {
         int8_t *to = packed + panel * fours * PANEL * 4;
@@ -437,10 +436,29 @@ void linear_pack(int8_t *packed, float *packed_back, const int8_t *weight, size_
                 to[(c / 4 * PANEL + i) * 4 + c % 4] = o < O && c < C ? (int8_t)(weight[o * C + c] + 1) : 0;
         }
     }
+}
+
+// packed (C up to 32, O up to 4): the same of weightᵀ, so that linear_forward computes dinp from a quantised dout
+void linear_pack_turned(int8_t *packed, const int8_t *weight, size_t O, size_t C) {
+    size_t fours = blocks(O, 4);
+#pragma omp parallel for schedule(static)
+    for (size_t panel = 0; panel < blocks(C, PANEL); panel++)
+        for (size_t o = 0; o < fours * 4; o++) {
+            int8_t *to = packed + (panel * fours + o / 4) * PANEL * 4 + o % 4;
+            for (size_t i = 0; i < PANEL; i++) {
+                size_t c = panel * PANEL + i;
+                to[i * 4] = o < O && c < C ? (int8_t)(weight[o * C + c] + 1) : 0;
+            }
+        }
+}
+
+// packed (O, C up to 32): panels of w as elements of a gradient product
+void linear_pack_gradient(float *packed, const int8_t *weight, size_t O, size_t C) {
+    size_t pairs = blocks(O, PAIR);
 #pragma omp parallel for schedule(static)
     for (size_t pair = 0; pair < pairs; pair++)
         for (size_t c = 0; c < round_up(C, PANEL); c += PANEL) {
-            element *to = back + (c / PANEL * pairs + pair) * PANEL * PAIR;
+            element *to = (element *)packed + (c / PANEL * pairs + pair) * PANEL * PAIR;
             size_t width = min_size(PANEL, C - c);
             memset(to, 0, PANEL * PAIR * sizeof(element));
             for (size_t i = 0; i < PAIR && pair * PAIR + i < O; i++)
@@ -514,16 +532,47 @@ void linear_forward(float *out, const float *residual, const int8_t *q, const fl
     }
 }
 
-// dinp (N,C) = (dout (N,O)·scale) · weight; dlatent (O,C) += doutᵀ · (q·s): straight through both roundings
-void linear_backward_naive(float *dinp, float *dlatent, const float *dout, const int8_t *q, const float *s,
-                           const int8_t *weight, const float *scale, size_t N, size_t C, size_t O, size_t S) {
-    size_t P = round_up(C, 4);
+// The backward of the layer passes straight through both roundings. dinp is a product with the ternary weight again, and there are
+// two ways to it: quantise dout to int8 and run linear_forward with the turned weight (the body), or a gradient product
+// (the head: most of a row of dout is far below a 127th of its largest entry, and int8 would lose it).
+
+// dinp (N,C) = (dout (N,O)·scale) · weight (O,C)
+void linear_backward_input_naive(float *dinp, const float *dout, const int8_t *weight, const float *scale,
+                                 size_t N, size_t C, size_t O, size_t S) {
     for (size_t n = 0; n < N; n++)
         for (size_t c = 0; c < C; c++) {
             float sum = 0.0f;
             for (size_t o = 0; o < O; o++) sum += dout[n * O + o] * scale[S > 1 ? o : 0] * (float)weight[o * C + c];
             dinp[n * C + c] = sum;
         }
+}
+
+void linear_backward_input(float *dinp, const float *dout, const float *packed, const float *scale, float *scratch,
+                           size_t N, size_t C, size_t O, size_t S, size_t Z) {
+    (void)Z;
+    size_t pairs = blocks(O, PAIR);
+    element *rows = (element *)scratch;  // (N, pairs)[PAIR]: dout·scale
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(N, MR, &from, &to);
+        for (size_t n = from; n < to; n++) {
+            element *row = rows + n * pairs * PAIR;
+            const float *dy = dout + n * O;
+            if (S > 1)
+                for (size_t o = 0; o < O; o++) row[o] = to_element(dy[o] * scale[o]);
+            else
+                for (size_t o = 0; o < O; o++) row[o] = to_element(dy[o] * scale[0]);
+            for (size_t o = O; o < pairs * PAIR; o++) row[o] = 0;
+        }
+        gradient_product(dinp, C, false, rows, pairs, 1, packed, pairs, from, to);
+    }
+}
+
+// dlatent (O,C) += dout (N,O)ᵀ · (q (N,C)·s (N))
+void linear_backward_weight_naive(float *dlatent, const float *dout, const int8_t *q, const float *s,
+                                  size_t N, size_t C, size_t O) {
+    size_t P = round_up(C, 4);
     for (size_t o = 0; o < O; o++)
         for (size_t c = 0; c < C; c++)
             for (size_t n = 0; n < N; n++) dlatent[o * C + c] += dout[n * O + o] * ((float)q[n * P + c] * s[n]);
@@ -532,60 +581,46 @@ void linear_backward_naive(float *dinp, float *dlatent, const float *dout, const
 // The stride of a matrix that is read down its columns: an odd number of cache lines, lest its rows share a cache set.
 INLINE size_t column_stride(size_t n) { return round_up(n, 16) | 16; }
 
-// Floats of scratch for linear_backward: dout twice (by rows, by pairs of tokens) and the activations in panels.
+// Floats of scratch for a linear layer's backward: dout in lanes by rows, or by pairs of tokens beside the activations in panels.
 size_t linear_scratch(size_t N, size_t O, size_t C) {
-    return N * blocks(O, PAIR) + blocks(N, PAIR) * (column_stride(O) + round_up(C, PANEL));
+    size_t rows = N * blocks(O, PAIR), columns = blocks(N, PAIR) * (column_stride(O) + round_up(C, PANEL));
+    return rows > columns ? rows : columns;
 }
 
-void linear_backward(float *dinp, float *dlatent, const float *dout, const int8_t *q, const float *s,
-                     const float *packed_back, const float *scale, float *scratch,
-                     size_t N, size_t C, size_t O, size_t S, size_t Z) {
+void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, const float *s, float *scratch,
+                            size_t N, size_t C, size_t O, size_t Z) {
     (void)Z;
-    size_t P = round_up(C, 4), o_pairs = blocks(O, PAIR), n_pairs = blocks(N, PAIR), stride = column_stride(O);
-    element *by_row = (element *)scratch;                                // (N, o_pairs)[PAIR]: dout·scale
-    element *by_pair = (element *)(scratch + N * o_pairs);               // (n_pairs, stride)[PAIR]: dout·s
-    element *panels = (element *)(scratch + N * o_pairs + n_pairs * stride);  // (C/32, n_pairs, 32)[PAIR]: q
+    size_t P = round_up(C, 4), pairs = blocks(N, PAIR), stride = column_stride(O);
+    element *columns = (element *)scratch;                   // (pairs, stride)[PAIR]: dout·s
+    element *panels = (element *)(scratch + pairs * stride);  // (C/32, pairs, 32)[PAIR]: q
 #pragma omp parallel
     {
         size_t from, to;
-        my_share(n_pairs, 1, &from, &to);
+        my_share(pairs, 1, &from, &to);
         for (size_t pair = from; pair < to; pair++) {
-            for (size_t i = 0; i < PAIR; i++) {
-                size_t n = pair * PAIR + i;
-                if (n < N) {
-                    element *row = by_row + n * o_pairs * PAIR;
-                    const float *dy = dout + n * O;
-                    if (S > 1)
-                        for (size_t o = 0; o < O; o++) row[o] = to_element(dy[o] * scale[o]);
-                    else
-                        for (size_t o = 0; o < O; o++) row[o] = to_element(dy[o] * scale[0]);
-                    for (size_t o = O; o < o_pairs * PAIR; o++) row[o] = 0;
-                }
-            }
             // Interleaved pairs of tokens; a missing last token counts as zero.
-            const float *first = dout + pair * PAIR * O, *last = dout + min_size(pair * PAIR + PAIR - 1, N - 1) * O;
-            float first_s = s[pair * PAIR], last_s = pair * PAIR + PAIR - 1 < N ? s[pair * PAIR + PAIR - 1] : 0.0f;
-            element *to_pair = by_pair + pair * stride * PAIR;
+            size_t first = pair * PAIR, last = min_size(first + PAIR - 1, N - 1);
+            float first_s = s[first], last_s = first + PAIR - 1 < N ? s[last] : 0.0f;
+            const float *first_dy = dout + first * O, *last_dy = dout + last * O;
+            element *column = columns + pair * stride * PAIR;
             for (size_t o = 0; o < O; o++) {
-                to_pair[o * PAIR] = to_element(first[o] * first_s);
-                if (PAIR == 2) to_pair[o * PAIR + PAIR - 1] = to_element(last[o] * last_s);
+                column[o * PAIR] = to_element(first_dy[o] * first_s);
+                if (PAIR == 2) column[o * PAIR + PAIR - 1] = to_element(last_dy[o] * last_s);
             }
-            const int8_t *first_q = q + pair * PAIR * P, *last_q = q + min_size(pair * PAIR + PAIR - 1, N - 1) * P;
+            const int8_t *first_q = q + first * P, *last_q = q + last * P;
             for (size_t c = 0; c < round_up(C, PANEL); c += PANEL) {
-                element *to_panel = panels + (c / PANEL * n_pairs + pair) * PANEL * PAIR;
+                element *panel = panels + (c / PANEL * pairs + pair) * PANEL * PAIR;
                 size_t width = min_size(PANEL, C - c);
                 for (size_t j = 0; j < width; j++) {
-                    to_panel[j * PAIR] = to_element((float)first_q[c + j]);
-                    if (PAIR == 2) to_panel[j * PAIR + PAIR - 1] = to_element((float)last_q[c + j]);
+                    panel[j * PAIR] = to_element((float)first_q[c + j]);
+                    if (PAIR == 2) panel[j * PAIR + PAIR - 1] = to_element((float)last_q[c + j]);
                 }
-                for (size_t j = width * PAIR; j < PANEL * PAIR; j++) to_panel[j] = 0;
+                for (size_t j = width * PAIR; j < PANEL * PAIR; j++) panel[j] = 0;
             }
         }
 #pragma omp barrier
-        my_share(N, MR, &from, &to);
-        gradient_product(dinp, C, false, by_row, o_pairs, 1, packed_back, o_pairs, from, to);
         my_share(O, MR, &from, &to);
-        gradient_product(dlatent, C, true, by_pair, 1, stride, panels, n_pairs, from, to);
+        gradient_product(dlatent, C, true, columns, 1, stride, panels, pairs, from, to);
     }
 }
 

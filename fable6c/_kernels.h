@@ -20,16 +20,21 @@ void quantize_forward(int8_t *q, float *s, const float *inp, size_t N, size_t C)
 
 void discretize_forward(int8_t *weight, float *scale, const float *latent, float levels, float share,
                         size_t O, size_t C, size_t S);
-void linear_pack(int8_t *packed, float *packed_back, const int8_t *weight, size_t O, size_t C);
+void linear_pack(int8_t *packed, const int8_t *weight, size_t O, size_t C);
+void linear_pack_turned(int8_t *packed, const int8_t *weight, size_t O, size_t C);
+void linear_pack_gradient(float *packed, const int8_t *weight, size_t O, size_t C);
 void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
                     const float *scale, size_t N, size_t O, size_t P, size_t S);
 void linear_forward_naive(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *weight,
                           const float *scale, size_t N, size_t O, size_t C, size_t S);
-void linear_backward(float *dinp, float *dlatent, const float *dout, const int8_t *q, const float *s,
-                     const float *packed_back, const float *scale, float *scratch,
-                     size_t N, size_t C, size_t O, size_t S, size_t Z);
-void linear_backward_naive(float *dinp, float *dlatent, const float *dout, const int8_t *q, const float *s,
-                           const int8_t *weight, const float *scale, size_t N, size_t C, size_t O, size_t S);
+void linear_backward_input(float *dinp, const float *dout, const float *packed, const float *scale, float *scratch,
+                           size_t N, size_t C, size_t O, size_t S, size_t Z);
+void linear_backward_input_naive(float *dinp, const float *dout, const int8_t *weight, const float *scale,
+                                 size_t N, size_t C, size_t O, size_t S);
+void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, const float *s, float *scratch,
+                            size_t N, size_t C, size_t O, size_t Z);
+void linear_backward_weight_naive(float *dlatent, const float *dout, const int8_t *q, const float *s,
+                                  size_t N, size_t C, size_t O);
 
 void conv_forward(float *out, const float *inp, const float *weight, size_t B, size_t T, size_t C, size_t K);
 void conv_backward(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight,

@@ -29,6 +29,7 @@ class Recipe:
     beta1: float = 0.9
     beta2: float = 0.95
     decay: float = 0.0  # decoupled weight decay of matrices, embedding and head
+    int8_gradients: bool = True  # the gradient of each ternary layer's input in int8 (network.py)
     clip: float = 1.0  # largest norm of the gradient of a step
     warmup: float = 0.01  # share of the run in which the rates rise from a tenth
     cooldown: float = 0.6  # share of the run, its last part, in which they fall to zero
@@ -95,9 +96,10 @@ def _build(kind, table: dict, path: str):
             near = difflib.get_close_matches(key, fields, 1, 0)
             raise UsageError(f"{where}unknown key `{key}`; did you mean `{near[0]}`?")
         wanted = fields[key].type
-        if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else int):
-            raise UsageError(f"{where}{key} = {value!r}: expected {'a number' if wanted is float else 'a whole number'}")
-        low, high = RANGES[key]
+        kinds, said = {bool: (bool, "true or false"), int: (int, "a whole number"), float: ((int, float), "a number")}[wanted]
+        if not isinstance(value, kinds) or isinstance(value, bool) != (wanted is bool):
+            raise UsageError(f"{where}{key} = {value!r}: expected {said}")
+        low, high = RANGES.get(key, (False, True))
         if not low <= value <= high:
             raise UsageError(f"{where}{key} = {value} is out of range; give {low} to {high}")
     missing = [name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in table]

@@ -32,13 +32,15 @@ SIGNATURES = {
     "rmsnorm_backward": "dinp:f32(N,C) dgain:f32(C) dout:f32(N,C) inp:f32(N,C) rstd:f32(N) gain:f32(C) | N C",
     "quantize_forward": "q:i8(N,C~4) s:f32(N) inp:f32(N,C) | N C",
     "discretize_forward": "weight:i8(O,C) scale:f32(S) latent:f32(O,C) levels:float share:float | O C S",
-    "linear_pack": "packed:i8(O~32,C~4) packed_back:f32(O,C~32) weight:i8(O,C) | O C",
+    "linear_pack": "packed:i8(O~32,C~4) weight:i8(O,C) | O C",
+    "linear_pack_turned": "packed:i8(C~32,O~4) weight:i8(O,C) | O C",
+    "linear_pack_gradient": "packed:f32(O,C~32) weight:i8(O,C) | O C",
     "linear_forward": "out:f32(N,O) residual:f32(N,O)? q:i8(N,P) s:f32(N) packed:i8(O~32,P) scale:f32(S) | N O P S",
     "linear_forward_naive": "out:f32(N,O) residual:f32(N,O)? q:i8(N,C~4) s:f32(N) weight:i8(O,C) scale:f32(S) | N O C S",
-    "linear_backward": "dinp:f32(N,C) dlatent:f32(O,C) dout:f32(N,O) q:i8(N,C~4) s:f32(N) packed_back:f32(O,C~32) "
-    "scale:f32(S) scratch:f32(Z) | N C O S Z",
-    "linear_backward_naive": "dinp:f32(N,C) dlatent:f32(O,C) dout:f32(N,O) q:i8(N,C~4) s:f32(N) weight:i8(O,C) "
-    "scale:f32(S) | N C O S",
+    "linear_backward_input": "dinp:f32(N,C) dout:f32(N,O) packed:f32(O,C~32) scale:f32(S) scratch:f32(Z) | N C O S Z",
+    "linear_backward_input_naive": "dinp:f32(N,C) dout:f32(N,O) weight:i8(O,C) scale:f32(S) | N C O S",
+    "linear_backward_weight": "dlatent:f32(O,C) dout:f32(N,O) q:i8(N,C~4) s:f32(N) scratch:f32(Z) | N C O Z",
+    "linear_backward_weight_naive": "dlatent:f32(O,C) dout:f32(N,O) q:i8(N,C~4) s:f32(N) | N C O",
     "conv_forward": "out:f32(B,T,C) inp:f32(B,T,3C) weight:f32(C,K) | B T C K",
     "conv_backward": "dinp:f32(B,T,3C) dweight:f32(C,K) dout:f32(B,T,C) inp:f32(B,T,3C) weight:f32(C,K) | B T C K",
     "scan_forward": "out:f32(B,T,C) h:f32(B,T,C) u:f32(B,T,3C) inp:f32(B,T,C) bias:f32(C) | B T C",
@@ -90,7 +92,7 @@ def set_threads(wanted: int) -> int:
 
 
 def linear_scratch(tokens: int, outputs: int, inputs: int) -> np.ndarray:
-    """The scratch array (Z) that `linear_backward` of these sizes needs."""
+    """The scratch array (Z) that `linear_backward_input` and `linear_backward_weight` of these sizes need."""
     return np.empty(_lib.linear_scratch(tokens, outputs, inputs), np.float32)
 
 

@@ -22,14 +22,20 @@ def _up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def weight_plan(spec: TensorSpec) -> Plan:
+def in_int8(spec: TensorSpec, int8_gradients: bool) -> bool:
+    """Whether the gradient of a matrix's input is computed in int8: not the head's, see _kernels.c."""
+    return int8_gradients and spec.name != "head"
+
+
+def weight_plan(spec: TensorSpec, int8_gradients: bool) -> Plan:
     """The arrays of one matrix in its discrete form: levels, scales, and (not for the embedding, which is only looked up) the two
-    packed copies that the products read."""
+    packed copies that the products of forward and backward read."""
     O, C = spec.shape
     plan: Plan = {"weight": ((O, C), np.int8), "scale": ((spec.scales,), np.float32)}
     if spec.name != "embedding":
         plan["packed"] = ((_up(O, 32), _up(C, 4)), np.int8)
-        plan["packed_back"] = ((O, _up(C, 32)), np.float32)
+        turned = ((_up(C, 32), _up(O, 4)), np.int8)
+        plan["packed_back"] = turned if in_int8(spec, int8_gradients) else ((O, _up(C, 32)), np.float32)
     return plan
 
 
@@ -43,6 +49,7 @@ def batch_plan(d: Dimensions, batch: int) -> Plan:
         "normed": ((N, C), f32), "mixed": ((N, C), f32), "product": ((N, H), f32), "logits": ((rows, V), f32),
         "dx": ((N, C), f32), "dnormed": ((N, C), f32), "dmixed": ((N, C), f32), "dconv": ((N, C), f32),
         "du": ((N, 3 * C), f32), "dglu": ((N, 2 * H), f32), "dproduct": ((N, H), f32),
+        "dout.q": ((N * _up(max(3 * C, 2 * H), 4),), i8), "dout.s": ((N,), f32),
         "in.rstd": ((N,), f32), "out.rstd": ((N,), f32), "out.q": ((N, _up(C, 4)), i8), "out.s": ((N,), f32), "out.x": ((N, C), f32),
     }  # fmt: skip
     for layer in range(d.layers):
@@ -64,23 +71,23 @@ def _allocate(plan: Plan) -> Dict[str, np.ndarray]:
     return {name: np.zeros(shape, dtype) for name, (shape, dtype) in plan.items()}
 
 
-def memory_estimate(d: Dimensions, batch: int) -> Dict[str, int]:
+def memory_estimate(d: Dimensions, batch: int, int8_gradients: bool = True) -> Dict[str, int]:
     """Bytes of a training run by part, as the classes here and in optimizer.py allocate them."""
     specs, tokens = tensor_specs(d), batch * d.context
     numbers = sum(spec.size for spec in specs)
     adam = sum(spec.size for spec in specs if spec.kind != "ternary")
     matrices = [spec.shape for spec in specs if spec.kind == "ternary"]
-    # At most this many floats (linear_scratch and muon_scratch of _kernels.c): to ask them would mean to allocate.
+    # Asking allocates, but never touches, the memory.
     scratch = (
-        max((tokens + 1) * (2 * O + C + 64) for O, C in matrices)
-        + (min(HEAD_ROWS, tokens) + 1) * (2 * d.vocab + d.dim + 64)
-        + max(2 * O * C + 2 * min(O, C) ** 2 + max(O, C) * (O + C + 32) for O, C in matrices)
+        max(kernels.linear_scratch(tokens, *shape).nbytes for shape in matrices)
+        + kernels.linear_scratch(min(HEAD_ROWS, tokens), d.vocab, d.dim).nbytes
+        + max(kernels.muon_scratch(*shape).nbytes for shape in matrices)
     )
     return {
         "parameters, gradients, momentum": 4 * (3 * numbers + adam),
-        "discrete weights": sum(_bytes(weight_plan(spec)) for spec in specs if spec.kind != "f32"),
+        "discrete weights": sum(_bytes(weight_plan(spec, int8_gradients)) for spec in specs if spec.kind != "f32"),
         "activations of a batch": _bytes(batch_plan(d, batch)),
-        "scratch of the kernels": 4 * scratch,
+        "scratch of the kernels": scratch,
         "samples": 5 * numbers,  # the reference's copy of the weights: int8 and f32
         "Python and its libraries": PYTHON_BYTES,
     }
@@ -92,20 +99,21 @@ class Network:
     dimensions   the model's
     batch        windows in a batch; a batch is N = batch · context tokens
     loss_scale   what each token's gradient is multiplied by: 1 / tokens of an optimizer step
+    int8_gradients   compute the gradient of each ternary layer's input from its output's rounded to int8
     """
 
-    def __init__(self, dimensions: Dimensions, batch: int, loss_scale: float):
-        self.dimensions, self.batch = dimensions, batch
+    def __init__(self, dimensions: Dimensions, batch: int, loss_scale: float, int8_gradients: bool = True):
+        self.dimensions, self.batch, self.int8_gradients = dimensions, batch, int8_gradients
         self.specs = {spec.name: spec for spec in tensor_specs(dimensions)}
         numbers = sum(spec.size for spec in self.specs.values())
         self.parameters, self.gradients = np.zeros(numbers, np.float32), np.zeros(numbers, np.float32)
         self.latent, self.gradient = self.views(self.parameters), self.views(self.gradients)
-        self.weights = {name: _allocate(weight_plan(spec)) for name, spec in self.specs.items() if spec.kind != "f32"}
+        self.weights = {name: _allocate(weight_plan(spec, int8_gradients)) for name, spec in self.specs.items() if spec.kind != "f32"}
         self.arrays = _allocate(batch_plan(dimensions, batch))
         self._discretize = self._bind_discretize()
         self._forward: List[Callable] = []
         self._backward: List[Callable] = []  # in reverse order
-        self._head: List[Tuple[Callable, Callable, Callable]] = []
+        self._head: List[Tuple[Callable, Callable, Callable, Callable]] = []  # logits, loss, two gradients
         self._bind_batch(loss_scale)
 
     def views(self, flat: np.ndarray) -> Dict[str, np.ndarray]:
@@ -146,7 +154,7 @@ class Network:
         """Cross-entropy in nats of each target, (B, T)."""
         self.forward(tokens)
         self.arrays["targets"][:] = targets.reshape(-1)
-        for logits, loss, _ in self._head:
+        for logits, loss, *_ in self._head:
             logits()
             loss()
         return self.arrays["loss"].reshape(tokens.shape).copy()
@@ -155,7 +163,7 @@ class Network:
         """Logits (B, T, V): for tests and comparisons, training never holds them all."""
         self.forward(tokens)
         parts = []
-        for logits, _, _ in self._head:
+        for logits, *_ in self._head:
             logits()
             parts.append(self.arrays["logits"].copy())
         count = tokens.size
@@ -166,10 +174,9 @@ class Network:
         self.forward(tokens)
         self.arrays["targets"][:] = targets.reshape(-1)
         self.arrays["dx"][:] = 0
-        for logits, loss, backward in self._head:
-            logits()
-            loss()
-            backward()
+        for calls in self._head:
+            for call in calls:
+                call()
         for call in reversed(self._backward):
             call()
         return float(self.arrays["loss"].mean(dtype=np.float64))
@@ -190,7 +197,9 @@ class Network:
             levels, share = (EMBEDDING_LEVELS, EMBEDDING_SHARE) if name == "embedding" else (1, 1.0)
             calls.append(kernels.bind("discretize_forward", w["weight"], w["scale"], self.latent[name], levels, share))
             if name != "embedding":
-                calls.append(kernels.bind("linear_pack", w["packed"], w["packed_back"], w["weight"]))
+                pack_back = "linear_pack_turned" if in_int8(self.specs[name], self.int8_gradients) else "linear_pack_gradient"
+                calls.append(kernels.bind("linear_pack", w["packed"], w["weight"]))
+                calls.append(kernels.bind(pack_back, w["packed_back"], w["weight"]))
         return calls
 
     def _bind_batch(self, loss_scale: float) -> None:
@@ -219,8 +228,15 @@ class Network:
             self._forward.append(kernels.bind("quantize_forward", q, s, a[inp]))
             both(
                 kernels.bind("linear_forward", a[out], a[residual] if residual else None, q, s, w["packed"], w["scale"]),
-                kernels.bind("linear_backward", a[dinp], gradient[matrix], a[dout], q, s, w["packed_back"], w["scale"], scratch),
+                kernels.bind("linear_backward_weight", gradient[matrix], a[dout], q, s, scratch),
             )
+            if in_int8(self.specs[matrix], self.int8_gradients):
+                O = w["weight"].shape[0]
+                dq, ds = a["dout.q"][: N * _up(O, 4)].reshape(N, -1), a["dout.s"]
+                self._backward.append(kernels.bind("linear_forward", a[dinp], None, dq, ds, w["packed_back"], w["scale"]))
+                self._backward.append(kernels.bind("quantize_forward", dq, ds, a[dout]))
+            else:
+                self._backward.append(kernels.bind("linear_backward_input", a[dinp], a[dout], w["packed_back"], w["scale"], scratch))
 
         embedding = self.weights["embedding"]
         both(
@@ -269,5 +285,6 @@ class Network:
             self._head.append((
                 kernels.bind("linear_forward", logits, None, q, s, w["packed"], w["scale"]),
                 kernels.bind("crossentropy", a["loss"][rows], logits, a["targets"][rows], loss_scale),
-                kernels.bind("linear_backward", a["dnormed"][rows], self.gradient["head"], logits, q, s, w["packed_back"], w["scale"], scratch),
+                kernels.bind("linear_backward_input", a["dnormed"][rows], logits, w["packed_back"], w["scale"], scratch),
+                kernels.bind("linear_backward_weight", self.gradient["head"], logits, q, s, scratch),
             ))  # fmt: skip

@@ -54,7 +54,7 @@ class Run:
         self.tokens_per_step = recipe.batch * recipe.accumulate * context
         self.seconds_budget = None if minutes is None else 60.0 * minutes
         self.steps_budget = None if tokens is None else max(1, -(-tokens // self.tokens_per_step))
-        self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step)
+        self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step, recipe.int8_gradients)
         self.optimizer = Optimizer(self.network, recipe)
         self.step, self.elapsed = 0, 0.0  # optimizer steps done, seconds that they, the checks and the saves took
         self.finished = False  # the budget is spent and all of the held-out text is scored
@@ -361,7 +361,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 def _check_memory(config: Config, most_gib: Optional[float]) -> None:
     """Print the estimate and refuse a run that does not fit."""
-    parts = memory_estimate(config.model, config.train.batch)
+    parts = memory_estimate(config.model, config.train.batch, config.train.int8_gradients)
     total = sum(parts.values())
     most = _free_memory() if most_gib is None else most_gib * 2**30
     sums = " + ".join(f"{size / 2**20:.1f} ({name})" for name, size in parts.items())

@@ -32,6 +32,10 @@ def zeros(*shape, dtype=np.float32):
     return np.zeros(shape, dtype)
 
 
+def up(n, multiple):
+    return -(-n // multiple) * multiple
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -100,12 +104,12 @@ def quantized(random, n, c):
 
 
 def discrete(random, o, c, scales):
-    """A random ternary matrix: weight, scale and its two packed forms."""
+    """A random ternary matrix: weight, scale, and packed for the forward product."""
     weight, scale = zeros(o, c, dtype=np.int8), zeros(scales)
     kernels.discretize_forward(weight, scale, normal(random, o, c), 1, 1)
-    packed, back = zeros(-(-o // 32) * 32, -(-c // 4) * 4, dtype=np.int8), zeros(o, -(-c // 32) * 32)
-    kernels.linear_pack(packed, back, weight)
-    return weight, scale, packed, back
+    packed = zeros(up(o, 32), up(c, 4), dtype=np.int8)
+    kernels.linear_pack(packed, weight)
+    return weight, scale, packed
 
 
 # ---- the tests ----
@@ -185,10 +189,10 @@ def test_linear_forward(n, o, c, rows, residual):
     """The fast product has the bits of the naive one, and both are the exact integer sum."""
     random = rng(n, o, c)
     q, s, _ = quantized(random, n, c)
-    weight, scale, packed, _ = discrete(random, o, c, o if rows else 1)
+    weight, scale, packed = discrete(random, o, c, o if rows else 1)
     if n == 9:  # the largest sums that there can be
         q[:, :c], weight[:] = -127, 1
-        kernels.linear_pack(packed, zeros(o, -(-c // 32) * 32), weight)
+        kernels.linear_pack(packed, weight)
     before = normal(random, n, o) if residual else None
     fast, naive = zeros(n, o), zeros(n, o)
     kernels.linear_forward(fast, before, q, s, packed, scale)
@@ -204,19 +208,37 @@ def test_linear_backward(n, o, c, rows):
     """The product is linear in q·s and in the weight, so its exact gradient is a float64 product."""
     random = rng(n, o, c)
     q, s, x = quantized(random, n, c)
-    weight, scale, _, back = discrete(random, o, c, o if rows else 1)
+    weight, scale, _ = discrete(random, o, c, o if rows else 1)
     dout = normal(random, n, o)
-    dinp, dlatent = zeros(n, c), np.ones((o, c), np.float32)
-    kernels.linear_backward(dinp, dlatent, dout, q, s, back, scale, kernels.linear_scratch(n, o, c))
-    real = weight * (scale[:, None] if rows and o > 1 else scale[0]).astype(np.float64)
     exact = dout.astype(np.float64)
-    dinp_size, dlatent_size = np.abs(exact) @ np.abs(real) + 1e-30, 1 + np.abs(exact).T @ np.abs(x)
-    assert_product(dinp, exact @ real, dinp_size, PRODUCT_ROUNDING)
-    assert_product(dlatent, 1 + exact.T @ x, dlatent_size, PRODUCT_ROUNDING)
-    naive_dinp, naive_dlatent = zeros(n, c), np.ones((o, c), np.float32)
-    kernels.linear_backward_naive(naive_dinp, naive_dlatent, dout, q, s, weight, scale)
-    assert_product(naive_dinp, exact @ real, dinp_size, 1e-5)
-    assert_product(naive_dlatent, 1 + exact.T @ x, dlatent_size, 1e-5)
+    exact_weight = weight * (scale[:, None] if rows and o > 1 else scale[0]).astype(np.float64)
+    dinp, naive_dinp, packed, scratch = zeros(n, c), zeros(n, c), zeros(o, up(c, 32)), kernels.linear_scratch(n, o, c)
+    kernels.linear_pack_gradient(packed, weight)
+    kernels.linear_backward_input(dinp, dout, packed, scale, scratch)
+    kernels.linear_backward_input_naive(naive_dinp, dout, weight, scale)
+    size = np.abs(exact) @ np.abs(exact_weight) + 1e-30
+    assert_product(dinp, exact @ exact_weight, size, PRODUCT_ROUNDING)
+    assert_product(naive_dinp, exact @ exact_weight, size, 1e-5)
+    dlatent, naive_dlatent = np.ones((o, c), np.float32), np.ones((o, c), np.float32)
+    kernels.linear_backward_weight(dlatent, dout, q, s, scratch)
+    kernels.linear_backward_weight_naive(naive_dlatent, dout, q, s)
+    size = 1 + np.abs(exact).T @ np.abs(x)
+    assert_product(dlatent, 1 + exact.T @ x, size, PRODUCT_ROUNDING)
+    assert_product(naive_dlatent, 1 + exact.T @ x, size, 1e-5)
+
+
+@pytest.mark.parametrize("n,o,c", [(1, 1, 1), (3, 5, 2), (9, 33, 129), (17, 129, 15), (8, 64, 32)])
+def test_linear_backward_input_in_int8(n, o, c):
+    """The forward product with the turned weight is the gradient of a quantised dout, exactly."""
+    random = rng(n, o, c)
+    weight, scale, _ = discrete(random, o, c, 1)
+    q, s, dout = quantized(random, n, o)
+    turned, dinp, naive = zeros(up(c, 32), up(o, 4), dtype=np.int8), zeros(n, c), zeros(n, c)
+    kernels.linear_pack_turned(turned, weight)
+    kernels.linear_forward(dinp, None, q, s, turned, scale)
+    kernels.linear_forward_naive(naive, None, q, s, np.ascontiguousarray(weight.T), scale)
+    assert np.array_equal(dinp, naive)
+    assert_close(dinp, dout @ (weight * np.float64(scale[0])), 1e-6)
 
 
 @pytest.mark.parametrize("b,t,c,k", [(1, 1, 1, 1), (2, 3, 3, 4), (1, 4, 17, 4), (2, 5, 33, 4), (1, 9, 64, 8), (2, 6, 31, 2)])
@@ -336,15 +358,19 @@ import hashlib, sys
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from fable6c import kernels
-from test_kernels import normal, quantized, discrete, zeros, rng
+from test_kernels import normal, quantized, discrete, zeros, rng, up
 kernels.set_threads(int(sys.argv[2]))
 random, digest = rng(9), hashlib.sha256()
 n, o, c, b, t = 70, 100, 75, 2, 35
 q, s, x = quantized(random, n, c)
-weight, scale, packed, back = discrete(random, o, c, 1)
+weight, scale, packed = discrete(random, o, c, 1)
 out, dinp, dlatent, dout = zeros(n, o), zeros(n, c), zeros(o, c), normal(random, n, o)
+gradient, scratch, turned = zeros(o, up(c, 32)), kernels.linear_scratch(n, o, c), zeros(up(c, 32), up(o, 4), dtype=np.int8)
 kernels.linear_forward(out, None, q, s, packed, scale)
-kernels.linear_backward(dinp, dlatent, dout, q, s, back, scale, kernels.linear_scratch(n, o, c))
+kernels.linear_pack_gradient(gradient, weight)
+kernels.linear_pack_turned(turned, weight)
+kernels.linear_backward_input(dinp, dout, gradient, scale, scratch)
+kernels.linear_backward_weight(dlatent, dout, q, s, scratch)
 x, gain = normal(random, n, c), normal(random, c)
 y, rstd, dx, dgain = zeros(n, c), zeros(n), zeros(n, c), zeros(c)
 kernels.rmsnorm_forward(y, rstd, x, gain)
@@ -362,7 +388,7 @@ param, momentum = normal(random, o, c), zeros(o, c)
 kernels.muon_update(param, momentum, dlatent, kernels.muon_scratch(o, c), 0.1, 0.9, 0.1, 1.0)
 loss, logits = zeros(n), out.copy()
 kernels.crossentropy(loss, logits, tokens, 0.1)
-for array in (scale, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
+for array in (scale, packed, turned, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
     digest.update(array.tobytes())
 print(digest.hexdigest(), kernels.sum_of_squares(normal(random, 100_000)))
 """
