@@ -1,4 +1,4 @@
-"""Packaging: everything declarative stands in pyproject.toml; here is only what builds the C extension."""
+"""Packaging: everything declarative stands in pyproject.toml; here is only what builds the C extension and fetches the engine."""
 
 import os
 import platform
@@ -6,6 +6,7 @@ import shutil
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 
 
 class BuildKernels(build_ext):
@@ -32,11 +33,25 @@ class BuildKernels(build_ext):
                 shutil.copyfile(built, beside)
 
 
+class SourceArchive(sdist):
+    """Refuses to make an archive without the engine: whoever installs it, or a wheel from it, has no Node to build one."""
+
+    def run(self):
+        if not os.path.exists(MODULE):
+            raise SystemExit(f"{MODULE} is missing; build it with `make wasm`, then make the archive")
+        super().run()
+
+
+# The engine's module is built by npm and travels inside the package, in wheels and source archives alike.
+MODULE, BUILT_MODULE = "fable6c/fable6c.wasm", "asengine/build/fable6c.wasm"
+if os.path.exists(BUILT_MODULE):
+    shutil.copyfile(BUILT_MODULE, MODULE)
+
 INSTRUCTION_SETS = ["baseline"]
 if platform.machine() in ("x86_64", "AMD64"):
     INSTRUCTION_SETS += ["avx2", "avx512", "avx512bf16"]
 
 setup(
     cffi_modules=[f"fable6c/build_kernels.py:{name}" for name in INSTRUCTION_SETS],
-    cmdclass={"build_ext": BuildKernels},
+    cmdclass={"build_ext": BuildKernels, "sdist": SourceArchive},
 )

@@ -38,7 +38,7 @@ def export(folder: str, path: str) -> dict:
     largest = np.abs(network.parameters).max()
     if not largest <= MAX_MAGNITUDE:
         raise UserError(
-            f"{folder}: a parameter has the magnitude {largest:.3g}, a model file holds at most {MAX_MAGNITUDE}: the training has diverged; "
+            f"{folder}: a parameter has the magnitude {largest:.3g}, a model file holds at most {MAX_MAGNITUDE:g}: the training has diverged; "
             "train again with lower rates (--config)"
         )
     network.discretize()

@@ -77,17 +77,18 @@ def memory_estimate(d: Dimensions, batch: int, int8_gradients: bool = True) -> D
     numbers = sum(spec.size for spec in specs)
     adam = sum(spec.size for spec in specs if spec.kind != "ternary")
     matrices = [spec.shape for spec in specs if spec.kind == "ternary"]
-    # Asking allocates, but never touches, the memory.
+    # C's own numbers of floats, because to allocate would fail, without our arithmetic, for what is far too large.
+    linear_floats, muon_floats = kernels._lib.linear_scratch, kernels._lib.muon_scratch
     scratch = (
-        max(kernels.linear_scratch(tokens, *shape).nbytes for shape in matrices)
-        + kernels.linear_scratch(min(HEAD_ROWS, tokens), d.vocab, d.dim).nbytes
-        + max(kernels.muon_scratch(*shape).nbytes for shape in matrices)
+        max(linear_floats(tokens, *shape) for shape in matrices)
+        + linear_floats(min(HEAD_ROWS, tokens), d.vocab, d.dim)
+        + max(muon_floats(*shape) for shape in matrices)
     )
     return {
         "parameters, gradients, momentum": 4 * (3 * numbers + adam),
         "discrete weights": sum(_bytes(weight_plan(spec, int8_gradients)) for spec in specs if spec.kind != "f32"),
         "activations of a batch": _bytes(batch_plan(d, batch)),
-        "scratch of the kernels": scratch,
+        "scratch of the kernels": 4 * scratch,
         "samples": 5 * numbers,  # the reference's copy of the weights: int8 and f32
         "Python and its libraries": PYTHON_BYTES,
     }

@@ -9,6 +9,7 @@ A run lives in one folder (--out):
     samples.txt        stories from fixed prompts while the model learns
 """
 
+import contextlib
 import json
 import math
 import os
@@ -17,6 +18,11 @@ import sys
 import threading
 import time
 from typing import Dict, Iterator, List, Optional, Sequence
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 import numpy as np
 
@@ -340,23 +346,46 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     _introduce(config, options.preset, threads)
     _check_memory(config, options.max_memory)
     make_folder(folder)
-    saved = checkpoint.load(folder)
-    if saved:
-        _check_same_command(folder, saved[0]["command"], command)
-    run_ = Run(config, _dataset(config, options.corpus, folder, threads, saved[0] if saved else None), folder, command)
-    if saved:
-        run_.restore(*saved)
-    else:
-        run_.network.initialize(options.seed)
-    _describe(run_)
-    if run_.finished:
-        print(f"{folder}: this run is finished; next: python -m fable6c.export {folder} -o model.f6c (or train with another --out)")
-        return
-    stopped = train(run_, options.save_minutes)
+    with _alone_in(folder):
+        saved = checkpoint.load(folder)
+        if saved:
+            _check_same_command(folder, saved[0]["command"], command)
+        run_ = Run(config, _dataset(config, options.corpus, folder, threads, saved[0] if saved else None), folder, command)
+        if saved:
+            run_.restore(*saved)
+        else:
+            run_.network.initialize(options.seed)
+        _describe(run_)
+        if run_.finished:
+            print(f"{folder}: this run is finished; next: python -m fable6c.export {folder} -o model.f6c (or train with another --out)")
+            return
+        stopped = train(run_, options.save_minutes)
     if stopped:
         print(f"stopped at step {run_.step:,}, saved in {folder}; the same command goes on", file=sys.stderr)
         sys.exit(128 + stopped)
     print(f"finished: {folder}; next: python -m fable6c.export {folder} -o model.f6c")
+
+
+@contextlib.contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    """Two runs in one folder would write over each other's checkpoints. The lock goes with the process, however it ends."""
+    if fcntl is None:
+        yield
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"{folder}: this folder cannot be read ({error.strerror}); choose another with --out") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{folder}: another training is running there; wait for it, stop it, or choose another folder with --out") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check_memory(config: Config, most_gib: Optional[float]) -> None:

@@ -1,10 +1,19 @@
 """The engine's library module under wasmtime, for tests that need its exports bare and fast: a trap is an exception."""
 
+import functools
 import pathlib
 
 import pytest
 
 WASM = pathlib.Path(__file__).parent.parent / "asengine" / "build" / "fable6c.wasm"
+
+
+@functools.lru_cache(maxsize=None)
+def compiled():
+    import wasmtime
+
+    engine = wasmtime.Engine()
+    return engine, wasmtime.Module.from_file(engine, str(WASM))
 
 
 class EngineModule:
@@ -14,8 +23,9 @@ class EngineModule:
         wasmtime = pytest.importorskip("wasmtime")
         if not WASM.exists():
             pytest.skip(f"{WASM.name} is not built: npm run asbuild")
-        self.store = wasmtime.Store()
-        instance = wasmtime.Instance(self.store, wasmtime.Module.from_file(self.store.engine, str(WASM)), [])
+        engine, module = compiled()
+        self.store = wasmtime.Store(engine)
+        instance = wasmtime.Instance(self.store, module, [])
         self.exports = instance.exports(self.store)
 
     def __getattr__(self, name):

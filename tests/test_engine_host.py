@@ -16,6 +16,7 @@ from fable6c.engine import Engine, EngineError, module_bytes, split
 from fable6c.errors import UserError
 from fable6c.model_file import encode_model, read_model
 from fable6c.reference import Reference
+from ending_model import ending_model
 from tiny_models import tiny_model
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -106,18 +107,14 @@ def test_seeds_beyond_31_bits(engine):
     assert len(set(stories)) == 4
 
 
-def test_the_end_of_a_story_and_the_next_one():
-    """A model that ends at once: every logit is equal but the end mark's, which is the largest."""
-    model = tiny_model(dim=8, vocab=300)
-    for tensor in model.tensors.values():
-        getattr(tensor, "weight", tensor)[...] = 1
-    table = model.tensors["table"]
-    table.scale[:] = 0.5
-    table.scale[-1] = 1
-    engine = Engine(encode_model(model))
-    engine.sampling(temperature=0)
-    assert list(engine.generate("abc", 5)) == []
-    assert list(engine.generate("abc", 5)) == []
+def test_the_end_of_a_story_and_the_next_one(shared):
+    shared.load(encode_model(ending_model()))
+    shared.sampling(temperature=0)
+    assert list(shared.generate("abc", 5)) == []
+    assert shared.logits().argmax() == 299
+    assert list(shared.generate("", 5)) == []
+    assert shared.step() == ""  # reads the end mark that begins the next story
+    assert shared.step() is None
 
 
 def test_pieces_are_whole_characters(engine):

@@ -197,7 +197,7 @@ def test_output_is_the_tokens_as_utf8():
     assert engine.step() == 0  # the end mark, in front of the first story
     story, tokens = "", []
     held = flushed = ended = 0
-    for _ in range(20_000):
+    for _ in range(10_000):
         size = engine.step()
         if size != -1:
             held += size < len(texts[engine.token()])
@@ -211,4 +211,4 @@ def test_output_is_the_tokens_as_utf8():
         assert story == b"".join(tokens).decode("utf-8", "replace")
         assert engine.step() == 0
         story, tokens = "", []
-    assert held > 1000 and flushed > 5 and ended > 2 * flushed
+    assert held > 500 and flushed > 1 and ended > 2 * flushed

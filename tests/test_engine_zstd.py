@@ -60,7 +60,7 @@ CONTENTS = {
     "one letter": b"a" * 1000,
     "zeros of many blocks": bytes(500_000),
     "text": words(1500, 1),
-    "text of many blocks": words(90_000, 2),
+    "text of many blocks": words(60_000, 2),
     "noise": noise(3000, 3),
     "noise of many blocks": noise(300_000, 4),
     "two symbols": noise(20_000, 5, 2),

@@ -9,7 +9,8 @@ import shutil
 import pytest
 
 import make_golden
-from fable6c.model_file import read_model
+from ending_model import ending_model
+from fable6c.model_file import encode_model, read_model
 from fable6c.reference import Reference, Sampler, generate
 from fable6c.tokenizer import Tokenizer
 
@@ -178,6 +179,15 @@ def test_what_a_person_adds_is_a_new_word(run, tell):
     for line in (b"ran", b" ran"):
         out = run("model.f6c", "-n", "1", "-t", "0", text=b"The fox\n" + line + b"\n")[1]
         assert out == b"> " + shown(told).removeprefix(b" ") + b"\n> " + shown(more).removeprefix(b" ") + b"\n> \n"
+
+
+def test_a_model_that_ends_its_stories(run):
+    pathlib.Path("ends.f6c").write_bytes(encode_model(ending_model()))
+    assert run("ends.f6c", "-t", "0", "-p", "abc") == (0, b"abc\n", b"")
+    assert run("ends.f6c", "-t", "0", "-p", "") == (0, b"\n", b"")
+    assert run("ends.f6c", "-t", "0", text=b"abc\n\nabc\n") == (0, b"> \n> \n> \n> \n", b"")
+    status, out, _ = run("ends.f6c", "-t", "0", "--bench", "-n", "3")
+    assert status == 0 and out.count(b"\n") == 5
 
 
 # Mistakes

@@ -1,0 +1,132 @@
+# Fable-6 Nano. `make run` goes from nothing to a story; `make help` lists the rest.
+#
+# Everything lands in .venv, node_modules, asengine/build, build and runs. A rule runs again only when a file that it reads
+# has changed, so without a network everything that is already there still works.
+
+PYTHON ?= python3
+CFLAGS ?= -O3
+MINUTES ?= 2
+CORPUS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Programs of the virtual environment come first: pip's Node is linked there where the system has none.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+PIP := .venv/bin/python -m pip --disable-pip-version-check
+
+# Each corpus and budget trains in a folder of its own. A corpus is known by its files' names, sizes and dates.
+CORPUS_ID := $(if $(CORPUS),-$(shell find -L $(CORPUS) -type f -printf '%p %s %T@\n' 2>/dev/null | sort | cksum | cut -d' ' -f1))
+NAME := micro$(CORPUS_ID)$(if $(filter-out 2,$(MINUTES)),-$(MINUTES)min)
+MODEL := build/$(NAME).f6c
+
+INSTALLED := .venv/installed
+WASM := fable6c/fable6c.wasm
+COMMAND := asengine/build/fable6c-wasi.wasm
+PROGRAM := build/fable6c
+
+.PHONY: help run test native wasm dist clean
+
+help:
+	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story'
+	@echo 'make test                                set up, run all tests'
+	@echo 'make native                              build/fable6c, the program that runs a model'
+	@echo 'make wasm                                asengine/build/*.wasm, the engine'
+	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
+	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
+
+run: $(MODEL) $(PROGRAM)
+	@echo
+	$(PROGRAM) $(MODEL) -p "Once upon a time" -n 200
+	@echo
+	@echo 'Next:'
+	@echo '  $(PROGRAM) $(MODEL)                 write stories together with it, line by line'
+	@echo '  $(PROGRAM) $(MODEL) -p "The dragon" -t 1.0 -s 7'
+	@echo '  make run CORPUS=your.txt MINUTES=10       learn from your own text (.zst works too)'
+	@echo '  .venv/bin/python -m fable6c.train --help  larger models, longer runs'
+
+test: $(INSTALLED) $(WASM) $(PROGRAM)
+	status=0; .venv/bin/python -m pytest $(PYTEST_FLAGS) || status=1; npm test || status=1; exit $$status
+
+native: $(PROGRAM)
+
+wasm: $(WASM)
+
+dist: $(INSTALLED) $(WASM)
+	.venv/bin/python -m build
+
+clean:
+	rm -rf .venv node_modules build dist asengine/build fable6c/fable6c.wasm fable6c/_lib*.so fable6c/_lib*.c *.egg-info
+
+# ---- Python ----
+
+# setuptools and cffi go into the environment itself, so that building again after a change in C needs no network.
+.venv/tools:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
+	  { echo 'Python 3.9 or newer is needed and $(PYTHON) is not; name another: make PYTHON=python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo 'Python has no venv module; on Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@$(PYTHON) -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || \
+	  { echo 'Python.h is missing; on Debian or Ubuntu: apt install python3-dev' >&2; exit 1; }
+	@command -v $(firstword $(CC)) >/dev/null || \
+	  { echo 'a C compiler is missing; on Debian or Ubuntu: apt install gcc libc6-dev' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) install -q 'setuptools>=77' wheel build 'cffi>=1.15'
+	@touch $@
+
+.venv/dependencies: pyproject.toml .venv/tools
+	$(PIP) install -q --no-build-isolation -e '.[test,plot]'
+	@touch $@
+
+# cffi writes _lib*.c beside our own C files.
+$(INSTALLED): .venv/dependencies setup.py fable6c/build_kernels.py $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch]))
+	$(PIP) install -q --no-build-isolation --no-deps -e .
+	@touch $@
+
+# ---- the engine: AssemblyScript to WebAssembly ----
+
+# Node 18 or newer with npm: the system's, else the one that PyPI carries (whose npm link is an empty file: it gets one here).
+.venv/node: .venv/tools
+	@if node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null && npm --version >/dev/null 2>&1; then \
+	  echo "using the system's node $$(node --version)"; \
+	else \
+	  echo 'the system has no node 18 or newer with npm: installing one into .venv'; \
+	  $(PIP) install -q nodejs-bin==18.4.0a4 && \
+	  bin=$$(.venv/bin/python -c 'import nodejs, os; print(os.path.join(os.path.dirname(nodejs.__file__), "bin"))') && \
+	  ln -sf "$$bin/node" .venv/bin/node && \
+	  printf '#!/bin/sh\nexec node "%s/../lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$bin" > .venv/bin/npm && \
+	  chmod +x .venv/bin/npm; \
+	fi
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json .venv/node
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(COMMAND): $(wildcard asengine/assembly/*.ts) asengine/asconfig.json node_modules/.package-lock.json
+	npm run asbuild
+
+$(WASM): $(COMMAND)
+	cp asengine/build/fable6c.wasm $@
+
+# ---- the native program: the wasm3 core, the host and the command as an array ----
+
+build/wasm3/wasm3.h: asengine/host/fetch_wasm3.py | .venv/tools
+	.venv/bin/python asengine/host/fetch_wasm3.py build/wasm3
+	@touch $@
+
+build/module.inc: $(COMMAND)
+	@mkdir -p build
+	od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g' > $@
+
+# The core's own warnings are not ours to mend: -w for it, all of them for the host.
+$(PROGRAM): asengine/host/fable6c.c build/module.inc build/wasm3/wasm3.h
+	$(CC) $(CFLAGS) -std=c99 -Wall -Wextra -pedantic -Ibuild -isystem build/wasm3 -c -o build/host.o asengine/host/fable6c.c
+	$(CC) $(CFLAGS) -w -s -o $@ build/host.o build/wasm3/*.c -lm
+
+# ---- a model ----
+
+# Order-only: a change in the programs does not throw a trained model away.
+$(MODEL): | $(INSTALLED) $(PROGRAM)
+	.venv/bin/python -m fable6c.train --preset micro --minutes $(MINUTES) --out runs/$(NAME) $(if $(CORPUS),--corpus $(CORPUS))
+	.venv/bin/python -m fable6c.export runs/$(NAME) -o $@

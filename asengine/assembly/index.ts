@@ -1,0 +1,21 @@
+// The library module: what a host sees. It imports nothing. docs/engine.md describes the functions.
+
+import { QUEUE, TEXT, TEXT_CAPACITY } from "./memory";
+
+export {
+  fileBuffer as file_buffer, load_ as load, message, messageSize as message_length, cardAddress as card, cardLength as card_length, dimension,
+  sampling, seed, reset, feed, pending, run, step, flush, token, logits, hashLow as hash_low, hashHigh as hash_high,
+} from "./engine";
+export { decompress } from "./zstd";
+
+export function text_buffer(): usize {
+  return TEXT;
+}
+
+export function text_capacity(): u32 {
+  return TEXT_CAPACITY;
+}
+
+export function queue(): usize {
+  return QUEUE;
+}

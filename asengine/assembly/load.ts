@@ -1,0 +1,174 @@
+// Reading the model file: docs/model-file.md, in its order. What a step relies on was checked by the steps before it.
+
+import { crc32 } from "./checksum";
+import {
+  BAD_CARD, BAD_DIMENSION, BAD_FRAME, BAD_SIZE, BAD_TENSOR, BAD_TOKENIZER, CONTENT_CHECKSUM, fail, HEADER_CHECKSUM, NEWER_VERSION, NOT_A_MODEL,
+  TEXT_MODE, TOO_LARGE, TOO_SHORT, TRAILING_BYTES, TRUNCATED, WEB_PAGE,
+} from "./errors";
+import {
+  ARENA, context, dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE, HEAD, HEAD_SCALES, hidden, LAYERS, layers,
+  layerSize, layout, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, reserve, setDimensions, SUMS, TAPS, taps,
+  TEXT, vocab,
+} from "./memory";
+import { readRow, rowBytes, unpackMatrix } from "./product";
+import { loadTokens } from "./tokenizer";
+import { isUtf8 } from "./utf8";
+import { decompress } from "./zstd";
+
+const HEADER_BYTES: u32 = 64;
+const MAGIC: u64 = 0x0a1a0a0d43364689; // 89 46 36 43 0D 0A 1A 0A
+const MAXIMUM_RAW_BYTES: u64 = 1 << 30;
+const DEFAULT_LIMIT_KIB: u32 = 64 * 1024;
+
+export const FILE: usize = ARENA;
+export let card: usize = 0;
+export let cardBytes: u32 = 0;
+
+/** Reads the model file at FILE[0 .. size). Returns 0, or the code of the first error, whose message is kept. */
+export function loadModel(size: u32, limitKib: u32): i32 {
+  let code = checkStart(size);
+  if (code == 0) code = checkHeader(size);
+  if (code == 0) code = unpack(limitKib == 0 ? DEFAULT_LIMIT_KIB : limitKib);
+  return code;
+}
+
+function checkStart(size: u32): i32 {
+  let at = FILE;
+  while (at < FILE + size && (load<u8>(at) == 0x20 || load<u8>(at) - 0x09 < <u8>5)) at++; // white space before a web page
+  if (at < FILE + size && load<u8>(at) == 0x3c) return fail(WEB_PAGE);
+  if (size >= 8 && load<u64>(FILE) != MAGIC) return fail(load<u32>(FILE) == <u32>MAGIC ? TEXT_MODE : NOT_A_MODEL);
+  if (size < HEADER_BYTES) return fail(TOO_SHORT, size);
+  let version = load<u32>(FILE, 8);
+  if (version == 0) return fail(NOT_A_MODEL);
+  if (version != 1) return fail(NEWER_VERSION, version);
+  if (crc32(FILE, 60) != load<u32>(FILE, 60)) return fail(HEADER_CHECKSUM);
+  return 0;
+}
+
+function checkHeader(size: u32): i32 {
+  setDimensions(
+    load<u32>(FILE, 12), load<u32>(FILE, 16), load<u32>(FILE, 20), load<u32>(FILE, 24), load<u32>(FILE, 28), load<u32>(FILE, 32),
+  );
+  if (dim - 1 >= 4096) return fail(BAD_DIMENSION, 0, "dim");
+  if (layers - 1 >= 64) return fail(BAD_DIMENSION, 0, "layers");
+  if (hidden - 1 >= 16384) return fail(BAD_DIMENSION, 0, "hidden");
+  if (taps - 1 >= 32) return fail(BAD_DIMENSION, 0, "taps");
+  if (vocab - 257 >= 65536 - 256) return fail(BAD_DIMENSION, 0, "vocab");
+  if (context - 1 >= 1 << 20) return fail(BAD_DIMENSION, 0, "context");
+
+  cardBytes = load<u32>(FILE, 36);
+  let tokenizerBytes = load<u32>(FILE, 40), tensorBytes = load<u32>(FILE, 44), rawBytes = load<u32>(FILE, 48);
+  if (cardBytes - 2 >= 65535) return fail(BAD_SIZE, 0, "card_bytes");
+  if (tokenizerBytes != 4 * (vocab - 257)) return fail(BAD_SIZE, 0, "tokenizer_bytes");
+  if (tensorBytes != tensorBytesOf()) return fail(BAD_SIZE, 0, "tensor_bytes");
+  let sum = <u64>cardBytes + tokenizerBytes + tensorBytes;
+  if (rawBytes != sum || rawBytes > MAXIMUM_RAW_BYTES) return fail(BAD_SIZE, 0, "raw_bytes");
+
+  let expected = <u64>HEADER_BYTES + load<u32>(FILE, 52);
+  if (size < expected) return fail(TRUNCATED, <u32>(expected - size));
+  if (size > expected) return fail(TRAILING_BYTES, <u32>(size - expected));
+  return 0;
+}
+
+/** The size of all tensors in the file. */
+function tensorBytesOf(): u64 {
+  let d: u64 = dim, h: u64 = hidden;
+  let row: u64 = rowBytes(dim);
+  let layer = 4 * (2 * d + d * taps + d + 4) // norms, taps, forget bias, four scales
+    + (3 * d + d + 2 * h) * row + d * rowBytes(hidden);
+  let embedding = <u64>vocab * (4 + 2 * row), head = <u64>vocab * (4 + row);
+  return embedding + 4 * d + layer * layers + 4 * d + head;
+}
+
+/** Everything behind the header. The content is unpacked above the file; then the model takes the file's place. */
+function unpack(limitKib: u32): i32 {
+  let packedBytes = load<u32>(FILE, 52), rawBytes = load<u32>(FILE, 48), contentCrc = load<u32>(FILE, 56);
+  let content = (max<u64>(layout(), FILE + HEADER_BYTES + <u64>packedBytes) + 7) & ~7;
+  let end = content + rawBytes;
+  let needed = (end + 1023) >> 10;
+  if (needed > limitKib || !reserve(end)) return fail(TOO_LARGE, <u32>needed);
+
+  card = <usize>content;
+  if (decompress(FILE + HEADER_BYTES, packedBytes, card, rawBytes) != rawBytes) return fail(BAD_FRAME);
+  if (crc32(card, rawBytes) != contentCrc) return fail(CONTENT_CHECKSUM);
+  if (!isUtf8(card, cardBytes, TEXT)) return fail(BAD_CARD);
+
+  source = card + cardBytes;
+  let badToken = loadTokens(source);
+  if (badToken != 0) return fail(BAD_TOKENIZER, badToken);
+  source += 4 * (vocab - 257);
+  return loadTensors();
+}
+
+/** The embedding's high plane in the content; the low plane follows. */
+export let embedding: usize = 0;
+
+let source: usize = 0; // the next tensor in the content
+let tensor: u32 = 0; // its place in the list of docs/model-file.md
+
+function loadTensors(): i32 {
+  tensor = 0;
+  let good = loadEmbedding() && loadVector(NORM_IN);
+  for (let layer: u32 = 0; good && layer < layers; layer++) {
+    let base = LAYERS + layer * layerSize;
+    good = loadVector(base + NORM_MIX)
+      && loadMatrix(base + MIX_IN, base + MIX_IN_SCALE, 1, 3 * dim, dim)
+      && loadTaps(base + TAPS)
+      && loadVector(base + FORGET_BIAS)
+      && loadMatrix(base + MIX_OUT, base + MIX_OUT_SCALE, 1, dim, dim)
+      && loadVector(base + NORM_GLU)
+      && loadMatrix(base + GLU_IN, base + GLU_IN_SCALE, 1, 2 * hidden, dim)
+      && loadMatrix(base + GLU_OUT, base + GLU_OUT_SCALE, 1, dim, hidden);
+  }
+  good = good && loadVector(NORM_OUT) && loadMatrix(HEAD, HEAD_SCALES, vocab, vocab, dim);
+  return good ? 0 : fail(BAD_TENSOR, tensor);
+}
+
+// Each of these takes one tensor from the source; false if it holds a value that is not allowed.
+
+function loadEmbedding(): bool {
+  if (!loadReals(EMBEDDING_SCALES, vocab)) return false;
+  embedding = source;
+  for (let row: u32 = 0; row < 2 * vocab; row++) {
+    if (!readRow(source, dim, SUMS)) return false;
+    source += rowBytes(dim);
+  }
+  tensor++;
+  return true;
+}
+
+function loadVector(target: usize): bool {
+  if (!loadReals(target, dim)) return false;
+  tensor++;
+  return true;
+}
+
+function loadMatrix(weights: usize, scales: usize, scaleCount: u32, rows: u32, columns: u32): bool {
+  if (!loadReals(scales, scaleCount) || !unpackMatrix(source, weights, rows, columns)) return false;
+  source += rows * rowBytes(columns);
+  tensor++;
+  return true;
+}
+
+function loadTaps(target: usize): bool {
+  for (let channel: u32 = 0; channel < dim; channel++) {
+    for (let k: u32 = 0; k < taps; k++, source += 4) {
+      if (!isAllowed(load<f32>(source))) return false;
+      store<f32>(target + 4 * (k * dim + channel), load<f32>(source));
+    }
+  }
+  tensor++;
+  return true;
+}
+
+function loadReals(target: usize, count: u32): bool {
+  for (let end = target + 4 * count; target < end; target += 4, source += 4) {
+    if (!isAllowed(load<f32>(source))) return false;
+    store<f32>(target, load<f32>(source));
+  }
+  return true;
+}
+
+function isAllowed(value: f32): bool {
+  return abs(value) <= 1024; // false for NaN
+}

@@ -1,0 +1,187 @@
+// Where everything lies in linear memory. The first part is fixed, sized for the largest model that the file format allows; its addresses
+// are constants, which a load or store takes in for nothing. The second part is laid out once for each model, from the sizes in
+// its header, by `layout`. Nothing else allocates.
+//
+//   0        the compiler's static data (messages, constant tables): a test checks that it ends before TEXT
+//   TEXT     buffers of fixed size
+//   ARENA    the model; before it is unpacked, the model file
+//   content  the file's unpacked content: above the model and the file, whichever is longer
+
+const MOST_DIM = 4096; // the caps of docs/model-file.md
+const MOST_HIDDEN = 16384;
+const MOST_VOCAB = 65536;
+
+// ---- Text and tokens ----
+
+export const TEXT: usize = 16384; // the prompt's bytes in, the story's bytes out
+export const TEXT_CAPACITY: u32 = 65536;
+export const QUEUE: usize = TEXT + TEXT_CAPACITY; // u16 ids of the last text fed: the end mark and at most one id for each byte
+const QUEUE_SIZE: usize = 2 * (TEXT_CAPACITY + 1) + 6;
+export const PART_AT_FIRST: usize = QUEUE + QUEUE_SIZE; // u8: length of the part that begins at a byte of the piece
+export const PART_AT_LAST: usize = PART_AT_FIRST + TEXT_CAPACITY; // u8: length of the part that ends there
+export const HELD: usize = PART_AT_LAST + TEXT_CAPACITY; // the bytes of an unfinished character
+export const MESSAGE: usize = HELD + 8;
+const MESSAGE_SIZE: usize = 256;
+export const HISTORY_LENGTH: u32 = 64;
+export const HISTORY: usize = MESSAGE + MESSAGE_SIZE; // u16: the last 64 tokens, a ring
+export const PENALISED: usize = HISTORY + 2 * HISTORY_LENGTH; // {u32 id, f32 logit}: what the penalty changed
+const PENALISED_SIZE: usize = 8 * HISTORY_LENGTH;
+
+// ---- One after the other: a large buffer that is free again when the function that uses it returns ----
+
+export const HEAP: usize = PENALISED + PENALISED_SIZE; // u32: the tokenizer's pairs, or the sampler's candidates
+export const HEAP_SIZE: usize = 8 * TEXT_CAPACITY;
+export const LITERALS: usize = HEAP; // u8: the literals of a zstd block, at most 128 KiB
+export const SUMS: usize = HEAP; // i32 (4, max(3D, 2H)), or (V): what the ternary products give
+export const SUMS_STRIDE: usize = 4 * 2 * MOST_HIDDEN; // bytes for one token
+
+// ---- Activations: those of the up to four tokens that are run together ----
+
+export const X: usize = HEAP + HEAP_SIZE; // f32 (4, D)
+export const X_STRIDE: usize = 4 * MOST_DIM; // bytes for one token
+export const WORK: usize = X + 4 * X_STRIDE; // f32 (max(D, H)): one token's vector, about to be quantised
+export const QUANTISED: usize = WORK + 4 * MOST_HIDDEN; // i64 (columns, in whole groups): four tokens' int8 values, 16 bits each
+const QUANTISED_SIZE: usize = 8 * (MOST_HIDDEN / 5 * 6 + 64);
+export const SCALES: usize = QUANTISED + QUANTISED_SIZE; // f32 (4): with QUANTISED
+export const LANES: usize = SCALES + 16; // f32 (16): partial sums of squares
+export const LOGITS: usize = LANES + 64; // f32 (V)
+
+// Ternary products go through tables of all sums of a group of five or six columns, 32 groups (a segment) at a time: a row's sum is then
+// at most 32·6·127 = 24,384, so that four of them fit an i64, and an offset into the tables fits 16 bits.
+export const SEGMENT_GROUPS = 32;
+const MOST_PATTERNS = 729; // 3^6
+export const TABLES: usize = LOGITS + 4 * MOST_VOCAB; // u16: sums of one token
+const TABLES_SIZE: usize = 2 * SEGMENT_GROUPS * MOST_PATTERNS + 8; // the last i64 stored runs 2 bytes over
+export const TABLES4: usize = TABLES + TABLES_SIZE; // i64: sums of four tokens, 16 bits each
+const TABLES4_SIZE: usize = 8 * SEGMENT_GROUPS * MOST_PATTERNS;
+
+// ---- Loading ----
+
+export const CRC_TABLE: usize = TABLES4 + TABLES4_SIZE; // u32 (256)
+export const LITERALS_LENGTH_TABLE: usize = CRC_TABLE + 4 * 256; // u32 (512): FSE decoding tables
+export const OFFSET_TABLE: usize = LITERALS_LENGTH_TABLE + 4 * 512;
+export const MATCH_LENGTH_TABLE: usize = OFFSET_TABLE + 4 * 512;
+export const WEIGHT_TABLE: usize = MATCH_LENGTH_TABLE + 4 * 512;
+export const FREQUENCIES: usize = WEIGHT_TABLE + 4 * 64; // i16 (64)
+export const NEXT_STATES: usize = FREQUENCIES + 2 * 64; // u16 (64)
+export const HUFFMAN_TABLE: usize = NEXT_STATES + 2 * 64; // u16 (2048)
+export const WEIGHTS: usize = HUFFMAN_TABLE + 2 * 2048; // u8 (256)
+
+export const ARENA: usize = WEIGHTS + 256;
+
+// ---- The model ----
+
+export let dim: u32 = 0; // D
+export let layers: u32 = 0; // L
+export let hidden: u32 = 0; // H
+export let taps: u32 = 0; // K
+export let vocab: u32 = 0; // V
+export let context: u32 = 0;
+
+// @ts-ignore: decorator
+@inline export function setDimensions(d: u32, l: u32, h: u32, k: u32, v: u32, c: u32): void {
+  dim = d; layers = l; hidden = h; taps = k; vocab = v; context = c;
+}
+
+export let TOKEN_BYTES: usize = 0; // 64 bytes for each token
+export let TOKEN_LENGTHS: usize = 0; // u8 (V)
+export let TOKEN_HASH: usize = 0; // u16 (tokenHashSize): ids, found by their bytes
+export let tokenHashSize: u32 = 0; // a power of two ≥ 2·V
+
+export let EMBEDDING_SCALES: usize = 0; // f32 (V); the embedding itself stays as it is in the content
+export let NORM_IN: usize = 0; // f32 (D)
+export let NORM_OUT: usize = 0; // f32 (D)
+export let HEAD: usize = 0; // ternary (V, D)
+export let HEAD_SCALES: usize = 0; // f32 (V)
+export let LAYERS: usize = 0; // L times layerSize bytes, in it:
+export let layerSize: usize = 0;
+export let NORM_MIX: usize = 0; // f32 (D)
+export let MIX_IN: usize = 0; // ternary (3D, D)
+export let MIX_IN_SCALE: usize = 0; // f32
+export let TAPS: usize = 0; // f32 (K, D): transposed, so that the loop over channels is the inner one
+export let FORGET_BIAS: usize = 0; // f32 (D)
+export let MIX_OUT: usize = 0; // ternary (D, D)
+export let MIX_OUT_SCALE: usize = 0;
+export let NORM_GLU: usize = 0; // f32 (D)
+export let GLU_IN: usize = 0; // ternary (2H, D)
+export let GLU_IN_SCALE: usize = 0;
+export let GLU_OUT: usize = 0; // ternary (D, H)
+export let GLU_OUT_SCALE: usize = 0;
+export let RING: usize = 0; // f32 (K, D): the last K values of v
+export let MEMORY: usize = 0; // f32 (D): h
+
+let end: u64 = 0;
+
+/** The address of the next `size` bytes, aligned for every type. Only `layout` calls it, before any of it is used. */
+function place(size: u64): usize {
+  let address = end;
+  end = (end + size + 7) & ~7;
+  return <usize>address;
+}
+
+// Larger groups need fewer look-ups for each row and longer tables for each product: six columns pay from some 320 rows on.
+const MANY_ROWS: u32 = 400;
+
+/** Columns in a group, for a ternary matrix of this many rows: 5 or 6. */
+export function tritsFor(rows: u32): u32 {
+  return rows < MANY_ROWS ? 5 : 6;
+}
+
+/** Patterns of a group: 3^5 or 3^6. */
+// @ts-ignore: decorator
+@inline export function patternsOf(trits: u32): u32 {
+  return trits == 5 ? 243 : 729;
+}
+
+/** Groups in a row of n columns, rounded up to the eight that the loops take at a time. */
+export function groupsOf(columns: u32, trits: u32): u32 {
+  return ((columns + trits - 1) / trits + 7) & ~7;
+}
+
+function ternarySize(rows: u32, columns: u32): u64 {
+  return 2 * <u64>rows * groupsOf(columns, tritsFor(rows));
+}
+
+/** Lays the model out from its dimensions. Returns the address after it, which may be more than 32 bits hold: then nothing may be used. */
+export function layout(): u64 {
+  let d: u64 = 4 * <u64>dim;
+  end = ARENA;
+
+  TOKEN_BYTES = place(64 * <u64>vocab);
+  TOKEN_LENGTHS = place(vocab);
+  tokenHashSize = 1024;
+  while (tokenHashSize < 2 * vocab) tokenHashSize <<= 1;
+  TOKEN_HASH = place(2 * tokenHashSize);
+
+  EMBEDDING_SCALES = place(4 * vocab);
+  NORM_IN = place(d);
+  NORM_OUT = place(d);
+  HEAD = place(ternarySize(vocab, dim));
+  HEAD_SCALES = place(4 * vocab);
+
+  LAYERS = <usize>end;
+  end = 0; // addresses within a layer
+  NORM_MIX = place(d);
+  MIX_IN = place(ternarySize(3 * dim, dim));
+  MIX_IN_SCALE = place(4);
+  TAPS = place(d * taps);
+  FORGET_BIAS = place(d);
+  MIX_OUT = place(ternarySize(dim, dim));
+  MIX_OUT_SCALE = place(4);
+  NORM_GLU = place(d);
+  GLU_IN = place(ternarySize(2 * hidden, dim));
+  GLU_IN_SCALE = place(4);
+  GLU_OUT = place(ternarySize(dim, hidden));
+  GLU_OUT_SCALE = place(4);
+  RING = place(d * taps);
+  MEMORY = place(d);
+  layerSize = <usize>end;
+  return LAYERS + end * layers;
+}
+
+/** Grows memory so that addresses below `limit` exist. False if that cannot be. */
+export function reserve(limit: u64): bool {
+  let pages = (limit + 0xffff) >> 16;
+  let missing = <i64>pages - memory.size();
+  return missing <= 0 || (pages <= 65536 && memory.grow(<i32>missing) >= 0);
+}

@@ -1,0 +1,202 @@
+// Tokens through the model: docs/numerics.md, "A token through the model". Up to four tokens run together: their products
+// share the look-ups, everything else is done for one after the other, and the bits are those of one at a time.
+//
+// Loops count bytes in `at`. A constant address is part of the load or store, load<f32>(at, WORK), and costs an interpreter nothing.
+
+import {
+  dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE, groupsOf, HEAD, HEAD_SCALES, hidden, LAYERS, layers,
+  layerSize, LOGITS, MEMORY, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, QUANTISED, RING, SCALES, SUMS,
+  SUMS_STRIDE, TAPS, taps, vocab, WORK, X, X_STRIDE,
+} from "./memory";
+import { embedding } from "./load";
+import { product, product4, readRow, rowBytes } from "./product";
+import { sigmoid, sumOfSquares } from "./real";
+
+let ringSlot: u32 = 0; // of the next token, in every layer's ring of K values
+let lastX: usize = 0; // the last token's x after all layers
+
+/** Forgets all tokens: ring buffers and memories are zero. */
+export function clearState(): void {
+  for (let layer: u32 = 0; layer < layers; layer++) {
+    let base = LAYERS + layer * layerSize;
+    memory.fill(base + RING, 0, 4 * taps * dim);
+    memory.fill(base + MEMORY, 0, 4 * dim);
+  }
+  ringSlot = 0;
+}
+
+/** Runs `count` tokens, 1 to 4, whose u16 ids, all below V, lie at `ids`. */
+export function runTokens(ids: usize, count: u32): void {
+  for (let token: u32 = 0; token < count; token++) embed(load<u16>(ids + 2 * token), X + X_STRIDE * token);
+  for (let layer: u32 = 0; layer < layers; layer++) {
+    let base = LAYERS + layer * layerSize;
+    for (let token: u32 = 0; token < count; token++) {
+      normalise(X + X_STRIDE * token, base + NORM_MIX, WORK);
+      quantise(dim, token);
+    }
+    linear(base + MIX_IN, 3 * dim, dim, count);
+    for (let token: u32 = 0; token < count; token++) {
+      mix(base, token, scaleOf(token, base + MIX_IN_SCALE), (ringSlot + token) % taps);
+      quantise(dim, token);
+    }
+    linear(base + MIX_OUT, dim, dim, count);
+    for (let token: u32 = 0; token < count; token++) {
+      addSums(token, scaleOf(token, base + MIX_OUT_SCALE));
+      normalise(X + X_STRIDE * token, base + NORM_GLU, WORK);
+      quantise(dim, token);
+    }
+    linear(base + GLU_IN, 2 * hidden, dim, count);
+    for (let token: u32 = 0; token < count; token++) {
+      gate(token, scaleOf(token, base + GLU_IN_SCALE));
+      quantise(hidden, token);
+    }
+    linear(base + GLU_OUT, dim, hidden, count);
+    for (let token: u32 = 0; token < count; token++) addSums(token, scaleOf(token, base + GLU_OUT_SCALE));
+  }
+  ringSlot = (ringSlot + count) % taps;
+  lastX = X + X_STRIDE * (count - 1);
+}
+
+/** LOGITS after the last token. Not part of runTokens, because only the last token of a prompt needs them. */
+export function runOutput(): void {
+  normalise(lastX, NORM_OUT, WORK);
+  quantise(dim, 0);
+  product(HEAD, vocab, dim);
+  let scale = load<f32>(SCALES), rowScales = HEAD_SCALES;
+  let at: usize = 0, size: usize = 4 * vocab;
+  do {
+    store<f32>(at, <f32>load<i32>(at, SUMS) * (scale * load<f32>(rowScales + at)), LOGITS);
+    at += 4;
+  } while (at < size);
+}
+
+/** x = rmsnorm of the token's row of the embedding. */
+function embed(id: u32, x: usize): void {
+  let low = SUMS + 4 * dim;
+  readRow(embedding + rowBytes(dim) * id, dim, SUMS);
+  readRow(embedding + rowBytes(dim) * (vocab + id), dim, low);
+  let scale = load<f32>(EMBEDDING_SCALES + 4 * id);
+  for (let at: usize = 0, size: usize = 4 * dim; at < size; at += 4) {
+    let value = 3 * load<i32>(at, SUMS) + load<i32>(low + at);
+    store<f32>(at, <f32>value * scale, WORK);
+  }
+  normalise(WORK, NORM_IN, x);
+}
+
+/** target = rmsnorm(x, gain). */
+function normalise(x: usize, gain: usize, target: usize): void {
+  let r: f32 = <f32>1 / sqrt<f32>(sumOfSquares(x, dim) / <f32>dim + <f32>1e-5);
+  let at: usize = 0, size: usize = 4 * dim;
+  do {
+    store<f32>(target + at, load<f32>(x + at) * r * load<f32>(gain + at));
+    at += 4;
+  } while (at < size);
+}
+
+/** QUANTISED = WORK[0 .. n) as int8, in the 16 bits of `token`; the first token clears the others'. Its scale to SCALES. */
+function quantise(n: u32, token: u32): void {
+  let at: usize = 0, size: usize = 4 * n;
+  let largest: f32 = 0;
+  do {
+    largest = max<f32>(largest, abs<f32>(load<f32>(at, WORK)));
+    at += 4;
+  } while (at < size);
+  let isZero = largest < <f32>1e-30;
+  let inverse: f32 = isZero ? 0 : <f32>127 / largest;
+  store<f32>(SCALES + 4 * token, isZero ? 0 : largest / 127);
+
+  // |x · inverse| ≤ 127 but for a rounding: nothing overflows in the conversion.
+  at = 0;
+  let target = QUANTISED;
+  if (token == 0) {
+    do {
+      store<i64>(target, <i32>nearest<f32>(load<f32>(at, WORK) * inverse));
+      target += 8;
+      at += 4;
+    } while (at < size);
+    for (let stop = QUANTISED + 8 * 6 * groupsOf(n, 5); target < stop; target += 8) store<i64>(target, 0);
+  } else {
+    let shift: i64 = 16 * token;
+    do {
+      store<i64>(target, load<i64>(target) + (<i64><i32>nearest<f32>(load<f32>(at, WORK) * inverse) << shift));
+      target += 8;
+      at += 4;
+    } while (at < size);
+  }
+}
+
+/** SUMS of each token = the ternary matrix times its part of QUANTISED. */
+function linear(weights: usize, rows: u32, columns: u32, count: u32): void {
+  if (count == 1) product(weights, rows, columns);
+  else product4(weights, rows, columns);
+}
+
+function scaleOf(token: u32, weightScale: usize): f32 {
+  return load<f32>(SCALES + 4 * token) * load<f32>(weightScale);
+}
+
+/** WORK = the token mixer: convolution over the ring, gated recurrence. */
+function mix(base: usize, token: u32, scale: f32, slot: u32): void {
+  let size: usize = 4 * dim;
+  let sums = SUMS + SUMS_STRIDE * token;
+  let ring = base + RING;
+
+  let newest = ring + slot * size;
+  let at: usize = 0;
+  do {
+    store<f32>(newest + at, <f32>load<i32>(sums + at) * scale);
+    at += 4;
+  } while (at < size);
+
+  let tap = base + TAPS;
+  for (let k: u32 = 0; k < taps; k++, tap += size) { // from the oldest value to the newest
+    slot = slot + 1 == taps ? 0 : slot + 1;
+    let values = ring + slot * size;
+    at = 0;
+    if (k == 0) {
+      do {
+        store<f32>(at, load<f32>(tap + at) * load<f32>(values + at), WORK);
+        at += 4;
+      } while (at < size);
+    } else {
+      do {
+        store<f32>(at, load<f32>(at, WORK) + load<f32>(tap + at) * load<f32>(values + at), WORK);
+        at += 4;
+      } while (at < size);
+    }
+  }
+
+  let forget = sums + size, gates = forget + size;
+  let forgetBias = base + FORGET_BIAS, state = base + MEMORY;
+  at = 0;
+  do {
+    let f = sigmoid(<f32>load<i32>(forget + at) * scale + load<f32>(forgetBias + at));
+    let c = load<f32>(at, WORK);
+    let h = c + f * (load<f32>(state + at) - c);
+    store<f32>(state + at, h);
+    store<f32>(at, h * sigmoid(<f32>load<i32>(gates + at) * scale), WORK);
+    at += 4;
+  } while (at < size);
+}
+
+/** WORK = silu(a) · b, the gated linear unit. */
+function gate(token: u32, scale: f32): void {
+  let size: usize = 4 * hidden;
+  let a = SUMS + SUMS_STRIDE * token, b = a + size;
+  let at: usize = 0;
+  do {
+    let value = <f32>load<i32>(a + at) * scale;
+    store<f32>(at, value * sigmoid(value) * (<f32>load<i32>(b + at) * scale), WORK);
+    at += 4;
+  } while (at < size);
+}
+
+/** x += SUMS · scale. */
+function addSums(token: u32, scale: f32): void {
+  let x = X + X_STRIDE * token, sums = SUMS + SUMS_STRIDE * token;
+  let at: usize = 0, size: usize = 4 * dim;
+  do {
+    store<f32>(x + at, load<f32>(x + at) + <f32>load<i32>(sums + at) * scale);
+    at += 4;
+  } while (at < size);
+}

@@ -1,0 +1,192 @@
+// Choosing a token from the logits: docs/numerics.md, "Sampling".
+
+import { HEAP, HISTORY, HISTORY_LENGTH, LOGITS, PENALISED, vocab } from "./memory";
+import { exp } from "./real";
+
+export let temperature: f32 = 0.8;
+export let topK: u32 = 40;
+export let topP: f32 = 1;
+export let penalty: f32 = 1;
+
+export function setSampling(t: f32, k: u32, p: f32, rho: f32): void {
+  temperature = t;
+  topK = k;
+  topP = p;
+  penalty = rho;
+}
+
+// ---- xoshiro128++ (Blackman and Vigna 2019), seeded by splitmix32 ----
+
+let word0: u32 = 0;
+let word1: u32 = 0;
+let word2: u32 = 0;
+let word3: u32 = 0;
+let seedState: u32 = 0;
+
+export function setSeed(seed: u32): void {
+  seedState = seed;
+  word0 = splitmix32();
+  word1 = splitmix32();
+  word2 = splitmix32();
+  word3 = splitmix32();
+}
+
+function splitmix32(): u32 {
+  seedState += 0x9e3779b9;
+  let z = seedState;
+  z = (z ^ (z >> 16)) * 0x85ebca6b;
+  z = (z ^ (z >> 13)) * 0xc2b2ae35;
+  return z ^ (z >> 16);
+}
+
+/** A number in [0, 1), a multiple of 2^-24. */
+function uniform(): f32 {
+  let next = rotl<u32>(word0 + word3, 7) + word0;
+  let shifted = word1 << 9;
+  word2 ^= word0;
+  word3 ^= word1;
+  word1 ^= word2;
+  word0 ^= word3;
+  word2 ^= shifted;
+  word3 = rotl<u32>(word3, 11);
+  return <f32>(next >> 8) * <f32>(1.0 / 16777216.0);
+}
+
+// ---- The last tokens, for the repetition penalty ----
+
+let seen: u32 = 0; // tokens since clearHistory
+
+export function clearHistory(): void {
+  seen = 0;
+}
+
+export function remember(id: u32): void {
+  store<u16>(HISTORY + 2 * (seen % HISTORY_LENGTH), id);
+  seen++;
+}
+
+let penalised: u32 = 0;
+
+function penalise(): void {
+  penalised = 0;
+  if (penalty == 1) return;
+  for (let i: u32 = 0, count = min(seen, HISTORY_LENGTH); i < count; i++) {
+    let id: u32 = load<u16>(HISTORY + 2 * i);
+    if (isPenalised(id)) continue;
+    let at = LOGITS + 4 * id;
+    let logit = load<f32>(at);
+    store<u32>(PENALISED + 8 * penalised, id);
+    store<f32>(PENALISED + 8 * penalised, logit, 4);
+    penalised++;
+    store<f32>(at, logit > 0 ? logit / penalty : logit * penalty);
+  }
+}
+
+function isPenalised(id: u32): bool {
+  for (let i: u32 = 0; i < penalised; i++) {
+    if (load<u32>(PENALISED + 8 * i) == id) return true;
+  }
+  return false;
+}
+
+/** Gives LOGITS its values back: they are the model's, for whoever reads them. */
+function restore(): void {
+  for (let i: u32 = 0; i < penalised; i++) store<f32>(LOGITS + 4 * load<u32>(PENALISED + 8 * i), load<f32>(PENALISED + 8 * i, 4));
+}
+
+// ---- Sampling ----
+
+/** The next token, from LOGITS and the settings. */
+export function sample(): u32 {
+  penalise();
+  let id = temperature == 0 ? largest() : draw(topK == 0 ? vocab : min(topK, vocab));
+  restore();
+  return id;
+}
+
+// @ts-ignore: decorator
+@inline function logitOf(id: u32): f32 {
+  return load<f32>(4 * id, LOGITS);
+}
+
+function largest(): u32 {
+  let best: u32 = 0;
+  let logit = logitOf(0);
+  for (let at: usize = 0, size: usize = 4 * vocab; at < size; at += 4) {
+    if (load<f32>(at, LOGITS) > logit) {
+      best = <u32>at / 4;
+      logit = logitOf(best);
+    }
+  }
+  return best;
+}
+
+// @ts-ignore: decorator
+@inline function candidate(i: u32): u32 {
+  return load<u32>(4 * i, HEAP);
+}
+
+/** Draws among the `count` best tokens. */
+function draw(count: u32): u32 {
+  sortBest(count);
+  let weights = HEAP + 4 * vocab; // f32: e_i
+  let highest = logitOf(candidate(0));
+  let inverse: f32 = <f32>1 / temperature;
+  let total: f32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    let weight = exp((logitOf(candidate(i)) - highest) * inverse);
+    store<f32>(weights + 4 * i, weight);
+    total += weight;
+  }
+  if (topP < 1) {
+    let enough = topP * total;
+    total = 0;
+    for (let i: u32 = 0; i < count; i++) {
+      total += load<f32>(weights + 4 * i);
+      if (total >= enough) count = i + 1;
+    }
+  }
+  let target = uniform() * total;
+  let sum: f32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    sum += load<f32>(weights + 4 * i);
+    if (sum > target) return candidate(i);
+  }
+  return candidate(count - 1);
+}
+
+/** The `count` best ids in falling order of their logits, the lower id first on a tie, to HEAP: a heap with the worst on top, then heap sort. */
+function sortBest(count: u32): void {
+  for (let i: u32 = 0; i < count; i++) store<u32>(HEAP + 4 * i, i);
+  for (let i = count >> 1; i > 0; i--) sink(i - 1, candidate(i - 1), count);
+  let threshold = logitOf(candidate(0));
+  for (let at: usize = 4 * count, size: usize = 4 * vocab; at < size; at += 4) {
+    if (load<f32>(at, LOGITS) > threshold) { // an equal one is worse: its id is higher than all in the heap
+      sink(0, <u32>at / 4, count);
+      threshold = logitOf(candidate(0));
+    }
+  }
+  for (let last = count - 1; last > 0; last--) {
+    let worst = candidate(0);
+    sink(0, candidate(last), last);
+    store<u32>(HEAP + 4 * last, worst);
+  }
+}
+
+// @ts-ignore: decorator
+@inline function isWorse(a: u32, b: u32): bool {
+  return logitOf(a) < logitOf(b) || (logitOf(a) == logitOf(b) && a > b);
+}
+
+/** Puts `id` at `hole` of the heap of `size` candidates, or below, where it belongs. */
+function sink(hole: u32, id: u32, size: u32): void {
+  while (true) {
+    let child: u32 = 2 * hole + 1;
+    if (child >= size) break;
+    if (child + 1 < size && isWorse(candidate(child + 1), candidate(child))) child++;
+    if (!isWorse(candidate(child), id)) break;
+    store<u32>(HEAP + 4 * hole, candidate(child));
+    hole = child;
+  }
+  store<u32>(HEAP + 4 * hole, id);
+}

@@ -1,0 +1,276 @@
+// The command line program, for every WASI preview-1 runtime and for the native program (../host), which is a small one itself.
+//
+//   fable6c MODEL -p TEXT    tells one story
+//   fable6c MODEL            writes stories together with a person, line by line
+//
+// A story is written as it is made, token by token. The engine gives out whole characters only, so whoever reads along, or
+// stops the program at any moment, never sees half of one.
+
+import { xxh64 } from "./checksum";
+import {
+  argument, byte, bytes, complain, equals, exit, fail, hex, isTerminal, lengthOf, nanoseconds, number, openFile, fileSize, readByte, readFile,
+  send, shown, text, write,
+} from "./cli_host";
+import { bench, model, penalty, prompt, readOptions, seed, selftest, temperature, tokens, topK, topP } from "./cli_options";
+import { END, feed, fileBuffer, flush, load_, logits, message, messageSize, pending, reset, run, sampling, seed as setSeed, step, token } from "./engine";
+import { QUEUE, TEXT, TEXT_CAPACITY, vocab } from "./memory";
+
+const SPACE: u32 = 0x20, NEWLINE: u32 = 0x0a;
+const MEMORY_LIMIT_KIB = 1 << 20;
+
+export function _start(): void {
+  readOptions();
+  let started = nanoseconds();
+  loadModel();
+  let loading = nanoseconds() - started;
+  sampling(temperature, topK, topP, penalty);
+  setSeed(seed);
+  if (bench) measure(loading);
+  else if (selftest) digest();
+  else if (prompt) tell();
+  else chat();
+  exit(0);
+}
+
+function loadModel(): void {
+  let fd = openFile(model);
+  let size = fileSize(fd);
+  if (size > u32.MAX_VALUE) {
+    complain();
+    shown(argument(model));
+    text(": the file has ");
+    number(size);
+    text(" bytes, far more than a model; give a file made by `python -m fable6c.export`");
+    fail(1);
+  }
+  let address = fileBuffer(<u32>size);
+  if (address != 0 && load_(readFile(fd, model, address, <u32>size), MEMORY_LIMIT_KIB) == 0) return;
+  complain();
+  shown(argument(model));
+  text(": ");
+  bytes(message(), messageSize());
+  fail(1);
+}
+
+// ---- Text for the engine ----
+//
+// A text of any length is collected in the text buffer and fed when the buffer is full or the text ends. In between it is cut
+// before a space: a space only ever begins a piece for the tokenizer, so the tokens are those of the whole text.
+
+let collected: u32 = 0;
+let echo = false; // the story's beginning is shown before the engine reads it
+
+/** Adds a byte to the text. Returns whether the engine ran, so that whatever lay in HEAP is gone. */
+function collect(value: u32): bool {
+  let full = collected == TEXT_CAPACITY;
+  if (full) {
+    if (selftest) tooLongToDigest();
+    let cut = TEXT_CAPACITY - 1;
+    while (cut > 0 && load<u8>(TEXT + cut) != SPACE) cut--;
+    if (cut == 0) {
+      complain();
+      text("the text has ");
+      number(TEXT_CAPACITY);
+      text(" bytes without a space, too long a word; shorten it");
+      fail(1);
+    }
+    feedPart(cut);
+    collected = TEXT_CAPACITY - cut;
+    memory.copy(TEXT, TEXT + cut, collected);
+  }
+  store<u8>(TEXT + collected++, value);
+  return full;
+}
+
+function collectPrompt(): void {
+  let address = argument(prompt);
+  if (equals(address, "-")) {
+    for (let value = readByte(); value >= 0; value = readByte()) collect(value);
+  } else {
+    for (let i: u32 = 0, length = lengthOf(address); i < length; i++) {
+      if (collect(load<u8>(address + i))) address = argument(prompt);
+    }
+  }
+}
+
+/** Feeds the end of the text; a story that begins gets its end mark in front, even if there is no text. */
+function finishText(): void {
+  feedPart(collected);
+  collected = 0;
+}
+
+function feedPart(length: u32): void {
+  if (echo) write(TEXT, length);
+  feed(length);
+  while (pending() > 0) step();
+}
+
+// ---- Stories ----
+
+let ended = false; // the model ended its story
+let last: u32 = NEWLINE; // the last byte that the model wrote
+
+/** Writes what the model makes in up to `count` tokens; a space in front only if `leading`. */
+function makeTokens(count: u32, leading: bool): void {
+  ended = false;
+  while (count-- && !ended) {
+    let length = step();
+    ended = length == END;
+    if (!ended) leading = put(length, leading);
+  }
+  put(flush(), leading);
+}
+
+/** Writes the first `length` bytes of the text buffer. Returns whether a space may come next: always, once there was any text. */
+function put(length: i32, leading: bool): bool {
+  if (length == 0) return leading;
+  let skipped = !leading && load<u8>(TEXT) == SPACE;
+  last = load<u8>(TEXT + length - 1);
+  write(TEXT + <i32>skipped, length - <i32>skipped);
+  return true;
+}
+
+function tell(): void {
+  echo = true;
+  collectPrompt();
+  finishText();
+  makeTokens(tokens, true);
+  byte(NEWLINE);
+  send();
+}
+
+function chat(): void {
+  let terminal = isTerminal(0);
+  if (terminal) {
+    text("Begin a story and press Enter. An empty line lets the model go on; Ctrl-D ends.\n");
+    send();
+  }
+  let begun = false;
+  while (true) {
+    text("> ");
+    send();
+    let value = readByte();
+    if (value < 0) break;
+    // What the person adds is a new word of the story.
+    if (begun && last > SPACE && value != SPACE && value != NEWLINE) collect(SPACE);
+    for (; value >= 0 && value != NEWLINE; value = readByte()) collect(value);
+    finishText();
+    makeTokens(tokens, false);
+    begun = !ended;
+    if (ended) reset();
+    text(ended && terminal ? "\n(The story ends here; the next line begins a new one.)\n" : "\n");
+    send();
+  }
+  byte(NEWLINE);
+  send();
+}
+
+// ---- Checks and measurements ----
+
+// Our own words, for figures and digests that can be compared between machines.
+const SAMPLE = "Once upon a time, in 1984, a small fox found a red kite. \"May I fly it?\" he asked. They flew it all day, and nobody was sad.";
+
+function collectSample(): void {
+  for (let i = 0; i < SAMPLE.length; i++) collect(SAMPLE.charCodeAt(i));
+}
+
+const DIGESTS: usize = TEXT; // 16 hex digits for each token: the text itself is not needed once it is encoded
+const MOST_DIGESTS: u32 = TEXT_CAPACITY / 16;
+
+/**
+ * Prints `position token digest` for each token of the text, the digest being XXH64 of the logits' bytes, and last XXH64 of all
+ * those digests' digits. They are the same on every machine.
+ */
+function digest(): void {
+  if (prompt) collectPrompt();
+  else collectSample();
+  if (collected >= MOST_DIGESTS) tooLongToDigest();
+  feed(collected);
+  let count = pending();
+  reset(); // the queue is only read here: each token is run alone, for its logits
+  for (let i: u32 = 0; i < count; i++) {
+    let id: u32 = load<u16>(QUEUE + 2 * i);
+    run(id);
+    number(i);
+    byte(SPACE);
+    number(id);
+    byte(SPACE);
+    memory.copy(DIGESTS + 16 * i, hex(xxh64(logits(), 4 * vocab)), 16);
+    byte(NEWLINE);
+    send();
+  }
+  text("selftest ");
+  hex(xxh64(DIGESTS, 16 * count));
+  byte(NEWLINE);
+  send();
+}
+
+function tooLongToDigest(): void {
+  complain();
+  text("the text of a selftest can have ");
+  number(MOST_DIGESTS - 1);
+  text(" bytes; shorten it");
+  fail(2);
+}
+
+const SECOND: u64 = 1000000000;
+const STORY: usize = memory.data(64);
+
+function measure(loading: u64): void {
+  let story = shortStory();
+  if (shortStory() != story) {
+    complain();
+    text("the same seed told two stories; this machine or runtime computes wrongly");
+    fail(1);
+  }
+
+  reset();
+  for (let i = 0; i < 8; i++) collectSample();
+  let reading = feed(collected);
+  collected = 0;
+  let started = nanoseconds();
+  while (pending() > 0) step();
+  let readingTime = nanoseconds() - started;
+
+  started = nanoseconds();
+  for (let made: u32 = 0; made < tokens; made++) {
+    if (step() == END) finishText(); // and on with the next story
+  }
+  let tellingTime = nanoseconds() - started;
+
+  figure("load          ", loading / (SECOND / 10000), " ms\n");
+  figure("prompt        ", rate(reading, readingTime), " tokens/s\n");
+  figure("story         ", rate(tokens, tellingTime), " tokens/s\n");
+  figure("linear memory ", <u64>memory.size() * 640, " KiB\n");
+  text("verified      ");
+  hex(story);
+  byte(NEWLINE);
+  send();
+}
+
+/** The digest of the ids of the 32 tokens that follow the sample text. */
+function shortStory(): u64 {
+  reset();
+  setSeed(seed);
+  collectSample();
+  finishText();
+  for (let i = 0; i < 32; i++) {
+    if (step() == END) finishText();
+    store<u16>(STORY + 2 * i, token());
+  }
+  return xxh64(STORY, 64);
+}
+
+/** Tenths of tokens per second. */
+function rate(count: u32, time: u64): u64 {
+  return 10 * SECOND * count / max<u64>(time, 1);
+}
+
+/** A line with a number given in tenths. */
+function figure(name: string, tenths: u64, unit: string): void {
+  text(name);
+  number(tenths / 10);
+  byte(0x2e);
+  number(tenths % 10);
+  text(unit);
+}

@@ -1,0 +1,63 @@
+"""The engine's ternary products at awkward shapes, token by token and four tokens at a time, against the reference, bit by bit.
+
+Columns are taken in groups of five or six (six from 400 rows on), groups in eights, eights in segments of 32 groups."""
+
+import numpy as np
+import pytest
+import xxhash
+
+from engine_module import EngineModule
+from fable6c.model_file import encode_model
+from fable6c.reference import Reference
+from tiny_models import tiny_model
+
+SHAPES = [
+    # dim, hidden, taps, vocab
+    (1, 1, 1, 257),
+    (2, 5, 2, 258),
+    (5, 6, 3, 300),
+    (6, 39, 4, 399),  # fewer than 400 rows everywhere: groups of five
+    (7, 201, 4, 400),  # 402 rows and 400: groups of six
+    (16, 40, 1, 401),
+    (133, 41, 2, 300),  # 399 rows in mix_in
+    (134, 160, 2, 300),  # 402
+    (159, 161, 5, 257),
+    (160, 320, 4, 500),  # exactly one segment of fives
+    (161, 321, 4, 500),
+    (191, 199, 4, 500),
+    (192, 640, 4, 500),  # exactly one segment of sixes
+    (193, 641, 4, 300),
+    (384, 650, 6, 500),
+]
+
+
+def digest(engine):
+    low = engine.hash_low() & 0xFFFFFFFF
+    return f"{engine.hash_high() & 0xFFFFFFFF:08x}{low:08x}"
+
+
+def digests(logits):
+    return [xxhash.xxh64(row.astype("<f4").tobytes()).hexdigest() for row in logits[0]]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_shape(shape):
+    dim, hidden, taps, vocab = shape
+    model = tiny_model(dim=dim, layers=2, hidden=hidden, taps=taps, vocab=vocab, seed=sum(shape))
+    reference = Reference(model)
+    engine = EngineModule()
+    engine.load(encode_model(model))
+
+    tokens = np.random.default_rng(dim).integers(0, vocab, (1, 12))
+    for token, expected in zip(tokens[0].tolist(), digests(reference.forward(tokens)[0])):
+        assert engine.run(token) == 0
+        assert digest(engine) == expected
+
+    for text in (b"", b"a", b"a\xff", b"a\xff ", b"Once", b"Once u", b"Once upon a time"):
+        engine.reset()
+        engine.write(engine.text_buffer(), text)
+        count = engine.feed(len(text))
+        ids = np.frombuffer(engine.read(engine.queue(), 2 * count), "<u2").astype(np.int64)
+        while engine.pending():
+            engine.step()
+        assert digest(engine) == digests(reference.forward(ids[None])[0])[-1], text

@@ -1,0 +1,192 @@
+"""What `python -m build` makes: a source archive and a wheel that carry the engine and work away from the checkout."""
+
+import importlib.util
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+
+import make_golden
+
+ROOT = pathlib.Path(__file__).parent.parent
+MODULE = ROOT / "asengine" / "build" / "fable6c.wasm"
+NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "node_modules", "build", "dist", "runs", "*.egg-info", "*.so", "__pycache__", "fable6c.wasm")
+
+
+def python(*arguments, **options):
+    return subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+
+def needs_build():
+    for module in ("build", "wheel", "cffi"):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"the Python package {module} is missing: make test installs it")
+    import setuptools
+
+    if int(setuptools.__version__.split(".")[0]) < 77:
+        pytest.skip(f"setuptools {setuptools.__version__} is older than 77: make test installs a newer one")
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of the source, without anything built or downloaded."""
+    needs_build()
+    copy = tmp_path_factory.mktemp("packaging") / "checkout"
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=NOT_SOURCE)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def dist(checkout):
+    """The folder with the archive and the wheel, the wheel made from the archive, without the network."""
+    if not MODULE.exists():
+        pytest.skip("fable6c.wasm is not built: npm run asbuild")
+    (checkout / "asengine" / "build").mkdir()
+    shutil.copy(MODULE, checkout / "asengine" / "build")
+    done = python("-m", "build", "--no-isolation", cwd=checkout)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return checkout / "dist"
+
+
+def only(folder, pattern):
+    (path,) = folder.glob(pattern)
+    return path
+
+
+@pytest.mark.slow
+def test_an_archive_without_the_engine_is_refused(checkout):
+    done = python("setup.py", "-q", "sdist", cwd=checkout)
+    assert done.returncode != 0
+    assert done.stdout.strip().endswith("fable6c/fable6c.wasm is missing; build it with `make wasm`, then make the archive")
+
+
+@pytest.mark.slow
+def test_the_source_archive_is_the_whole_source_and_the_engine(dist):
+    with tarfile.open(only(dist, "*.tar.gz")) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+        files = [member for member in archive.getmembers() if member.name.endswith("/fable6c/fable6c.wasm")]
+        assert archive.extractfile(files[0]).read() == MODULE.read_bytes()
+    assert not [name for name in names if name.endswith((".so", ".pyc")) or name.startswith(("node_modules", "asengine/build"))]
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("the list of source files needs a git checkout")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    missing = {name for name in tracked if not name.startswith(".") and (ROOT / name).is_file()} - names
+    assert tracked and missing == set()
+
+
+@pytest.mark.slow
+def test_the_wheel_tells_a_story_away_from_the_checkout(dist, tmp_path):
+    wheel = only(dist, "*.whl")
+    assert re.fullmatch(r"fable6c-[\d.]+-cp39-abi3-\w+\.whl", wheel.name)
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        assert archive.read("fable6c/fable6c.wasm") == MODULE.read_bytes()
+        archive.extractall(tmp_path / "site")
+    assert {"fable6c/train.py", "fable6c/presets/micro.toml", "fable6c/corpus/synth.py", "fable6c/_lib.abi3.so"} <= names
+
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    where = python("-c", "import fable6c; print(fable6c.__file__)", cwd=tmp_path, env=environment)
+    assert where.stdout.startswith(str(tmp_path / "site"))
+    arguments = [str(make_golden.MODEL), "-p", "The fox", "-n", "20"]
+    story = python("-m", "fable6c.generate", *arguments, cwd=tmp_path, env=environment)
+    assert story.returncode == 0 and story.stdout.startswith("The fox")
+    reference = python("-m", "fable6c.generate", *arguments, "--runtime", "reference", cwd=tmp_path, env=environment)
+    assert reference.stdout == story.stdout
+    assert python("-m", "fable6c.train", "--help", cwd=tmp_path, env=environment).returncode == 0
+
+
+@pytest.mark.slow
+def test_an_installation_without_the_engine_says_how_to_get_one(checkout, tmp_path):
+    """`pip install .` in a checkout where nobody ran npm: the trainer works, generate names the way out."""
+    package = tmp_path / "site" / "fable6c"
+    shutil.copytree(ROOT / "fable6c", package, ignore=shutil.ignore_patterns("fable6c.wasm", "__pycache__"))
+    done = python("-m", "fable6c.generate", str(make_golden.MODEL), "-p", "x", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")})
+    assert done.returncode == 1 and done.stdout.count("\n") == 1
+    assert "make wasm" in done.stdout and "--runtime reference" in done.stdout
+
+
+# The Makefile
+
+
+def make(*arguments, **options):
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    return subprocess.run(["make", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+
+def test_make_help_names_every_target():
+    shown = make("help").stdout
+    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M).group(1).split()
+    for target in set(targets) - {"help"}:
+        assert f"make {target} " in shown
+
+
+@pytest.mark.parametrize(
+    "stub, words",
+    [
+        ("exit 1", "Python 3.9 or newer is needed"),
+        ('case "$2" in *version_info*) exit 0;; *) exit 1;; esac', "apt install python3-venv"),
+        ('case "$2" in *Python.h*) exit 1;; *) exit 0;; esac', "apt install python3-dev"),
+    ],
+    ids=["old", "no venv", "no headers"],
+)
+def test_what_a_machine_lacks_is_said_in_one_line(tmp_path, stub, words):
+    (tmp_path / "python").write_text(f"#!/bin/sh\n{stub}\n")
+    (tmp_path / "python").chmod(0o755)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(ROOT / "Makefile", copy)
+    done = make("-C", str(copy), ".venv/tools", f"PYTHON={tmp_path / 'python'}")
+    assert done.returncode != 0 and words in done.stdout
+    assert not (copy / ".venv").exists()
+
+
+def test_each_corpus_and_budget_has_its_own_run(tmp_path):
+    def folder(*settings):
+        plan = make("-n", "run", *settings).stdout
+        return re.search(r"fable6c\.train .*--out (\S+)", plan).group(1)
+
+    text = tmp_path / "a.txt"
+    text.write_text("x")
+    first = folder(f"CORPUS={text}")
+    assert first.startswith("runs/micro-") and folder(f"CORPUS={text}") == first
+    assert folder(f"CORPUS={text}", "MINUTES=5") == first + "-5min"
+    text.write_text("xy")
+    assert folder(f"CORPUS={text}") != first
+
+
+# The interpreter's source
+
+
+def fetch(folder):
+    return python(str(ROOT / "asengine" / "host" / "fetch_wasm3.py"), str(folder / "wasm3"))
+
+
+def test_a_changed_archive_of_wasm3_is_refused(tmp_path):
+    (tmp_path / "pywasm3-0.5.0.tar.gz").write_bytes(b"not it")
+    done = fetch(tmp_path)
+    assert done.returncode == 1 and "has SHA-256" in done.stdout and not (tmp_path / "wasm3").exists()
+
+
+def test_without_a_network_the_way_out_is_named(tmp_path):
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    done = python(str(ROOT / "asengine" / "host" / "fetch_wasm3.py"), str(tmp_path / "wasm3"), env=environment)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith("wasm3 could not be downloaded (see above); connect to the internet once, or put")
+
+
+def test_the_archive_is_unpacked_without_a_network(tmp_path):
+    archive = ROOT / "build" / "pywasm3-0.5.0.tar.gz"
+    if not archive.exists():
+        pytest.skip("build/pywasm3-0.5.0.tar.gz is not there: make native downloads it")
+    shutil.copy(archive, tmp_path)
+    done = python(str(ROOT / "asengine" / "host" / "fetch_wasm3.py"), str(tmp_path / "wasm3"), env={**os.environ, "PIP_NO_INDEX": "1"})
+    assert done.returncode == 0, done.stdout
+    names = sorted(path.name for path in (tmp_path / "wasm3").iterdir())
+    assert {"wasm3.h", "m3_core.c", "LICENSE"} <= set(names) and "m3module.c" not in names
