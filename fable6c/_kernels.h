@@ -1,4 +1,4 @@
-// The only declaration of the C functions: read by C (_kernels.c, _bpe.c) and by cffi (build_kernels.py), so plain
+// The only declaration of the C functions: read by C (_kernels.c, _bpe.c, _text.c) and by cffi (build_kernels.py), so plain
 // prototypes only. Shapes and formulas stand in the .c files.
 
 // ---- _kernels.c: the machine ----
@@ -64,3 +64,12 @@ size_t bpe_best_pair(const uint32_t *pair, const int64_t *pair_count, const uint
 size_t bpe_merge(uint16_t *symbols, uint32_t *pair, int64_t *pair_count, uint32_t *index, const uint32_t *piece_of,
                  const int64_t *piece_count, size_t N, size_t pairs, size_t index_size,
                  uint16_t left, uint16_t right, uint16_t merged);
+
+// ---- _text.c: figures about a text, for the cleanser ----
+size_t text_words(uint64_t *word_hash, uint32_t *word_size, const uint8_t *text, size_t n);
+size_t text_grams(uint64_t *gram, const uint64_t *word_hash, size_t W, size_t width);
+void text_set_add(uint64_t *set, size_t places, const uint64_t *hash, size_t count);
+size_t text_set_count(const uint64_t *set, size_t places, const uint64_t *hash, size_t count);
+void text_figures(double *figure, const uint8_t *text, size_t n, const uint64_t *word_hash, const uint32_t *word_size, size_t W,
+                  const uint64_t *common, size_t common_places, const uint64_t *stop, uint64_t *gram, uint64_t *set,
+                  uint32_t *times, size_t places);

@@ -12,7 +12,7 @@ import sys
 import cffi
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCES = ["fable6c/_kernels.c", "fable6c/_bpe.c"]
+SOURCES = ["fable6c/_kernels.c", "fable6c/_bpe.c", "fable6c/_text.c"]
 
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = AVX2 + [f"-mavx512{part}" for part in ("f", "bw", "vl", "dq", "vnni")] + ["-mprefer-vector-width=512"]

@@ -178,6 +178,14 @@ class Dataset:
     valid_chars: int
     description: Dict[str, object]
 
+    def starts(self, context: int, seed: int, epoch: int) -> np.ndarray:
+        """`window_starts` of the text to train on."""
+        return window_starts(self.train, context, seed, epoch)
+
+    def batch(self, starts: np.ndarray, context: int) -> Tuple[np.ndarray, np.ndarray]:
+        """`batch` of the text to train on."""
+        return batch(self.train, starts, context)
+
 
 @dataclasses.dataclass
 class HeldOut:

@@ -91,14 +91,24 @@ def set_threads(wanted: int) -> int:
     return _lib.set_threads(wanted)
 
 
+def linear_scratch_floats(tokens: int, outputs: int, inputs: int) -> int:
+    """How long the scratch array (Z) of `linear_backward_input` and `linear_backward_weight` of these sizes must be."""
+    return _lib.linear_scratch(tokens, outputs, inputs)
+
+
+def muon_scratch_floats(outputs: int, inputs: int) -> int:
+    """How long the scratch array (Z) of `muon_update` of a matrix (outputs, inputs) must be."""
+    return _lib.muon_scratch(outputs, inputs)
+
+
 def linear_scratch(tokens: int, outputs: int, inputs: int) -> np.ndarray:
-    """The scratch array (Z) that `linear_backward_input` and `linear_backward_weight` of these sizes need."""
-    return np.empty(_lib.linear_scratch(tokens, outputs, inputs), np.float32)
+    """A scratch array for `linear_backward_input` and `linear_backward_weight`."""
+    return np.empty(linear_scratch_floats(tokens, outputs, inputs), np.float32)
 
 
 def muon_scratch(outputs: int, inputs: int) -> np.ndarray:
-    """The scratch array (Z) that `muon_update` of a matrix (outputs, inputs) needs."""
-    return np.empty(_lib.muon_scratch(outputs, inputs), np.float32)
+    """A scratch array for `muon_update`."""
+    return np.empty(muon_scratch_floats(outputs, inputs), np.float32)
 
 
 class _Argument:

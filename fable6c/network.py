@@ -78,11 +78,10 @@ def memory_estimate(d: Dimensions, batch: int, int8_gradients: bool = True) -> D
     adam = sum(spec.size for spec in specs if spec.kind != "ternary")
     matrices = [spec.shape for spec in specs if spec.kind == "ternary"]
     # C's own numbers of floats, because to allocate would fail, without our arithmetic, for what is far too large.
-    linear_floats, muon_floats = kernels._lib.linear_scratch, kernels._lib.muon_scratch
     scratch = (
-        max(linear_floats(tokens, *shape) for shape in matrices)
-        + linear_floats(min(HEAD_ROWS, tokens), d.vocab, d.dim)
-        + max(muon_floats(*shape) for shape in matrices)
+        max(kernels.linear_scratch_floats(tokens, *shape) for shape in matrices)
+        + kernels.linear_scratch_floats(min(HEAD_ROWS, tokens), d.vocab, d.dim)
+        + max(kernels.muon_scratch_floats(*shape) for shape in matrices)
     )
     return {
         "parameters, gradients, momentum": 4 * (3 * numbers + adam),

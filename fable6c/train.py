@@ -29,7 +29,9 @@ import numpy as np
 from . import __version__, checkpoint, kernels
 from .config import Config, load_config, presets
 from .corpus import synth
-from .data import Dataset, Survey, batch, describe_files, prepare, read_documents, window_starts
+from .corpus.database import is_database
+from .corpus.serve import DatabaseDataset, open_dataset, parse_mix
+from .data import Dataset, Survey, describe_files, prepare, read_documents
 from .errors import ArgumentParser, UsageError, UserError, run
 from .files import atomic_write, make_folder
 from .model_file import parameter_count
@@ -66,7 +68,7 @@ class Run:
         self.finished = False  # the budget is spent and all of the held-out text is scored
         self.last_bits_per_char: Optional[float] = None
         self.epoch, self.window = 0, 0  # the next window to read: its place in the epoch's order
-        self.starts = window_starts(dataset.train, context, self.seed, 0)
+        self.starts = dataset.starts(context, self.seed, 0)
         self.characters = np.array([_characters(token) for token in dataset.tokenizer.token_bytes])
 
     def progress(self) -> float:
@@ -82,7 +84,7 @@ class Run:
         while wanted:
             if self.window == len(self.starts):
                 self.epoch, self.window = self.epoch + 1, 0
-                self.starts = window_starts(self.dataset.train, self.config.model.context, self.seed, self.epoch)
+                self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
             part = self.starts[self.window : self.window + wanted]
             self.window += len(part)
             wanted -= len(part)
@@ -93,7 +95,7 @@ class Run:
         """One optimizer step; returns its mean loss in nats a token."""
         loss = 0.0
         for _ in range(self.config.train.accumulate):
-            inputs, targets = batch(self.dataset.train, self.next_starts(), self.config.model.context)
+            inputs, targets = self.dataset.batch(self.next_starts(), self.config.model.context)
             loss += self.network.accumulate(inputs, targets)
         try:
             self.optimizer.step(self.progress())
@@ -149,7 +151,7 @@ class Run:
         self.step, self.elapsed, self.optimizer.steps = description["step"], description["elapsed"], description["optimizer_steps"]
         self.epoch, self.window = description["epoch"], description["window"]
         self.finished, self.last_bits_per_char = description["finished"], description["bits_per_char"]
-        self.starts = window_starts(self.dataset.train, self.config.model.context, self.seed, self.epoch)
+        self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
         self.network.discretize()
 
 
@@ -317,7 +319,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Train a language model with ternary weights. The same command goes on after an interruption.",
         "python -m fable6c.train --preset small --corpus stories.txt --minutes 120 --out runs/small",
     )
-    parser.add_argument("--corpus", nargs="+", default=[], metavar="PATH", help="UTF-8 text, plain or .zst, documents divided by lines <|endoftext|>; default: made-up stories of our own")
+    parser.add_argument("--corpus", nargs="+", default=[], metavar="PATH", help="UTF-8 text, plain or .zst, documents divided by lines <|endoftext|>, or a database (docs/data.md); default: made-up stories of our own")
+    parser.add_argument("--mix", default="", metavar="SOURCE=WEIGHT,…", help="shares of a database's sources, as in tinystories=0.7,children=0.3 (default: all of it)")
+    parser.add_argument("--curriculum", default="", metavar="COLUMN", help="quality column by which a database's first epoch is ordered, as in sentence_words")
     parser.add_argument("--preset", default="micro", help=f"one of {', '.join(presets())} (default micro)")
     parser.add_argument("--config", default="", metavar="FILE", help="TOML with [model] and [train] keys to lay over the preset")
     parser.add_argument("--minutes", type=float, help="budget in minutes of training (default: the preset's)")
@@ -337,6 +341,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             raise UsageError(f"--{name.replace('_', '-')} {value}: expected a number above 0, at most {most:g}")
     if not 0 <= options.seed < 2**32:
         raise UsageError(f"--seed {options.seed}: expected 0 to {2**32 - 1}")
+    databases = [path for path in options.corpus if is_database(path)]
+    if databases and len(options.corpus) > 1:
+        raise UsageError(f"--corpus: {databases[0]} is a database and must stand alone; `python -m fable6c.corpus db build` adds further text to it")
+    if (options.mix or options.curriculum) and not databases:
+        raise UsageError("--mix and --curriculum need a database: --corpus corpus.db (docs/data.md says how to make one)")
     config = load_config(options.preset, options.config)
     if options.minutes is None and options.tokens is None:
         options.minutes = config.train.minutes
@@ -350,7 +359,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         saved = checkpoint.load(folder)
         if saved:
             _check_same_command(folder, saved[0]["command"], command)
-        run_ = Run(config, _dataset(config, options.corpus, folder, threads, saved[0] if saved else None), folder, command)
+        before = saved[0] if saved else None
+        if databases:
+            dataset = _database(databases[0], config, options, folder, before)
+        else:
+            dataset = _dataset(config, options.corpus, folder, threads, before)
+        run_ = Run(config, dataset, folder, command)
         if saved:
             run_.restore(*saved)
         else:
@@ -450,6 +464,16 @@ def _dataset(config: Config, paths: Sequence[str], folder: str, threads: int, be
             raise UserError(f"{folder} holds a run on another text ({before['corpus']}): go on with that, or choose another folder with --out")
     dataset = prepare(documents, os.path.join(folder, "data"), config.model.vocab, source, threads)
     dataset.description["corpus"] = corpus
+    return dataset
+
+
+def _database(path: str, config: Config, options, folder: str, before: Optional[dict]) -> DatabaseDataset:
+    """The run's text out of a database."""
+    dataset = open_dataset(path, config.model.vocab, options.seed, parse_mix(options.mix), options.curriculum)
+    if before and before["text_sha256"] != dataset.description["sha256"]:
+        raise UserError(
+            f"{folder} holds a run on another text, --mix or --curriculum ({before['corpus']}): go on with that, or choose another folder with --out"
+        )
     return dataset
 
 
