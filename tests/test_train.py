@@ -219,8 +219,8 @@ def test_each_epoch_reads_each_window_once(inputs, tmp_path):
     run.starts = run.starts[:5]  # an epoch of five windows, read two at a time
     first = [int(start) for _ in range(2) for start in run.next_starts()]
     crossing = run.next_starts()
-    assert [*first, int(crossing[0])] == train.window_starts(run.dataset.train, 32, 1, 0)[:5].tolist()
-    assert (run.epoch, run.window) == (1, 1) and crossing[1] == train.window_starts(run.dataset.train, 32, 1, 1)[0]
+    assert [*first, int(crossing[0])] == run.dataset.starts(32, 1, 0)[:5].tolist()
+    assert (run.epoch, run.window) == (1, 1) and crossing[1] == run.dataset.starts(32, 1, 1)[0]
 
 
 def test_progress_of_both_budgets(inputs, tmp_path):
