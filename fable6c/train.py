@@ -47,6 +47,7 @@ CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of i
 SAMPLE_TOKENS = 80
 DEFAULT_CORPUS_SEED, DEFAULT_CORPUS_BYTES = 1, 8_000_000
 MOST_THREADS = 256
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Run:
@@ -234,7 +235,7 @@ def _clock(seconds: float) -> str:
 
 
 class StopSignal:
-    """Turns Ctrl-C and SIGTERM into a flag, so that a run stops between two steps with its state saved."""
+    """Turns Ctrl-C, SIGTERM and a closed terminal (SIGHUP) into a flag, so that a run stops between two steps with its state saved."""
 
     def __init__(self):
         self.number = 0
@@ -242,7 +243,9 @@ class StopSignal:
 
     def __enter__(self) -> "StopSignal":
         if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
-            self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+            # What is ignored stays ignored: nohup, or a shell's background job.
+            numbers = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+            self.before = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(self, *_):
@@ -251,7 +254,8 @@ class StopSignal:
 
     def _note(self, number, _frame) -> None:
         self.number = number
-        os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
 
 
 def train(run_: Run, save_minutes: float) -> int:

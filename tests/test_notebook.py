@@ -30,8 +30,9 @@ def test_runs_from_top_to_bottom(tmp_path, monkeypatch):
     nbformat = pytest.importorskip("nbformat", reason="the notebook is run by nbclient: pip install nbclient ipykernel")
     nbclient = pytest.importorskip("nbclient", reason="the notebook is run by nbclient: pip install nbclient ipykernel")
     monkeypatch.setenv("FABLE6C_NOTEBOOK_MINUTES", MINUTES)
-    for variable in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
-        monkeypatch.setenv(variable, str(tmp_path / ".jupyter" / variable.lower()))
+    for variable in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):  # not the person's own
+        (tmp_path / variable).mkdir()
+        monkeypatch.setenv(variable, str(tmp_path / variable))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     folder = tmp_path / "run"
     folder.mkdir()
@@ -44,11 +45,9 @@ def test_runs_from_top_to_bottom(tmp_path, monkeypatch):
     assert "the logits agree" in said["export"] and ": OK, " in said["export"]
     assert read_model(str(folder / "micro.f6c")).card["minutes"] == float(MINUTES)
     assert 0.1 < float(re.search(r"bits per character +([\d.]+)", said["score"]).group(1)) < 2.0
-    stories = said["tell"].split("$ python")[1:]
-    assert len(stories) == 3
-    for story in stories:
-        text = story.split("\n", 1)[1]
-        assert len(text.split()) > 40 and text.split()[0] in ("Once", "One", "The")
+    stories = [story.split("\n", 1)[1].split() for story in said["tell"].split("$ python")[1:]]
+    assert [story[0] for story in stories] == ["Once", "One", "The"]
+    assert max(map(len, stories)) > 40  # the model may end one of them early
 
 
 def printed(cell):

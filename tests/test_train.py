@@ -250,7 +250,7 @@ def test_a_terminal_that_is_not_utf8(inputs, tmp_path, monkeypatch, capsys):
 # ---- going on after an interruption
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("step", [1, 10, 20])
 def test_resumed_after_a_signal_to_the_bit(inputs, tmp_path, monkeypatch, capsys, whole, number, step):
     folder = tmp_path / "run"
