@@ -1,0 +1,135 @@
+// What this CPU can do at best: multiply-adds of registers with registers, no memory. Compiled once for each instruction set
+// with the flags of fable6c/build_kernels.py; benchmarks/train.py compares the kernels with it.
+//
+//     peak THREADS    speaks as common.Worker expects: for each line "SECONDS" one line of JSON with the rates of all threads
+//                     together in G operations a second (a multiply-add is two), the three kinds one after another:
+//                     f32 multiply-add, bf16 pairs into f32 (0 where there is no such instruction), int8 into integers
+//
+// Twelve accumulators in flight hide the latency (four to six cycles, two instructions a cycle) of every instruction here. The time is
+// that of the thread, so that a program beside it does not lower the peak.
+
+#define _POSIX_C_SOURCE 200809L
+#include <immintrin.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define CHAINS 12
+#define ROUNDS 20000
+
+// Accumulators by name, for an array of them would live in memory. After each use the operand may have changed, for all that the
+// compiler knows: it must not compute a product once for all chains.
+#define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+#define DECLARE(i) acc sum##i = zero;
+#define STEP(i) { acc sum = sum##i; sum##i = NEXT; __asm__ volatile("" : "+v"(a)); }
+#define USE(i) __asm__ volatile("" ::"v"(sum##i));
+#define LOOP EACH(DECLARE) for (int r = 0; r < ROUNDS; r++) { EACH(STEP) } EACH(USE)
+
+#if defined(__AVX512F__)
+typedef __m512 vf;
+typedef __m512i vi;
+enum { BYTES = 64 };
+#define NEXT _mm512_fmadd_ps(a, b, sum)
+static void f32(void) { typedef vf acc; acc zero = _mm512_setzero_ps(); vf a = _mm512_set1_ps(0.5f), b = a; LOOP }
+#undef NEXT
+#define NEXT _mm512_dpbusd_epi32(sum, a, b)
+static void int8(void) { typedef vi acc; acc zero = _mm512_setzero_si512(); vi a = _mm512_set1_epi8(1), b = a; LOOP }
+#undef NEXT
+#elif defined(__AVX2__)
+typedef __m256 vf;
+typedef __m256i vi;
+enum { BYTES = 32 };
+#define NEXT _mm256_fmadd_ps(a, b, sum)
+static void f32(void) { typedef vf acc; acc zero = _mm256_setzero_ps(); vf a = _mm256_set1_ps(0.5f), b = a; LOOP }
+#undef NEXT
+// with ternary weights pairs of products fit 16 bits, and so does a short sum of them
+#define NEXT _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b))
+static void int8(void) { typedef vi acc; acc zero = _mm256_setzero_si256(); vi a = _mm256_set1_epi8(1), b = a; LOOP }
+#undef NEXT
+#else
+typedef __m128 vf;
+typedef __m128i vi;
+enum { BYTES = 16 };
+#define NEXT _mm_add_ps(sum, _mm_mul_ps(a, b))
+static void f32(void) { typedef vf acc; acc zero = _mm_setzero_ps(); vf a = _mm_set1_ps(0.5f), b = a; LOOP }
+#undef NEXT
+// SSE2 has no product of bytes: 16-bit pairs, half as many in a register
+#define NEXT _mm_add_epi32(sum, _mm_madd_epi16(a, b))
+static void int8(void) { typedef vi acc; acc zero = _mm_setzero_si128(); vi a = _mm_set1_epi16(1), b = a; LOOP }
+#undef NEXT
+#endif
+
+#if defined(__AVX512BF16__)
+#define NEXT _mm512_dpbf16_ps(sum, a, b)
+static void bf16(void) { typedef vf acc; acc zero = _mm512_setzero_ps(); __m512bh a = (__m512bh)_mm512_set1_epi16(0x3f00), b = a; LOOP }
+#undef NEXT
+#endif
+
+static const struct kind {
+    const char *name;
+    void (*run)(void);
+    double operations; // in one instruction
+} kinds[] = {
+    {"f32", f32, BYTES / 4 * 2},
+#if defined(__AVX512BF16__)
+    {"bf16", bf16, BYTES / 2 * 2},
+#else
+    {"bf16", NULL, 0},
+#endif
+#if defined(__AVX2__)
+    {"int8", int8, BYTES * 2},
+#else
+    {"int8", int8, BYTES / 2 * 2},
+#endif
+};
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
+static struct job {
+    const struct kind *kind;
+    double seconds, rate;
+} jobs[256];
+
+static void *work(void *argument) {
+    struct job *job = argument;
+    double start = now(), taken;
+    long runs = 0;
+    do {
+        job->kind->run();
+        runs++;
+        taken = now() - start;
+    } while (taken < job->seconds);
+    job->rate = runs * (double)ROUNDS * CHAINS * job->kind->operations / taken / 1e9;
+    return NULL;
+}
+
+int main(int argc, char **argv) {
+    int threads = argc > 1 ? atoi(argv[1]) : 1;
+    if (threads < 1 || threads > 256) return 2;
+    char line[64];
+    printf("{}\n");
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) {
+        for (int k = 0; k < 3; k++) {
+            double total = 0;
+            pthread_t thread[256];
+            for (int t = 0; t < threads && kinds[k].run; t++) {
+                jobs[t] = (struct job){&kinds[k], atof(line) / 3, 0};
+                if (pthread_create(&thread[t], NULL, work, &jobs[t]) != 0) return 1;
+            }
+            for (int t = 0; t < threads && kinds[k].run; t++) {
+                pthread_join(thread[t], NULL);
+                total += jobs[t].rate;
+            }
+            printf("%s\"%s\": %.2f", k ? ", " : "{", kinds[k].name, total);
+        }
+        printf("}\n");
+        fflush(stdout);
+    }
+    return 0;
+}

@@ -1,0 +1,130 @@
+#!/bin/bash
+# The one entry to the benchmarks. benchmarks/METHOD.md says what is measured and how.
+set -eu
+here=$PWD
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'END'
+Measure training and the engine on this machine, side by side with their peers.
+
+example:
+  benchmarks/run.sh train --profile
+
+usage: benchmarks/run.sh train|engine|all|learn [options]
+  train    training speed for each instruction set, PyTorch beside it, shares of the CPU's peak, memory
+  engine   speed, loading and memory of a model in every runtime that is here
+  all      train and engine
+  learn    whether the fast gradients cost quality: the same run twice, bits per character
+
+  --quick          see in seconds that everything works; the figures mean nothing and go to build/benchmarks/quick
+  --json FILE      write the figures to FILE too (all: {"train": …, "engine": …})
+  --profile        train: the time of each kernel
+  --model FILE     engine: measure this model, may be given again (default: tests/golden/model.f6c)
+  --llama2c WASM   engine: the peer, a build of llama2.c's run.c for wasm32-wasi (METHOD.md)
+  --corpus DIR     learn: folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)
+  --tokens N       learn: tokens of each run (default 10000000)
+
+PYTHON names the interpreter that has fable6c (default .venv/bin/python, else python3). Records go to benchmarks/record.
+END
+}
+
+wrong() {
+    echo "run.sh: $1; see benchmarks/run.sh --help" >&2
+    exit 2
+}
+
+[ $# -gt 0 ] || wrong "say what to measure: train, engine, all or learn"
+case "$1" in
+    train | engine | all | learn) what=$1 ;;
+    -h | --help) usage; exit ;;
+    *) wrong "there is no benchmark '$1': train, engine, all or learn" ;;
+esac
+export FABLE6C_BENCHMARK="benchmarks/run.sh $*"
+shift
+
+json='' quick=() profile=() engine=() learn=()
+while [ $# -gt 0 ]; do
+    option=$1
+    shift
+    case "$option" in
+        -h | --help) usage; exit ;;
+        --quick) quick=(--quick); continue ;;
+        --profile) profile=(--profile); continue ;;
+        --json | --model | --llama2c | --corpus | --tokens) [ $# -gt 0 ] || wrong "$option needs a value" ;;
+        *) wrong "unknown option $option" ;;
+    esac
+    value=$1
+    case "$option $value" in --tokens* | *' /'*) ;; *) value=$here/$value ;; esac # all others are paths
+    case "$option" in
+        --json) json=$value ;;
+        --model | --llama2c) engine+=("$option" "$value") ;;
+        --corpus | --tokens) learn+=("$option" "$value") ;;
+    esac
+    shift
+done
+case "$what" in train | all) ;; *) [ ${#profile[@]} = 0 ] || wrong "--profile belongs to train" ;; esac
+case "$what" in engine | all) ;; *) [ ${#engine[@]} = 0 ] || wrong "${engine[0]} belongs to engine" ;; esac
+[ "$what" = learn ] || [ ${#learn[@]} = 0 ] || wrong "${learn[0]} belongs to learn"
+
+python=${PYTHON:-python3}
+[ -n "${PYTHON:-}" ] || [ ! -x .venv/bin/python ] || python=.venv/bin/python
+build=build/benchmarks
+mkdir -p "$build"
+
+# The peak meter for each instruction set; the flags are those of fable6c/build_kernels.py.
+compile_peak_meters() {
+    case "$(uname -m)" in x86_64 | amd64) ;; *) return 0 ;; esac
+    local avx2='-mavx2 -mfma' avx512='-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni'
+    local isa flags
+    while read -r isa flags; do
+        # shellcheck disable=SC2086  # the flags are words
+        [ "$build/peak-$isa" -nt benchmarks/peak.c ] || ${CC:-cc} -O2 -std=gnu11 -pthread $flags -o "$build/peak-$isa" benchmarks/peak.c
+    done <<END
+baseline
+avx2 $avx2
+avx512 $avx2 $avx512
+avx512bf16 $avx2 $avx512 -mavx512bf16
+END
+}
+
+# The peer's environment, apart from the package's. A quick run takes it only if it is there.
+torch_python() {
+    local venv=build/peers/torch
+    if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
+        if [ ${#quick[@]} -gt 0 ]; then
+            echo "PyTorch is left out: a quick run does not install it" >&2
+            return 0
+        fi
+        echo "installing PyTorch into $venv, once" >&2
+        if ! { "$python" -m venv "$venv" && "$venv/bin/python" -m pip --disable-pip-version-check install -q torch==2.13.0 numpy; } \
+            >"$build/torch.log" 2>&1; then
+            echo "PyTorch could not be installed (see $build/torch.log): figures of our trainer alone" >&2
+            return 0
+        fi
+    fi
+    echo "$venv/bin/python"
+}
+
+# train FILE, engine FILE: run it, with a copy of its figures in FILE unless that is empty
+train() {
+    compile_peak_meters
+    local torch
+    torch=$(torch_python)
+    "$python" benchmarks/train.py "${quick[@]}" "${profile[@]}" --json "$1" --torch "$torch"
+}
+
+engine() {
+    "$python" benchmarks/engine.py "${quick[@]}" "${engine[@]}" --json "$1"
+}
+
+case "$what" in
+    train) train "$json" ;;
+    engine) engine "$json" ;;
+    learn) "$python" benchmarks/learn.py "${quick[@]}" "${learn[@]}" --json "$json" ;;
+    all)
+        train "$build/train.json"
+        engine "$build/engine.json"
+        [ -z "$json" ] || printf '{"train": %s, "engine": %s}\n' "$(cat "$build/train.json")" "$(cat "$build/engine.json")" >"$json"
+        ;;
+esac

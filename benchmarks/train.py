@@ -1,0 +1,277 @@
+"""Training speed, side by side: our trainer, the PyTorch peer and the CPU's peak, in turn. METHOD.md explains; run.sh calls it."""
+
+import argparse
+import json
+import os
+import sys
+from typing import Dict, List, Optional, Tuple
+
+import common
+from common import ISAS, Failure, Record, Worker, ratio, spread, summary
+
+THREADS = 2
+# For PyTorch: its own kernels, MKL's products and oneDNN's, each of which looks at the CPU for itself.
+ATEN_AVX2 = {"ATEN_CPU_CAPABILITY": "avx2"}
+ALL_AVX2 = {**ATEN_AVX2, "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+
+Peaks = Dict[Tuple[str, int], Worker]
+
+
+# ---- the workers; `about` says which measured peak bounds their products
+
+
+def ours(name: str, isa: str, threads: int = THREADS, **changes) -> Worker:
+    """Our trainer; the options of train_fable6c.py that are not named are those of the published run, 2,048 tokens to a step."""
+    options = {"shape": "v4", "threads": threads, "batch": 4, "accumulate": 2, "context": 256, "text": 0, "profile": False, **changes}
+    common.say(f"preparing {name}")
+    worker = Worker(name, [sys.executable, "benchmarks/train_fable6c.py", json.dumps(options)], {"FABLE6C_ISA": isa})
+    worker.about = {"isa": isa, "threads": threads, "float": "bf16" if isa == "avx512bf16" else "f32"}
+    return worker
+
+
+def peer(python: str, name: str, best: str, batch: int, bf16: bool = False, compiled: bool = False, limit: Optional[dict] = None) -> Worker:
+    """PyTorch. `limit` are environment variables that keep it to AVX2."""
+    options = {"batch": batch, "bf16": bf16, "compile": compiled, "threads": THREADS}
+    # What torch.compile made without the limit must not be found with it.
+    cache = {"TORCHINDUCTOR_CACHE_DIR": os.path.join(common.ROOT, "build", "peers", "inductor-avx2" if limit else "inductor")}
+    common.say(f"preparing {name}")
+    worker = Worker(name, [python, "benchmarks/train_torch.py", json.dumps(options)], {**cache, **(limit or {})})
+    isa = "avx2" if limit else best
+    worker.about = {"isa": isa, "threads": THREADS, "float": "bf16" if bf16 and isa == "avx512bf16" else "f32"}
+    return worker
+
+
+def peak_meters(isas: List[str]) -> Peaks:
+    """The peak meters that run.sh has compiled, for one thread and for all."""
+    meters = {}
+    for isa in isas:
+        program = os.path.join(common.BUILD, f"peak-{isa}")
+        if os.path.exists(program):
+            for threads in (1, THREADS):
+                meters[isa, threads] = Worker(f"peak {isa}", [program, str(threads)], {})
+    return meters
+
+
+# ---- figures
+
+
+def learned(worker: Worker, record: Record) -> bool:
+    """Each worker trains on a few batches again and again: if its loss has not fallen, its speed means nothing.
+
+    A Failure if it is ours; a peer is left out of the record with a line that says so.
+    """
+    first, last = worker.ready["first_loss"], worker.results[-1]["loss"]
+    if last < first:  # not for NaN
+        return True
+    line = f"{worker.name}: its loss did not fall ({first:.3f} to {last:.3f}), so this is no training"
+    if worker.name.startswith("fable6c"):
+        raise Failure(line)
+    record.skip(line)
+    return False
+
+
+def share_of_peak(worker: Worker, peaks: Peaks) -> Optional[float]:
+    """The seconds that a token's products need at the measured peak / the seconds that it took."""
+    about, products = worker.about, worker.ready["products"]
+    meter = peaks.get((about["isa"], about["threads"]))
+    if meter is None:
+        return None
+    int8, real = (1e3 * max(meter.values(kind)) for kind in ("int8", about["float"]))  # M operations/s
+    ideal = products["int8"] / int8 + (products["float"] + products["optimizer"]) / real
+    return ideal * summary(worker.values("tokens_per_second"))["median"]
+
+
+def figures(worker: Worker, peaks: Peaks) -> dict:
+    """What the record keeps of a worker."""
+    return {
+        **worker.about, **worker.ready, "tokens_per_second": summary(worker.values("tokens_per_second")),
+        "peak_mib": max(worker.values("peak_mib")), "share_of_peak": share_of_peak(worker, peaks), "last_loss": worker.results[-1]["loss"],
+    }  # fmt: skip
+
+
+def finish(workers: List[Worker], peaks: Peaks, record: Record) -> List[Worker]:
+    """End the workers and keep their figures; returns those that count."""
+    for worker in workers:
+        worker.close()
+    workers = [worker for worker in workers if learned(worker, record)]
+    record.figures.setdefault("rows", {}).update({worker.name: figures(worker, peaks) for worker in workers})
+    return workers
+
+
+def percent(share: Optional[float]) -> str:
+    return "–" if share is None else f"{share:.0%}"
+
+
+# ---- the benchmarks
+
+
+def v4_shape(record: Record, isas: List[str], peaks: Peaks, torch: str, quick: bool) -> Dict[str, Worker]:
+    """All trainers at the sizes of FlashLM v4 small."""
+    best = isas[-1]
+    rows = []
+    for isa in isas:
+        if not quick:
+            rows.append(ours(f"fable6c {isa}, 1 thread, 2,048", isa, 1))
+        rows.append(ours(f"fable6c {isa}, {THREADS} threads, 2,048", isa))
+    if not quick:
+        for batch, accumulate in ((2, 4), (8, 1)):
+            rows.append(ours(f"fable6c {best}, 2 threads, 2,048, {batch} windows at a time", best, batch=batch, accumulate=accumulate))
+        for isa in sorted({best, "avx2"} & set(isas), key=isas.index):
+            rows.append(ours(f"fable6c {isa}, 2 threads, 8,192", isa, accumulate=8))
+    if torch:
+        configurations = [
+            ("eager fp32, 2,048", dict(batch=8)),
+            ("eager fp32, 8,192", dict(batch=32)),
+            ("eager bf16, 8,192", dict(batch=32, bf16=True)),
+            ("compile fp32, 8,192", dict(batch=32, compiled=True)),
+            ("compile bf16, 2,048", dict(batch=8, bf16=True, compiled=True)),
+            ("compile bf16, 8,192", dict(batch=32, bf16=True, compiled=True)),
+            ("eager fp32, 2,048, ATen avx2", dict(batch=8, limit=ATEN_AVX2)),
+            ("eager fp32, 8,192, ATen avx2", dict(batch=32, limit=ATEN_AVX2)),
+            ("eager fp32, 2,048, all avx2", dict(batch=8, limit=ALL_AVX2)),
+            ("compile fp32, 8,192, all avx2", dict(batch=32, compiled=True, limit=ALL_AVX2)),
+        ]
+        for name, options in configurations[:1] if quick else configurations:
+            try:
+                rows.append(peer(torch, f"PyTorch {name}", best, **options))
+            except Failure as error:
+                record.skip(str(error))
+    common.in_turn([*peaks.values(), *rows], *((2, 0.5) if quick else (7, 4.0)))
+    rows = finish(rows, peaks, record)
+
+    def row(worker: Worker) -> List[str]:
+        products = " + ".join(f"{count:.1f}" for count in worker.ready["products"].values())
+        memory = f"{max(worker.values('peak_mib')):,.0f}"
+        return [worker.name, spread(summary(worker.values("tokens_per_second"))), products, percent(share_of_peak(worker, peaks)), memory]
+
+    models = f"{rows[0].ready['parameters']:,} parameters, Muon and AdamW"
+    if "torch" in rows[-1].ready:
+        models += f"; PyTorch {rows[-1].ready['torch']}: {rows[-1].ready['parameters']:,} parameters, AdamW"
+    record.table(
+        "The v4-small shape (width 192, 6 blocks, GLU 512, kernel 8, vocabulary 10,000, windows of 256), optimizer included",
+        ["trainer, threads, tokens in a step", "tokens/s", "products, M operations/token: int8 + float + optimizer", "share of peak", "peak MiB"],
+        [row(worker) for worker in rows],
+        models + ".",
+    )
+    return {worker.name: worker for worker in rows}
+
+
+def peak_table(record: Record, peaks: Peaks) -> None:
+    titles = {"f32": "f32 multiply-add, GFLOPS", "bf16": "bf16 pairs, GFLOPS", "int8": "int8, GOPS"}
+    rows, record.figures["peaks"] = [], {}
+    for (isa, threads), meter in peaks.items():
+        record.figures["peaks"][f"{isa}, {threads}"] = {kind: summary(meter.values(kind)) for kind in titles}
+        best = [max(meter.values(kind)) for kind in titles]
+        rows.append([isa, str(threads)] + [f"{rate:,.0f}" if rate else "–" for rate in best])
+    record.table("The CPU's peak, registers only", ["instruction set", "threads", *titles.values()], rows)
+
+
+def ratio_table(record: Record, rows: Dict[str, Worker], best: str) -> None:
+    """Ours over each peer, at equal tokens in a step and for the same instruction set."""
+    lines, record.figures["ratios"] = [], {}
+    for name, worker in rows.items():
+        if not name.startswith("PyTorch"):
+            continue
+        tokens = f"{worker.ready['tokens_per_step']:,}"
+        isa = "avx2" if "avx2" in name else best
+        mine = rows.get(f"fable6c {isa}, {THREADS} threads, {tokens}")
+        if mine:
+            r = ratio(mine.values("tokens_per_second"), worker.values("tokens_per_second"))
+            record.figures["ratios"][f"{mine.name} / {name}"] = r
+            lines.append([mine.name, name, spread(r, 2)])
+    if lines:
+        record.table("Ours over the peer's, equal tokens in a step", ["ours", "peer", "times as fast"], lines)
+
+
+def small_preset(record: Record, best: str, quick: bool) -> Dict[str, Worker]:
+    """The preset `small` on text: threads, length of the text, length of the window, memory."""
+    text = 1_000_000 if quick else 8_000_000
+    settings = {
+        "2 threads": {}, "1 thread": dict(threads=1), "text of 2 MB": dict(text=2_000_000), "text of 32 MB": dict(text=32_000_000),
+        "windows of 128": dict(context=128, batch=8), "windows of 512": dict(context=512, batch=2),
+    }  # fmt: skip
+    if quick:
+        settings = {"2 threads": {}, "windows of 128": dict(context=128, batch=8)}
+    rows = {name: ours(f"fable6c small, {name}", best, **{"shape": "small", "accumulate": 4, "text": text, **changes}) for name, changes in settings.items()}
+    common.in_turn(list(rows.values()), *((2, 0.5) if quick else (7, 4.0)))
+    finish(list(rows.values()), {}, record)
+    base = rows["2 threads"]
+    lines = []
+    for name, worker in rows.items():
+        relative = ratio(worker.values("tokens_per_second"), base.values("tokens_per_second"))
+        lines.append([name, spread(summary(worker.values("tokens_per_second"))), spread(relative, 2), f"{max(worker.values('peak_mib')):,.0f}"])
+    record.table(
+        "The preset small, 4,096 tokens in a step",
+        ["", "tokens/s", "over the first row", "peak MiB"],
+        lines,
+        f"{base.ready['parameters']:,} parameters; text of {text / 1e6:.0f} MB, windows of 256 and 2 threads where nothing else is said. The memory is that of "
+        "the whole process, with the tokenizer's training and NumPy.",
+    )
+    return rows
+
+
+def threads_table(record: Record, rows: Dict[str, Worker], small: Dict[str, Worker], best: str) -> None:
+    """What the second core gives."""
+    pairs = {f"v4-small shape, {best}, 2,048 tokens in a step": [rows.get(f"fable6c {best}, {threads}, 2,048") for threads in ("2 threads", "1 thread")]}
+    pairs["small"] = [small.get("2 threads"), small.get("1 thread")]
+    ratios = {name: ratio(two.values("tokens_per_second"), one.values("tokens_per_second")) for name, (two, one) in pairs.items() if two and one}
+    record.figures["two_threads_over_one"] = ratios
+    if ratios:
+        record.table("Two threads over one", ["", "times as fast"], [[name, spread(r, 2)] for name, r in ratios.items()])
+
+
+def profile(record: Record, best: str, peaks: Peaks, quick: bool) -> None:
+    """Where the time of a step goes, kernel by kernel."""
+    worker = ours("fable6c profile", best, profile=True)
+    common.in_turn([worker], 1, 1.0 if quick else 10.0)
+    worker.close()
+    result = worker.results[0]
+    record.figures["profile"] = result
+    meter = peaks.get((best, THREADS))
+    lines = []
+    for name, k in sorted(result["kernels"].items(), key=lambda item: -item[1]["seconds"]):
+        speed = k["operations"] / k["seconds"] / 1e9
+        bound = "–"
+        if speed and meter:
+            bound = percent(speed / max(meter.values("int8" if name.startswith("linear_forward") else worker.about["float"])))
+        time = [f"{k['seconds'] / result['seconds']:.1%}", f"{1e6 * k['seconds'] / k['calls']:,.0f}", f"{k['calls'] / result['steps']:,.0f}"]
+        lines.append([name, *time, f"{speed:,.0f}" if speed else "–", bound])
+    rest = result["seconds"] - sum(k["seconds"] for k in result["kernels"].values())
+    lines.append(["Python between the calls", f"{rest / result['seconds']:.1%}", "", "", "", ""])
+    record.table(
+        f"A step by kernel ({best}, {THREADS} threads, v4-small shape, 2,048 tokens)",
+        ["kernel, inputs→outputs", "share of the time", "µs a call", "calls a step", "G operations/s", "of the peak"],
+        lines,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--json", default="")
+    parser.add_argument("--torch", default="", help="the Python of an environment that has PyTorch")
+    options = parser.parse_args()
+    record = Record("train", options.quick)
+    isas = common.available_isas()
+    for isa in [isa for isa in ISAS if isa not in isas]:
+        record.skip(f"{isa}: this CPU or build does not have it")
+    peaks = peak_meters(isas)
+    if not peaks:
+        record.skip("shares of the peak: the peak meter is for x86-64")
+    if not options.torch:
+        record.skip("the PyTorch peer: it is not installed in build/peers/torch (run.sh says why)")
+    rows = v4_shape(record, isas, peaks, options.torch, options.quick)
+    ratio_table(record, rows, isas[-1])
+    peak_table(record, peaks)
+    if options.profile:
+        profile(record, isas[-1], peaks, options.quick)
+    for meter in peaks.values():
+        meter.close()
+    small = small_preset(record, isas[-1], options.quick)
+    threads_table(record, rows, small, isas[-1])
+    record.write({"training, v4-small shape": {name: summary(worker.values("tokens_per_second")) for name, worker in rows.items()}}, "tokens/s", options.json)
+
+
+if __name__ == "__main__":
+    common.start("train", main)

@@ -1,0 +1,152 @@
+"""One configuration of our trainer as a worker of train.py: python benchmarks/train_fable6c.py '{"shape": "v4", …}'
+
+shape      "v4": the published model's sizes, a few random batches again and again; "small": the preset on text
+threads, batch (windows), accumulate (batches in a step), context (tokens in a window)
+text       bytes of text that "small" reads; it is made up by fable6c.corpus.synth
+profile    time each kernel
+FABLE6C_ISA in the environment chooses the instruction set.
+"""
+
+import collections
+import dataclasses
+import itertools
+import json
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+import common
+
+sys.path.insert(0, common.ROOT)
+from fable6c import kernels  # noqa: E402
+from fable6c.config import Recipe, load_config  # noqa: E402
+from fable6c.corpus import synth  # noqa: E402
+from fable6c.data import batch, prepare, window_starts  # noqa: E402
+from fable6c.model_file import Dimensions  # noqa: E402
+from fable6c.network import Network  # noqa: E402
+from fable6c.optimizer import Optimizer  # noqa: E402
+
+V4 = Dimensions(dim=192, layers=6, hidden=512, taps=8, vocab=10000, context=256)
+
+
+class Watch:
+    """Stands in for kernels.bind, through which Network and Optimizer make every call: counts the products, and the time if asked."""
+
+    def __init__(self, timed: bool):
+        self.original, self.timed = kernels.bind, timed
+        self.operations = collections.Counter()  # of the calls that were bound, by function
+        self.clear()
+        kernels.bind = self.bind
+
+    def clear(self) -> None:
+        self.seconds, self.calls, self.work = collections.Counter(), collections.Counter(), collections.Counter()
+
+    def stop(self) -> None:
+        """From here on calls are bound as ever."""
+        if not self.timed:
+            kernels.bind = self.original
+
+    def bind(self, function, *values):
+        call, name, operations = self.original(function, *values), function, 0
+        names = kernels.SIGNATURES[function].partition("|")[2].split()
+        sizes = dict(zip(names, call.args[-len(names) :]))  # kernels.bind hands them to C after everything else
+        inputs, outputs = sizes.get("C", sizes.get("P")), sizes.get("O")
+        if function.startswith(("linear_forward", "linear_backward")):
+            operations = 2 * sizes["N"] * outputs * inputs
+        elif function == "muon_update":
+            operations = muon_operations(outputs, inputs)
+        if operations:
+            name += f" {inputs}→{outputs}"
+        self.operations[function] += operations
+        if not self.timed:
+            return call
+
+        def timed():
+            start = time.perf_counter()
+            result = call()
+            self.seconds[name] += time.perf_counter() - start
+            self.calls[name] += 1
+            self.work[name] += operations
+            return result
+
+        return timed
+
+
+def muon_operations(rows: int, columns: int) -> int:
+    """Of one update: five times A = X·Xᵀ, A·A and (bA + cA²)·X, as if symmetry saved nothing."""
+    short, long = sorted((rows, columns))
+    return 5 * (4 * short * short * long + 2 * short**3)
+
+
+def random_batches(options: dict):
+    """The v4-small shape, and a few random batches that come again and again."""
+    B, T = options["batch"], options["context"]
+    random = np.random.default_rng(1)
+    data = [random.integers(0, V4.vocab, (B, T + 1)).astype(np.int32) for _ in range(options["accumulate"])]
+    pairs = [(np.ascontiguousarray(d[:, :-1]), np.ascontiguousarray(d[:, 1:])) for d in data]
+    return dataclasses.replace(V4, context=T), Recipe(), itertools.cycle(pairs)
+
+
+def text_batches(options: dict, folder: str):
+    """The preset `small` and text for it, through the data stage as in fable6c.train."""
+    config, T, size = load_config("small"), options["context"], options["text"]
+    dataset = prepare(lambda: synth.documents(1, size), folder, config.model.vocab, f"synth {size}", options["threads"], progress=False)
+
+    def batches():
+        for epoch in itertools.count():
+            starts = window_starts(dataset.train, T, 1, epoch)
+            for first in range(0, len(starts) - options["batch"] + 1, options["batch"]):
+                yield batch(dataset.train, starts[first : first + options["batch"]], T)
+
+    return dataclasses.replace(config.model, context=T), config.train, batches()
+
+
+def main() -> None:
+    options = json.loads(sys.argv[1])
+    kernels.set_threads(options["threads"])
+    with tempfile.TemporaryDirectory() as folder:
+        dimensions, recipe, batches = random_batches(options) if options["shape"] == "v4" else text_batches(options, folder)
+        tokens = options["batch"] * options["context"] * options["accumulate"]
+        watch = Watch(options["profile"])
+        network = Network(dimensions, options["batch"], 1.0 / tokens, recipe.int8_gradients)
+        network.initialize(1)
+        optimizer = Optimizer(network, recipe)
+
+        def step() -> float:
+            loss = sum(network.accumulate(*next(batches)) for _ in range(options["accumulate"])) / options["accumulate"]
+            optimizer.step(0.3)  # where the rates are at their peak; the cost is the same anywhere
+            return loss
+
+        first_loss = step()  # also touches all memory, and binds the optimizer's calls
+        watch.stop()
+        # Products of whole numbers, products of real numbers, and Muon's: millions of operations for each token, a multiply-add being two.
+        counted, per_batch = watch.operations, options["batch"] * options["context"] * 1e6
+        real = sum(count for function, count in counted.items() if function.startswith("linear_backward"))
+        products = {"int8": counted["linear_forward"] / per_batch, "float": real / per_batch, "optimizer": counted["muon_update"] / tokens / 1e6}
+        ready = {
+            "isa": kernels.ISA, "parameters": len(network.parameters), "tokens_per_step": tokens, "first_loss": first_loss,
+            "products": products,
+        }  # fmt: skip
+
+        def repetition(seconds: float) -> dict:
+            watch.clear()
+            steps, start = 0, time.perf_counter()
+            while True:
+                loss = step()
+                steps += 1
+                taken = time.perf_counter() - start
+                if taken >= seconds:
+                    break
+            result = {"tokens_per_second": steps * tokens / taken, "loss": loss, "peak_mib": common.peak_memory_mib()}
+            if watch.timed:
+                result.update(seconds=taken, steps=steps)
+                result["kernels"] = {name: {"seconds": s, "calls": watch.calls[name], "operations": watch.work[name]} for name, s in watch.seconds.items()}
+            return result
+
+        common.serve(ready, repetition)
+
+
+if __name__ == "__main__":
+    main()
