@@ -25,13 +25,14 @@ WASM := fable6c/fable6c.wasm
 COMMAND := asengine/build/fable6c-wasi.wasm
 PROGRAM := build/fable6c
 
-.PHONY: help run test native wasm dist clean
+.PHONY: help run test native wasm page dist clean
 
 help:
 	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story'
 	@echo 'make test                                set up, run all tests'
 	@echo 'make native                              build/fable6c, the program that runs a model'
 	@echo 'make wasm                                asengine/build/*.wasm, the engine'
+	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the chat page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
 
@@ -51,6 +52,10 @@ test: $(INSTALLED) $(WASM) $(PROGRAM)
 native: $(PROGRAM)
 
 wasm: $(WASM)
+
+# Only a MODEL that the person names: the variable's own value is the model of `make run`.
+page: $(WASM)
+	MODEL='$(if $(filter command,$(origin MODEL)),$(MODEL))' npm run page
 
 dist: $(INSTALLED) $(WASM)
 	.venv/bin/python -m build
@@ -75,7 +80,7 @@ clean:
 	@touch $@
 
 .venv/dependencies: pyproject.toml .venv/tools
-	$(PIP) install -q --no-build-isolation -e '.[test,plot]'
+	$(PIP) install -q --no-build-isolation -e '.[test,plot,corpus]'
 	@touch $@
 
 # cffi writes _lib*.c beside our own C files.
@@ -99,7 +104,7 @@ $(INSTALLED): .venv/dependencies setup.py fable6c/build_kernels.py $(filter-out 
 	fi
 	@touch $@
 
-node_modules/.package-lock.json: package.json package-lock.json .venv/node
+node_modules/.package-lock.json: package.json package-lock.json | .venv/node
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -119,10 +124,11 @@ build/module.inc: $(COMMAND)
 	@mkdir -p build
 	od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g' > $@
 
-# The core's own warnings are not ours to mend: -w for it, all of them for the host.
+# The core's own warnings are not ours to mend: -w for it, all of them for the host. The core counts on signed numbers that
+# wrap around and on memory seen as several types, which C leaves undefined: two flags define them.
 $(PROGRAM): asengine/host/fable6c.c build/module.inc build/wasm3/wasm3.h
 	$(CC) $(CFLAGS) -std=c99 -Wall -Wextra -pedantic -Ibuild -isystem build/wasm3 -c -o build/host.o asengine/host/fable6c.c
-	$(CC) $(CFLAGS) -w -s -o $@ build/host.o build/wasm3/*.c -lm
+	$(CC) $(CFLAGS) -w -fwrapv -fno-strict-aliasing -s -o $@ build/host.o build/wasm3/*.c -lm
 
 # ---- a model ----
 

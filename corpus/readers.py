@@ -1,0 +1,373 @@
+"""Files of many kinds to documents, one at a time, so that memory does not grow with the input.
+
+    for raw in read(["stories.txt.zst", "books/"], Settings()):
+        raw.content     # bytes not decoded yet (text, Markdown, HTML: each has its `kind`), or str (JSONL, Parquet)
+
+By the name: .gz and .zst are unpacked, .zip and folders are gone through in the order of names; then .jsonl/.ndjson, .parquet,
+.md/.markdown, .htm/.html, and anything else is plain text, in which a line <|endoftext|> ends a document.
+"""
+
+import codecs
+import gzip
+import io
+import json
+import os
+import zipfile
+import zlib
+from typing import BinaryIO, Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+import zstandard
+
+from fable6c.errors import UserError
+
+from .encodings import SAMPLE, detect, mark_of
+from .filters import Settings
+
+MARK = b"<|endoftext|>"
+BLOCK = 1 << 18  # bytes to read at a time
+PACKED = 1 << 14  # of a .zst: small, because 4 bytes of it can become 128 KiB
+WINDOW_LOG = 27  # the largest zstd window read, as `zstd --long=27`
+PAGE_BYTES = 64 << 20  # an HTML, Markdown or JSON document is read whole up to this
+PARQUET_ROWS = 64  # rows to hold at a time
+
+
+class Raw(NamedTuple):
+    """A document as it was found. `place`: its byte offset (text), line (JSONL) or row (Parquet) in `origin`; `part` counts the
+    pieces of a document that was too long to read at once; `likely` is the encoding of the file that it is in."""
+
+    content: Union[bytes, str]
+    origin: str
+    place: int
+    part: int = 0
+    kind: str = "text"  # "text", "html" or "markdown"
+    likely: Optional[str] = None
+
+
+class Unreadable(NamedTuple):
+    """A file, or the rest of one, that could not be read; what came before it was."""
+
+    origin: str
+    reason: str
+
+
+def read(paths: Sequence[str], settings: Settings, consumed: Callable[[int], None] = lambda size: None) -> Iterator[Union[Raw, Unreadable]]:
+    """All documents of the files and folders, in order. `consumed` is told of bytes read from disk. UserError for a missing path."""
+    check_inputs(paths)
+    for path in _files(paths):
+        try:
+            if os.path.basename(path).lower().endswith(".parquet"):
+                yield from _parquet(path, path, settings)
+                consumed(os.path.getsize(path))
+            else:
+                with open(path, "rb") as file:
+                    yield from _open(_Counting(file, consumed), path, path, settings)
+        except OSError as error:
+            yield Unreadable(path, f"{error.strerror or error}")
+
+
+def check_inputs(paths: Sequence[str]) -> None:
+    """UserError for a path that is not there."""
+    for path in paths:
+        if not os.path.exists(path):
+            raise UserError(f"{path}: there is no such file or folder; give a text, an archive, or a folder of them")
+
+
+def size_of(paths: Sequence[str]) -> int:
+    """Bytes on disk of all files that `read` reads."""
+    return sum(os.path.getsize(path) for path in _files(paths))
+
+
+def _files(paths: Sequence[str]) -> Iterator[str]:
+    for path in paths:
+        if not os.path.isdir(path):
+            yield path
+            continue
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            yield from (os.path.join(folder, name) for name in sorted(names) if not name.startswith((".", "source.json")))
+
+
+class _Counting(io.RawIOBase):
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: BinaryIO, consumed: Callable[[int], None]):
+        self.file, self.consumed = file, consumed
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self.file.seekable()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def readinto(self, buffer) -> int:
+        count = self.file.readinto(buffer)
+        self.consumed(count)
+        return count
+
+
+def _open(file: BinaryIO, name: str, origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
+    """The documents of an open file, unpacked by the endings of its name."""
+    stem, ending = os.path.splitext(name.lower())
+    if ending == ".zip":
+        yield from _zip(file, origin, settings)
+        return
+    if ending == ".gz":
+        blocks = _blocks(gzip.GzipFile(fileobj=file))
+    elif ending == ".zst":
+        blocks = _unpack(file)
+    else:
+        blocks, stem = _blocks(file), name.lower()
+    kind = os.path.splitext(stem)[1]
+    blocks = _as_utf8(blocks)
+    try:
+        if kind in (".jsonl", ".ndjson"):
+            yield from _jsonl(blocks, origin, settings)
+        elif kind in (".htm", ".html", ".xhtml", ".md", ".markdown"):
+            yield _page(blocks, origin, "html" if "htm" in kind else "markdown")
+        elif kind == ".parquet":
+            yield Unreadable(origin, "a Parquet file in an archive cannot be read; unpack it first")
+        else:
+            yield from _text(blocks, origin, settings)
+    except (zstandard.ZstdError, zlib.error, EOFError, gzip.BadGzipFile, _Refused) as error:
+        yield Unreadable(origin, f"{error}" or "it ends early")
+
+
+class _Refused(ValueError):
+    """The file is whole, but not what its name says."""
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: file.read(BLOCK), b"")
+
+
+def _unpack(file: BinaryIO) -> Iterator[bytes]:
+    """The content of a .zst, one frame or several. EOFError where it ends early, which zstandard's own reader does not notice."""
+    unpacker = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOG)
+    frame = None
+    for packed in iter(lambda: file.read(PACKED), b""):
+        while packed:
+            frame = frame or unpacker.decompressobj()
+            yield frame.decompress(packed)
+            packed = frame.unused_data if frame.eof else b""
+            frame = None if frame.eof else frame
+    if frame is not None:
+        raise EOFError("the .zst file ends early")
+
+
+def _as_utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same blocks; UTF-16 and UTF-32 with a byte order mark as UTF-8, so that lines and marks can be found in them."""
+    decoder = None
+    first = True
+    for block in blocks:
+        if not block:
+            continue
+        if first:
+            first, marked = False, mark_of(block)
+            if marked == "utf-8-sig":
+                block = block[len(codecs.BOM_UTF8) :]
+            elif marked:
+                decoder = codecs.getincrementaldecoder(marked)("strict")
+        try:
+            yield decoder.decode(block).encode("utf-8") if decoder else block
+        except UnicodeError as error:
+            raise _Refused(f"has the byte order mark of {marked} and then: {error}") from None
+    if decoder and decoder.getstate()[0]:
+        raise _Refused(f"is {marked} and ends within a character")
+
+
+def _text(blocks: Iterable[bytes], origin: str, settings: Settings) -> Iterator[Raw]:
+    """Documents between marks; one that is too long in parts, cut at a paragraph, a line, a space, or anywhere."""
+    likely: Optional[str] = None
+    begun = False
+    buffer, offset, part = b"", 0, 0  # what is not handed on yet, its place in the file, and how many parts of it were
+    for block in blocks:
+        if not begun:
+            likely, begun = _likely(block), True
+        looked = max(0, len(buffer) - len(MARK))  # only the end of what was looked at before can hold the beginning of a mark
+        buffer += block
+        *whole, rest = buffer.split(MARK) if MARK in buffer[looked:] else [buffer]
+        for content in whole:
+            for piece in _pieces(content, settings.document_bytes):
+                if not piece.isspace():
+                    yield Raw(piece, origin, offset, part, likely=likely)
+                offset, part = offset + len(piece), part + 1
+            offset, part = offset + len(MARK), 0
+        buffer = rest
+        while len(buffer) > settings.document_bytes:
+            cut = _cut(buffer, settings.document_bytes)
+            if not buffer[:cut].isspace():
+                yield Raw(buffer[:cut], origin, offset, part, likely=likely)
+            buffer, offset, part = buffer[cut:], offset + cut, part + 1
+    for piece in _pieces(buffer, settings.document_bytes):
+        if not piece.isspace():
+            yield Raw(piece, origin, offset, part, likely=likely)
+        offset, part = offset + len(piece), part + 1
+
+
+def _pieces(content: bytes, most: int) -> Iterator[bytes]:
+    while len(content) > most:
+        cut = _cut(content, most)
+        yield content[:cut]
+        content = content[cut:]
+    if content:
+        yield content
+
+
+def _likely(start: bytes) -> Optional[str]:
+    """The encoding of a file that is not UTF-8, from its first block."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)  # a character that the block cuts in two is no error
+        return None
+    except UnicodeDecodeError:
+        return detect(start[:SAMPLE])
+
+
+def _cut(text: bytes, most: int) -> int:
+    for separator in (b"\n\n", b"\n", b" "):
+        cut = text.rfind(separator, most // 2, most)
+        if cut > 0:
+            return cut + len(separator)
+    cut = most
+    while cut > max(1, most - 4) and text[cut] & 0xC0 == 0x80:  # not within a character of UTF-8
+        cut -= 1
+    return cut
+
+
+def _jsonl(blocks: Iterable[bytes], origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
+    """One document to a line: an object whose `text_field` is the text."""
+    for number, line in enumerate(_lines(blocks, origin), 1):
+        if not line.strip():
+            continue
+        try:
+            text = json.loads(line)[settings.text_field]
+        except (ValueError, TypeError, KeyError) as error:
+            reason = f"no field `{settings.text_field}`" if isinstance(error, (KeyError, TypeError)) else f"not JSON ({error})"
+            yield Unreadable(f"{origin}:{number}", reason)
+            continue
+        if not isinstance(text, str):
+            yield Unreadable(f"{origin}:{number}", f"the field `{settings.text_field}` is not a text")
+            continue
+        yield from _parts(text, origin, number, settings)
+
+
+def _parts(text: str, origin: str, place: int, settings: Settings) -> Iterator[Raw]:
+    """A text that is already decoded, in parts if it is too long."""
+    if len(text) <= settings.document_bytes // 4:
+        yield Raw(text, origin, place)
+        return
+    for raw in _text([text.encode("utf-8", "surrogatepass")], origin, settings):
+        yield raw._replace(place=place)
+
+
+def _lines(blocks: Iterable[bytes], origin: str) -> Iterator[bytes]:
+    unfinished: List[bytes] = []
+    size = 0
+    for block in blocks:
+        *lines, rest = block.split(b"\n")
+        for line in lines:
+            yield b"".join(unfinished) + line
+            unfinished, size = [], 0
+        unfinished.append(rest)
+        size += len(rest)
+        if size > PAGE_BYTES:
+            raise _Refused(f"a line is longer than {PAGE_BYTES >> 20} MiB, so this is not JSON lines")
+    yield b"".join(unfinished)
+
+
+def _page(blocks: Iterable[bytes], origin: str, kind: str) -> Raw:
+    content: List[bytes] = []
+    size = 0
+    for block in blocks:
+        content.append(block)
+        size += len(block)
+        if size > PAGE_BYTES:
+            raise _Refused(f"is longer than {PAGE_BYTES >> 20} MiB, too long for one page")
+    return Raw(b"".join(content), origin, 0, kind=kind)
+
+
+def _zip(file: BinaryIO, origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
+    try:
+        with zipfile.ZipFile(io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file) as archive:
+            for name in sorted(archive.namelist()):
+                if name.endswith("/"):
+                    continue
+                try:
+                    with archive.open(name) as member:
+                        yield from _open(member, name, f"{origin}/{name}", settings)
+                except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, unknown method, password
+                    yield Unreadable(f"{origin}/{name}", str(error))
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        yield Unreadable(origin, f"not a whole zip archive: {error}")
+
+
+def _parquet(path: str, origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UserError(f"{path}: Parquet needs pyarrow; pip install 'fable6c[corpus]'") from None
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+        if settings.text_field not in file.schema_arrow.names:
+            yield Unreadable(origin, f"no column `{settings.text_field}`, it has {', '.join(file.schema_arrow.names)}")
+            return
+        row = 0
+        for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=[settings.text_field], use_threads=False):
+            for value in batch.column(0):
+                text = value.as_py()
+                text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+                if isinstance(text, str) and text and not text.isspace():
+                    yield from _parts(text, origin, row, settings)
+                row += 1
+    except (pyarrow.ArrowException, OSError) as error:
+        yield Unreadable(origin, f"{error}".split("\n")[0])
+
+
+# ---- pages to text
+
+_BLOCKS = "address,article,aside,blockquote,dd,div,dl,dt,figcaption,figure,footer,form,h1,h2,h3,h4,h5,h6,header,hr,li,main,ol,p,pre,section,table,tr,ul"
+_NOT_TEXT = ["script", "style", "noscript", "template", "nav", "head", "svg", "iframe", "button", "select", "textarea"]
+_NEW_LINE, _NEW_PARAGRAPH = "\x1e", "\x1f"  # stand for the ends until white space is collapsed
+
+
+def html_text(html: str) -> str:
+    """What a reader sees of a page: paragraphs with blank lines between them (selectolax, an HTML5 parser)."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(html.replace(_NEW_LINE, " ").replace(_NEW_PARAGRAPH, " "))
+    tree.strip_tags(_NOT_TEXT)
+    for node in tree.css("br"):
+        node.replace_with(_NEW_LINE)
+    for node in tree.css(_BLOCKS):
+        node.insert_before(_NEW_PARAGRAPH)
+        node.insert_after(_NEW_PARAGRAPH)
+    body = tree.body
+    text = body.text(separator="") if body else ""
+    paragraphs = []
+    for paragraph in text.split(_NEW_PARAGRAPH):
+        lines = [" ".join(line.split()) for line in paragraph.split(_NEW_LINE)]
+        paragraphs.append("\n".join(line for line in lines if line))
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+
+def markdown_text(markdown: str) -> str:
+    """The text of CommonMark without its signs (markdown-it-py); headings are paragraphs."""
+    from markdown_it import MarkdownIt
+
+    return html_text(MarkdownIt("commonmark").render(markdown))
+
+
+def page_text(text: str, kind: str) -> Tuple[str, bool]:
+    """(text, whether it was converted) for each kind of `Raw`."""
+    if kind == "text":
+        return text, False
+    try:
+        return (html_text if kind == "html" else markdown_text)(text), True
+    except ImportError as error:
+        raise UserError(f"{kind} pages need {error.name}; pip install 'fable6c[corpus]'") from None
