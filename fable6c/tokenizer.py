@@ -268,7 +268,7 @@ def train_merges(pieces: Dict[bytes, int], vocab_size: int, progress: bool = Tru
                 enough = MIN_VOCAB + len(merges)
                 raise UserError(
                     f"the text is too small for a vocabulary of {vocab_size} tokens: it gives {enough} (after that no pair is seen "
-                    f"twice); use a vocabulary of {enough} or less (--vocab, or `vocab` in a --config), or give more text"
+                    f"twice); use --vocab {enough} or less (in training: `vocab` in a --config), or give more text"
                 )
             left, right = int(pair[best]) >> 16, int(pair[best]) & 0xFFFF
             merged = 256 + len(merges)

@@ -304,7 +304,7 @@ def test_prepare_goes_on_after_a_failure_at_every_write(tmp_path, monkeypatch):
 def test_prepare_refuses_too_little_text_and_text_that_changes(tmp_path):
     with pytest.raises(UserError, match="has 28 characters in all, at least 1000 are needed"):
         prepare(lambda: ["too short", "much too short", "short"], str(tmp_path), 300, "test", progress=False)
-    with pytest.raises(UserError, match="too small for a vocabulary of 4096 tokens: it gives .* --vocab"):
+    with pytest.raises(UserError, match="too small for a vocabulary of 4096 tokens: it gives .*--vocab"):
         prepare(lambda: stories(100), str(tmp_path), 4096, "test", progress=False)
     with pytest.raises(UserError, match="cannot be divided"):
         prepare(lambda: ["a"] * 1000, str(tmp_path), 257, "test", progress=False)

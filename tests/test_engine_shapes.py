@@ -61,3 +61,33 @@ def test_shape(shape):
         while engine.pending():
             engine.step()
         assert digest(engine) == digests(reference.forward(ids[None])[0])[-1], text
+
+
+@pytest.mark.parametrize("dim", [192, 130, 320])
+def test_the_largest_sums(dim):
+    """All of q is 127 or -127 and no weight is 0: a table's sums and a row's sums take the largest values there are."""
+    model = tiny_model(dim=dim, layers=1, hidden=210, vocab=500)
+    random = np.random.default_rng(dim)
+    for name, tensor in model.tensors.items():
+        if name in ("norm_in", "blocks.0.norm_mix"):
+            tensor[:] = 1
+        elif hasattr(tensor, "weight"):
+            tensor.weight[:] = random.choice([-1, 1], tensor.weight.shape) * (4 if name == "embedding" else 1)
+    rows = model.tensors["blocks.0.mix_in"].weight
+    rows[: dim // 2] = 1  # against tokens of all 4 and all -4: every group's sum is the largest
+    model.tensors["embedding"].weight[97] = 4
+    model.tensors["embedding"].weight[98] = -4
+    engine = EngineModule()
+    engine.load(encode_model(model))
+    tokens = [model.dimensions.vocab - 1, 97, 98, 98, 97, 97, 98]
+    expected = digests(Reference(model).forward(np.array([tokens]))[0])
+    for token, digest_of_token in zip(tokens, expected):
+        engine.run(token)
+        assert digest(engine) == digest_of_token
+    engine.reset()
+    engine.write(engine.text_buffer(), b"a b b a a b")
+    count = engine.feed(11)
+    ids = np.frombuffer(engine.read(engine.queue(), 2 * count), "<u2").astype(np.int64)
+    while engine.pending():
+        engine.step()
+    assert digest(engine) == digests(Reference(model).forward(ids[None])[0])[-1]

@@ -286,6 +286,48 @@ def test_bad_blocks(engine, name):
     assert decode(engine, frame, 200) is None
 
 
+# Damage with the content and the checksum that a careless decoder would arrive at
+
+
+def huffman_literals(tree, stream):
+    """Four literals of a code in one stream."""
+    return (2 | 4 << 4 | len(tree + stream) << 14).to_bytes(3, "little") + tree + stream
+
+
+TREE = b"\x80\x10"  # two symbols, 0 and 1, of one bit each
+STREAM = b"\x16"  # 0, 1, 1, 0 below the first 1
+FOUR_LITERALS = bytes([0, 1, 1, 0])
+
+CARELESS = {
+    "a code of 12 bits": ([compressed(huffman_literals(b"\x80\xc0", STREAM), b"\x00")], FOUR_LITERALS),
+    "a bit left of the literals": ([compressed(huffman_literals(TREE, b"\x2c"), b"\x00")], FOUR_LITERALS),
+    "a bit of the literals missing": ([compressed(huffman_literals(TREE, b"\x0b"), b"\x00")], FOUR_LITERALS),
+    "an offset of 110 after 108 bytes": ([compressed(raw_literals(LITERALS), bytes([1, ALL_RLE, 8, 6, 0, 0x71]))], LITERALS + GUARD[:2] + GOOD_START[:1]),
+    "a raw block of 200,000 bytes": ([(0, 200_000, noise(200_000, 19))], noise(200_000, 19)),
+    "an RLE block of 200,000 bytes": ([(1, 200_000, b"x")], b"x" * 200_000),
+    "a block of literals and a match that unpacks to 165,539 bytes": (
+        [compressed((1 | 3 << 2 | 100_000 << 4).to_bytes(3, "little"), b"x", bytes([1, ALL_RLE, 8, 0, 52, 0, 0, 1]))], b"x" * 165_539,
+    ),
+}
+
+
+def test_the_good_literals_of_the_careless_ones(engine):
+    content = GOOD_START + FOUR_LITERALS
+    frame = frame_of([(0, len(GOOD_START), GOOD_START), compressed(huffman_literals(TREE, STREAM), b"\x00")], content)
+    assert zstandard.ZstdDecompressor().decompress(frame) == content
+    assert decode(engine, frame, len(content)) == content
+
+
+@pytest.mark.parametrize("name", CARELESS)
+def test_what_a_careless_decoder_would_accept(engine, name):
+    blocks, end = CARELESS[name]
+    content = GOOD_START + end
+    frame = frame_of([(0, len(GOOD_START), GOOD_START), *blocks], content)
+    with pytest.raises(zstandard.ZstdError):
+        zstandard.ZstdDecompressor().decompressobj().decompress(frame)
+    assert decode(engine, frame, len(content)) is None
+
+
 def test_an_offset_beyond_the_window(engine):
     """RFC 8878, 3.1.1.1.2: a decoder may rely on the window. 3000 bytes back in a window of 1024 is damage."""
     content = noise(3000, 14)
@@ -330,7 +372,7 @@ def test_addresses_outside_of_memory(engine):
     end = 1 << 31  # memory is smaller than this
     top = -1  # 2^32 - 1
     for source, size, destination, capacity in [
-        (0, len(frame), engine.source, 36), (engine.source, top, engine.source, 36), (end, len(frame), engine.source, 36),
+        (0, len(frame), engine.source, 36), (engine.source, len(frame), 0, 36), (engine.source, top, engine.source, 36), (end, len(frame), engine.source, 36),
         (engine.source, len(frame), end, 36), (engine.source, len(frame), engine.source + SPACE, top), (top, 20, top, 20),
     ]:
         assert engine.decompress(source, size, destination, capacity) == BAD

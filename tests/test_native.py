@@ -19,7 +19,8 @@ import time
 import pytest
 
 import make_golden
-from fable6c.model_file import ERRORS
+from fable6c.model_file import ERRORS, write_model
+from story_models import endless_model
 
 TESTS = pathlib.Path(__file__).parent
 ROOT = TESTS.parent
@@ -29,6 +30,14 @@ EXPECTED = json.loads(make_golden.EXPECTED.read_text(encoding="utf-8"))
 ATTACKS = sorted((TESTS / "attacks").glob("*.f6c"))
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="build/fable6c is not built: make native")
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory):
+    """A model file whose stories are as long as -n says."""
+    path = tmp_path_factory.mktemp("native") / "endless.f6c"
+    write_model(path, endless_model())
+    return str(path)
 
 
 def run(*arguments, **options):
@@ -58,13 +67,13 @@ def test_golden_stories(story):
     assert done.stdout.decode("utf-8") == EXPECTED["prompt"] + story["text"] + "\n"
 
 
-def test_defaults_are_the_documented_ones():
+def test_defaults_are_the_documented_ones(endless):
     written_out = ["-n", "200", "-t", "0.8", "-k", "40", "--top-p", "1", "--penalty", "1", "-s", "1"]
-    story = run(MODEL, "-p", "The fox").stdout
+    story = run(endless, "-p", "The fox").stdout
     assert len(story) > 200
-    assert run("-p", "The fox", *written_out, MODEL).stdout == story
-    assert run(MODEL, "-p", "The fox", "-s", "2").stdout != story
-    assert run(MODEL, "-p", "The fox", "-s", "4294967295").stdout != story
+    assert run("-p", "The fox", *written_out, endless).stdout == story
+    assert run(endless, "-p", "The fox", "-s", "2").stdout != story
+    assert run(endless, "-p", "The fox", "-s", "4294967295").stdout != story
 
 
 def test_prompt_from_standard_input():
@@ -80,10 +89,10 @@ def test_any_bytes_are_a_prompt(prompt):
     story.decode("utf-8")
 
 
-def test_a_story_is_written_as_it_is_made_in_whole_characters():
+def test_a_story_is_written_as_it_is_made_in_whole_characters(endless):
     """Through a socket that keeps the writes apart: each is whole characters, and the first come before the last is made."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    program = subprocess.Popen([str(PROGRAM), MODEL, "-p", "The fox", "-n", "300", "-t", "1"], stdout=theirs)
+    program = subprocess.Popen([str(PROGRAM), endless, "-p", "The fox", "-n", "300", "-t", "1"], stdout=theirs)
     theirs.close()
     writes, running = [], []
     while True:
@@ -261,8 +270,8 @@ def test_chat_on_a_terminal():
     assert shown.startswith("Begin a story and press Enter.") and "> The fox\r\n" in shown and shown.endswith("> \r\n")
 
 
-def test_interrupt_in_the_middle_of_a_story():
-    shown, status = converse([MODEL, "-p", "The fox", "-n", "1000000"], [(b"The fox", b""), (b" ", b"\x03")])
+def test_interrupt_in_the_middle_of_a_story(endless):
+    shown, status = converse([endless, "-p", "The fox", "-n", "1000000"], [(b"The fox", b""), (b" ", b"\x03")])
     assert status == 130
     assert shown.endswith("\r\nstopped\r\n")
 
@@ -270,8 +279,8 @@ def test_interrupt_in_the_middle_of_a_story():
 # The world around it
 
 
-def test_interrupted_by_a_signal():
-    program = subprocess.Popen([str(PROGRAM), MODEL, "-p", "x", "-n", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_interrupted_by_a_signal(endless):
+    program = subprocess.Popen([str(PROGRAM), endless, "-p", "x", "-n", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     program.stdout.read(10)
     program.send_signal(signal.SIGINT)
     out, err = program.communicate(timeout=30)
@@ -279,17 +288,17 @@ def test_interrupted_by_a_signal():
     out.decode("utf-8")
 
 
-def test_an_interrupt_that_the_parent_ignores_stays_ignored():
+def test_an_interrupt_that_the_parent_ignores_stays_ignored(endless):
     command = [sys.executable, "-c", "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"]
-    program = subprocess.Popen([*command, str(PROGRAM), MODEL, "-p", "x", "-n", "400"], stdout=subprocess.PIPE)
+    program = subprocess.Popen([*command, str(PROGRAM), endless, "-p", "x", "-n", "400"], stdout=subprocess.PIPE)
     program.stdout.read(10)
     program.send_signal(signal.SIGINT)
     program.communicate(timeout=60)
     assert program.returncode == 0
 
 
-def test_a_reader_that_goes_away_ends_it_quietly():
-    program = subprocess.Popen([str(PROGRAM), MODEL, "-p", "x", "-n", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_a_reader_that_goes_away_ends_it_quietly(endless):
+    program = subprocess.Popen([str(PROGRAM), endless, "-p", "x", "-n", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     program.stdout.read(10)
     program.stdout.close()
     assert program.wait(timeout=30) == -signal.SIGPIPE  # 141 in a shell

@@ -103,7 +103,7 @@ let queued: usize = QUEUE; // … to here are still to be run
 let lastToken: u32 = 0;
 let anyToken = false; // since the reset: there are logits
 let logitsAreCurrent = false;
-let endIsDue = false; // the end mark was sampled, but U+FFFD had to be given out first
+let endIsDue = false; // the story has ended, but what was held back had to be given out first
 
 /** Forgets all text. Settings and the generator's position stay. */
 export function reset(): i32 {
@@ -140,7 +140,7 @@ function queueMark(): void {
 
 /** How many ids are still to be run. */
 export function pending(): u32 {
-  return <u32>(queued - read) / 2;
+  return loaded ? <u32>(queued - read) / 2 : 0;
 }
 
 /** Runs one token, past the queue. Returns 0 or an error code. */
@@ -148,15 +148,16 @@ export function run(id: u32): i32 {
   if (!loaded) return fail(NO_MODEL);
   if (id >= vocab) return fail(NO_SUCH_TOKEN, id);
   markIsDue = false;
+  endIsDue = false;
   runOne(id);
   return 0;
 }
 
-let single: usize = QUEUE + 2 * (TEXT_CAPACITY + 1); // the place behind the queue's last id
+const SINGLE: usize = QUEUE + 2 * (TEXT_CAPACITY + 1); // the place behind the queue's last id
 
 function runOne(id: u32): void {
-  store<u16>(single, id);
-  runIds(single, 1);
+  store<u16>(SINGLE, id);
+  runIds(SINGLE, 1);
 }
 
 function runIds(ids: usize, count: u32): void {
@@ -173,6 +174,10 @@ function runIds(ids: usize, count: u32): void {
  */
 export function step(): i32 {
   if (!loaded) return -fail(NO_MODEL);
+  if (endIsDue) {
+    endIsDue = false;
+    return END;
+  }
   if (read == queued && markIsDue) queueMark();
   if (read < queued) {
     let count = min(pending(), TOGETHER);
@@ -180,20 +185,17 @@ export function step(): i32 {
     read += 2 * count;
     return 0;
   }
-  if (!endIsDue) {
-    logits();
-    let id = sample();
-    if (id != vocab - 1) {
-      runOne(id);
-      return give(id);
-    }
-    endIsDue = true;
-    let flushed = flush();
-    if (flushed > 0) return flushed;
+  logits();
+  let id = sample();
+  logitsAreCurrent = false; // the sampler may have changed them
+  if (id != vocab - 1) {
+    runOne(id);
+    return give(id);
   }
-  endIsDue = false;
   markIsDue = true;
-  return END;
+  let flushed = flush();
+  endIsDue = flushed > 0;
+  return endIsDue ? flushed : END;
 }
 
 /** Puts the token's bytes into the text buffer, as far as they are whole characters. Returns their number. */

@@ -24,12 +24,10 @@ export const MESSAGE: usize = HELD + 8;
 const MESSAGE_SIZE: usize = 256;
 export const HISTORY_LENGTH: u32 = 64;
 export const HISTORY: usize = MESSAGE + MESSAGE_SIZE; // u16: the last 64 tokens, a ring
-export const PENALISED: usize = HISTORY + 2 * HISTORY_LENGTH; // {u32 id, f32 logit}: what the penalty changed
-const PENALISED_SIZE: usize = 8 * HISTORY_LENGTH;
 
 // ---- One after the other: a large buffer that is free again when the function that uses it returns ----
 
-export const HEAP: usize = PENALISED + PENALISED_SIZE; // u32: the tokenizer's pairs, or the sampler's candidates
+export const HEAP: usize = HISTORY + 2 * HISTORY_LENGTH; // u32: the tokenizer's pairs, or the sampler's candidates
 export const HEAP_SIZE: usize = 8 * TEXT_CAPACITY;
 export const LITERALS: usize = HEAP; // u8: the literals of a zstd block, at most 128 KiB
 export const SUMS: usize = HEAP; // i32 (4, max(3D, 2H)), or (V): what the ternary products give
@@ -40,7 +38,7 @@ export const SUMS_STRIDE: usize = 4 * 2 * MOST_HIDDEN; // bytes for one token
 export const X: usize = HEAP + HEAP_SIZE; // f32 (4, D)
 export const X_STRIDE: usize = 4 * MOST_DIM; // bytes for one token
 export const WORK: usize = X + 4 * X_STRIDE; // f32 (max(D, H)): one token's vector, about to be quantised
-export const QUANTISED: usize = WORK + 4 * MOST_HIDDEN; // i64 (columns, in whole groups): four tokens' int8 values, 16 bits each
+export const QUANTISED: usize = WORK + 4 * MOST_HIDDEN + 16; // i16 (columns in whole groups, 4): the tokens' int8 values
 const QUANTISED_SIZE: usize = 8 * (MOST_HIDDEN / 5 * 6 + 64);
 export const SCALES: usize = QUANTISED + QUANTISED_SIZE; // f32 (4): with QUANTISED
 export const LANES: usize = SCALES + 16; // f32 (16): partial sums of squares

@@ -93,36 +93,39 @@ function normalise(x: usize, gain: usize, target: usize): void {
   } while (at < size);
 }
 
-/** QUANTISED = WORK[0 .. n) as int8, in the 16 bits of `token`; the first token clears the others'. Its scale to SCALES. */
+/** QUANTISED = WORK[0 .. n) as int8, in the 16 bits of `token`, and zeros up to whole groups. Its scale to SCALES. */
 function quantise(n: u32, token: u32): void {
-  let at: usize = 0, size: usize = 4 * n;
+  // Four at a time: the last ones may be zeros behind WORK[n - 1].
+  let size: usize = 4 * n;
+  store<f32>(size, 0, WORK);
+  store<f32>(size, 0, WORK + 4);
+  store<f32>(size, 0, WORK + 8);
+
   let largest: f32 = 0;
+  let at: usize = 0;
   do {
     largest = max<f32>(largest, abs<f32>(load<f32>(at, WORK)));
-    at += 4;
+    largest = max<f32>(largest, abs<f32>(load<f32>(at, WORK + 4)));
+    largest = max<f32>(largest, abs<f32>(load<f32>(at, WORK + 8)));
+    largest = max<f32>(largest, abs<f32>(load<f32>(at, WORK + 12)));
+    at += 16;
   } while (at < size);
   let isZero = largest < <f32>1e-30;
   let inverse: f32 = isZero ? 0 : <f32>127 / largest;
   store<f32>(SCALES + 4 * token, isZero ? 0 : largest / 127);
 
   // |x · inverse| ≤ 127 but for a rounding: nothing overflows in the conversion.
+  let target = QUANTISED + 2 * token;
   at = 0;
-  let target = QUANTISED;
-  if (token == 0) {
-    do {
-      store<i64>(target, <i32>nearest<f32>(load<f32>(at, WORK) * inverse));
-      target += 8;
-      at += 4;
-    } while (at < size);
-    for (let stop = QUANTISED + 8 * 6 * groupsOf(n, 5); target < stop; target += 8) store<i64>(target, 0);
-  } else {
-    let shift: i64 = 16 * token;
-    do {
-      store<i64>(target, load<i64>(target) + (<i64><i32>nearest<f32>(load<f32>(at, WORK) * inverse) << shift));
-      target += 8;
-      at += 4;
-    } while (at < size);
-  }
+  do {
+    store<i16>(target, <i32>nearest<f32>(load<f32>(at, WORK) * inverse));
+    store<i16>(target, <i32>nearest<f32>(load<f32>(at, WORK + 4) * inverse), 8);
+    store<i16>(target, <i32>nearest<f32>(load<f32>(at, WORK + 8) * inverse), 16);
+    store<i16>(target, <i32>nearest<f32>(load<f32>(at, WORK + 12) * inverse), 24);
+    target += 32;
+    at += 16;
+  } while (at < size);
+  for (let end = QUANTISED + 8 * 6 * groupsOf(n, 5); target < end; target += 8) store<i16>(target, 0);
 }
 
 /** SUMS of each token = the ternary matrix times its part of QUANTISED. */

@@ -100,15 +100,15 @@ function sumTables(columns: usize, count: u32, trits: u32): void {
   let table = TABLES;
   let stop = TABLES + 2 * patternsOf(trits) * count;
   do {
-    let x0 = load<i64>(columns), x1 = load<i64>(columns, 8), x2 = load<i64>(columns, 16);
-    let x3 = load<i64>(columns, 24) * ONES, x4 = load<i64>(columns, 32) * ONES;
+    let x0: i64 = load<i16>(columns), x1: i64 = load<i16>(columns, 8), x2: i64 = load<i16>(columns, 16);
+    let x3 = <i64>load<i16>(columns, 24) * ONES, x4 = <i64>load<i16>(columns, 32) * ONES;
     let s0 = fourSums(0, x0, x1, x2), s1 = fourSums(1, x0, x1, x2), s2 = fourSums(2, x0, x1, x2), s3 = fourSums(3, x0, x1, x2);
     let s4 = fourSums(4, x0, x1, x2), s5 = fourSums(5, x0, x1, x2), s6 = fourSums(6, x0, x1, x2);
     let plus = x4 + x3, minus = x4 - x3;
     let end = table + 486;
     let x5: i64 = 0, shift: i64 = 0;
     if (trits == 6) {
-      x5 = load<i64>(columns, 40) * ONES;
+      x5 = <i64>load<i16>(columns, 40) * ONES;
       shift = 0 - x5;
       end = table + 1458;
     }
@@ -211,15 +211,21 @@ export function product4(weights: usize, rows: u32, columns: u32): void {
   }
 }
 
+/** Four i16 as the one number that stands for them. */
+// @ts-ignore: decorator
+@inline function fourTokens(columns: usize, offset: usize): i64 {
+  return (load<i64>(columns + offset) ^ (0x8000 * ONES)) - 0x8000 * ONES;
+}
+
 function sumTables4(columns: usize, count: u32, trits: u32): void {
   let table = TABLES4, stop = TABLES4 + 8 * patternsOf(trits) * count;
   do {
-    let x0 = load<i64>(columns), x1 = load<i64>(columns, 8), x2 = load<i64>(columns, 16);
-    let x3 = load<i64>(columns, 24), x4 = load<i64>(columns, 32);
+    let x0 = fourTokens(columns, 0), x1 = fourTokens(columns, 8), x2 = fourTokens(columns, 16);
+    let x3 = fourTokens(columns, 24), x4 = fourTokens(columns, 32);
     let x5: i64 = 0, shift = 0 - x4;
     let end = table + 8 * 243;
     if (trits == 6) {
-      x5 = load<i64>(columns, 40);
+      x5 = fourTokens(columns, 40);
       shift -= x5;
       end = table + 8 * 729;
     }

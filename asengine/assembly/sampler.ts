@@ -1,6 +1,6 @@
 // Choosing a token from the logits: docs/numerics.md, "Sampling".
 
-import { HEAP, HISTORY, HISTORY_LENGTH, LOGITS, PENALISED, vocab } from "./memory";
+import { HEAP, HISTORY, HISTORY_LENGTH, LOGITS, vocab } from "./memory";
 import { exp } from "./real";
 
 export let temperature: f32 = 0.8;
@@ -65,43 +65,34 @@ export function remember(id: u32): void {
   seen++;
 }
 
-let penalised: u32 = 0;
-
 function penalise(): void {
-  penalised = 0;
-  if (penalty == 1) return;
   for (let i: u32 = 0, count = min(seen, HISTORY_LENGTH); i < count; i++) {
-    let id: u32 = load<u16>(HISTORY + 2 * i);
-    if (isPenalised(id)) continue;
-    let at = LOGITS + 4 * id;
+    if (isEarlier(i)) continue;
+    let at = LOGITS + 4 * remembered(i);
     let logit = load<f32>(at);
-    store<u32>(PENALISED + 8 * penalised, id);
-    store<f32>(PENALISED + 8 * penalised, logit, 4);
-    penalised++;
     store<f32>(at, logit > 0 ? logit / penalty : logit * penalty);
   }
 }
 
-function isPenalised(id: u32): bool {
-  for (let i: u32 = 0; i < penalised; i++) {
-    if (load<u32>(PENALISED + 8 * i) == id) return true;
+// @ts-ignore: decorator
+@inline function remembered(i: u32): u32 {
+  return load<u16>(HISTORY + 2 * i);
+}
+
+/** Whether the i-th remembered token is also one of those before it. */
+function isEarlier(i: u32): bool {
+  for (let j: u32 = 0; j < i; j++) {
+    if (remembered(j) == remembered(i)) return true;
   }
   return false;
 }
 
-/** Gives LOGITS its values back: they are the model's, for whoever reads them. */
-function restore(): void {
-  for (let i: u32 = 0; i < penalised; i++) store<f32>(LOGITS + 4 * load<u32>(PENALISED + 8 * i), load<f32>(PENALISED + 8 * i, 4));
-}
-
 // ---- Sampling ----
 
-/** The next token, from LOGITS and the settings. */
+/** The next token, from LOGITS and the settings. LOGITS are not the model's any more. */
 export function sample(): u32 {
-  penalise();
-  let id = temperature == 0 ? largest() : draw(topK == 0 ? vocab : min(topK, vocab));
-  restore();
-  return id;
+  if (penalty != 1) penalise();
+  return temperature == 0 ? largest() : draw(topK == 0 ? vocab : min(topK, vocab));
 }
 
 // @ts-ignore: decorator

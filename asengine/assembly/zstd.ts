@@ -6,7 +6,7 @@
 
 import { xxh64 } from "./checksum";
 import {
-  FREQUENCIES, HUFFMAN_TABLE, LITERALS, LITERALS_LENGTH_TABLE, MATCH_LENGTH_TABLE, NEXT_STATES, OFFSET_TABLE, TEXT, WEIGHTS, WEIGHT_TABLE,
+  ARENA, FREQUENCIES, HUFFMAN_TABLE, LITERALS, LITERALS_LENGTH_TABLE, MATCH_LENGTH_TABLE, NEXT_STATES, OFFSET_TABLE, WEIGHTS, WEIGHT_TABLE,
 } from "./memory";
 
 const BAD = -1;
@@ -26,7 +26,8 @@ let blockMaximum: u32 = 0;
  */
 export function decompress(source: usize, size: u32, destination: usize, capacity: u32): i32 {
   let memoryEnd = <u64>memory.size() << 16;
-  if (source < TEXT || <u64>source + size > memoryEnd || <u64>destination + capacity > memoryEnd || size < 9) return BAD;
+  if (min(source, destination) < ARENA || size < 9) return BAD;
+  if (<u64>source + size > memoryEnd || <u64>destination + capacity > memoryEnd) return BAD;
   let end = source + size - 4; // of header and blocks; the checksum follows
   let header = frameHeader(source, end, capacity);
   if (header < 0) return BAD;
@@ -469,7 +470,7 @@ function openBits(start: usize, end: usize): bool {
 
 /**
  * The next `count` ≤ 32 bits. The word is loaded from below its last byte: the addresses below every stream are memory (the source is
- * above TEXT), those above may not be. Bits before the stream's start are garbage: callers look at bitsLeft before they use it.
+ * above ARENA), those above may not be. Bits before the stream's start are garbage: callers look at bitsLeft before they use it.
  */
 function readBits(count: u32): u32 {
   let word = load<u64>(bitsStart + ((bitsLeft + 7) >> 3) - 8);
@@ -529,11 +530,7 @@ function compressedWeights(at: usize, end: usize): i32 {
 /** 4.2.1.3. The decoding table from `count` ≤ 255 weights; the last symbol's weight is what is missing to a power of two. */
 function huffmanTable(count: u32): bool {
   let sum: u32 = 0;
-  for (let i: u32 = 0; i < count; i++) {
-    let weight = load<u8>(WEIGHTS + i);
-    if (weight > 11) return false;
-    sum += (1 << weight) >> 1;
-  }
+  for (let i: u32 = 0; i < count; i++) sum += (1 << load<u8>(WEIGHTS + i)) >> 1;
   if (sum == 0) return false;
   let log = 32 - clz(sum);
   let missing = (<u32>1 << log) - sum;

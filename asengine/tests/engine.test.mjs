@@ -176,6 +176,15 @@ test("without a model nothing runs", () => {
   assert.equal(engine.exports.hash_low(), 0);
 });
 
+test("a file buffer ends the loaded model: a host that waits for pending tokens does not wait forever", () => {
+  const engine = Engine.golden();
+  assert.ok(engine.feed("Once upon a time") > 0);
+  engine.exports.file_buffer(100);
+  assert.equal(engine.exports.pending(), 0);
+  assert.equal(engine.exports.step(), -NO_MODEL);
+  assert.equal(engine.exports.card_length(), 0);
+});
+
 test("feed says what it does not take", () => {
   const engine = Engine.golden();
   assert.equal(engine.exports.feed(65537), -TEXT_TOO_LONG);
