@@ -254,6 +254,9 @@ def test_a_terminal_that_is_not_utf8(inputs, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("step", [1, 10, 20])
 def test_resumed_after_a_signal_to_the_bit(inputs, tmp_path, monkeypatch, capsys, whole, number, step):
     folder = tmp_path / "run"
+    before = signal.getsignal(number)
+    if number == signal.SIGHUP:
+        signal.signal(number, signal.SIG_DFL)  # the tests themselves may run under nohup, which ignores it
     interrupt_after(monkeypatch, step, lambda: signal.raise_signal(number))
     with pytest.raises(SystemExit) as caught:
         train.main(command(inputs, folder))
@@ -261,6 +264,8 @@ def test_resumed_after_a_signal_to_the_bit(inputs, tmp_path, monkeypatch, capsys
     assert f"stopped at step {step}, saved in {folder}; the same command goes on" in capsys.readouterr().err
     assert checkpoint.load(str(folder))[0]["step"] == step
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "put back"
+    if number == signal.SIGHUP:
+        signal.signal(number, before)
     train.main(command(inputs, folder))
     assert f"going on from step {step} in" in capsys.readouterr().out
     assert bits(folder) == whole
