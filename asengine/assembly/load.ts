@@ -153,8 +153,8 @@ function loadMatrix(weights: usize, scales: usize, scaleCount: u32, rows: u32, c
 function loadTaps(target: usize): bool {
   for (let channel: u32 = 0; channel < dim; channel++) {
     for (let k: u32 = 0; k < taps; k++, source += 4) {
-      if (!isAllowed(load<f32>(source))) return false;
-      store<f32>(target + 4 * (k * dim + channel), load<f32>(source));
+      if (!isAllowed(load<f32>(source, 0, 1))) return false;
+      store<f32>(target + 4 * (k * dim + channel), load<f32>(source, 0, 1));
     }
   }
   tensor++;
@@ -163,8 +163,8 @@ function loadTaps(target: usize): bool {
 
 function loadReals(target: usize, count: u32): bool {
   for (let end = target + 4 * count; target < end; target += 4, source += 4) {
-    if (!isAllowed(load<f32>(source))) return false;
-    store<f32>(target, load<f32>(source));
+    if (!isAllowed(load<f32>(source, 0, 1))) return false;
+    store<f32>(target, load<f32>(source, 0, 1));
   }
   return true;
 }

@@ -6,6 +6,9 @@
 //   TEXT     buffers of fixed size
 //   ARENA    the model; before it is unpacked, the model file
 //   content  the file's unpacked content: above the model and the file, whichever is longer
+//
+// A load or store whose address may be unaligned says so (its last argument): WebAssembly does not care, but wasm2js, which makes the
+// JavaScript build for browsers without it, takes the alignment as a promise.
 
 const MOST_DIM = 4096; // the caps of docs/model-file.md
 const MOST_HIDDEN = 16384;

@@ -132,13 +132,13 @@ function sumTables(columns: usize, count: u32, trits: u32): void {
 /** Stores 27 sums and one too many, which the next 27 overwrite. */
 // @ts-ignore: decorator
 @inline function storeSums(table: usize, offset: usize, s0: i64, s1: i64, s2: i64, s3: i64, s4: i64, s5: i64, s6: i64, shift: i64): void {
-  store<i64>(table + offset, s0 + shift);
-  store<i64>(table + offset + 8, s1 + shift);
-  store<i64>(table + offset + 16, s2 + shift);
-  store<i64>(table + offset + 24, s3 + shift);
-  store<i64>(table + offset + 32, s4 + shift);
-  store<i64>(table + offset + 40, s5 + shift);
-  store<i64>(table + offset + 48, s6 + shift);
+  store<i64>(table + offset, s0 + shift, 0, 2);
+  store<i64>(table + offset + 8, s1 + shift, 0, 2);
+  store<i64>(table + offset + 16, s2 + shift, 0, 2);
+  store<i64>(table + offset + 24, s3 + shift, 0, 2);
+  store<i64>(table + offset + 32, s4 + shift, 0, 2);
+  store<i64>(table + offset + 40, s5 + shift, 0, 2);
+  store<i64>(table + offset + 48, s6 + shift, 0, 2);
 }
 
 // The offsets below are constants after inlining, part of the load instructions: an interpreter does not pay for them.

@@ -27,7 +27,7 @@ export function loadTokens(merges: usize): u32 {
     addToken(byte, 1);
   }
   for (let id: u32 = 256; id < vocab - 1; id++, merges += 4) {
-    let left: u32 = load<u16>(merges), right: u32 = load<u16>(merges, 2);
+    let left: u32 = load<u16>(merges, 0, 1), right: u32 = load<u16>(merges, 2, 1);
     if (left >= id || right >= id) return id;
     let length = tokenLength(left) + tokenLength(right);
     if (length > LONGEST) return id;

@@ -42,7 +42,7 @@ export function decompress(source: usize, size: u32, destination: usize, capacit
   let last = false;
   while (!last) {
     if (at + 3 > end) return BAD;
-    let block = <u32>load<u16>(at) | (<u32>load<u8>(at, 2) << 16);
+    let block = <u32>load<u16>(at, 0, 1) | (<u32>load<u8>(at, 2) << 16);
     last = (block & 1) != 0;
     let type = (block >> 1) & 3;
     let blockSize = block >> 3;
@@ -60,14 +60,14 @@ export function decompress(source: usize, size: u32, destination: usize, capacit
     at += stored;
   }
   if (at != end || output != destinationEnd) return BAD;
-  return load<u32>(end) == <u32>xxh64(destination, contentSize) ? contentSize : BAD;
+  return load<u32>(end, 0, 1) == <u32>xxh64(destination, contentSize) ? contentSize : BAD;
 }
 
 let contentSizeFound: u64 = 0;
 
 // 3.1.1.1. Frame header. Returns its size or BAD.
 function frameHeader(start: usize, end: usize, capacity: u32): i32 {
-  if (load<u32>(start) != 0xfd2fb528) return BAD;
+  if (load<u32>(start, 0, 1) != 0xfd2fb528) return BAD;
   let descriptor = load<u8>(start, 4);
   let singleSegment = (descriptor >> 5) & 1;
   let sizeFlag = descriptor >> 6;
@@ -89,9 +89,9 @@ function frameHeader(start: usize, end: usize, capacity: u32): i32 {
   }
   switch (sizeFlag) {
     case 0: contentSizeFound = load<u8>(at); break;
-    case 1: contentSizeFound = <u64>load<u16>(at) + 256; break;
-    case 2: contentSizeFound = load<u32>(at); break;
-    default: contentSizeFound = load<u64>(at);
+    case 1: contentSizeFound = <u64>load<u16>(at, 0, 1) + 256; break;
+    case 2: contentSizeFound = load<u32>(at, 0, 1); break;
+    default: contentSizeFound = load<u64>(at, 0, 1);
   }
   if (singleSegment) windowSize = contentSizeFound;
   if (contentSizeFound > capacity || contentSizeFound > 0x7fffffff) return BAD;
@@ -187,7 +187,7 @@ function huffmanStreams(at: usize, end: usize): bool {
   let literal = LITERALS;
   at += 6;
   for (let stream: u32 = 0; stream < 3; stream++) {
-    let stop = at + load<u16>(jumpTable + 2 * stream);
+    let stop = at + load<u16>(jumpTable + 2 * stream, 0, 1);
     if (stop > end || !huffmanStream(at, stop, literal, size)) return false;
     at = stop;
     literal += size;
@@ -204,7 +204,7 @@ function sequencesSection(start: usize, end: usize): bool {
     let long = count == 255;
     at += long ? 2 : 1;
     if (at > end) return false;
-    count = long ? <u32>load<u16>(start, 1) + 0x7f00 : ((count - 128) << 8) + load<u8>(start, 1);
+    count = long ? <u32>load<u16>(start, 1, 1) + 0x7f00 : ((count - 128) << 8) + load<u8>(start, 1);
   }
   let blockEnd = min(output + blockMaximum, destinationEnd);
   if (count > 0) {
@@ -473,7 +473,7 @@ function openBits(start: usize, end: usize): bool {
  * above ARENA), those above may not be. Bits before the stream's start are garbage: callers look at bitsLeft before they use it.
  */
 function readBits(count: u32): u32 {
-  let word = load<u64>(bitsStart + ((bitsLeft + 7) >> 3) - 8);
+  let word = load<u64>(bitsStart + ((bitsLeft + 7) >> 3) - 8, 0, 1);
   let above = -bitsLeft & 7; // bits of the last byte that were read already
   bitsLeft -= count;
   return <u32>((word << above) >> 1 >> (63 - count));
@@ -556,7 +556,7 @@ function huffmanStream(start: usize, end: usize, literal: usize, count: u32): bo
   let shift: u64 = 64 - huffmanLog;
   for (let stop = literal + count; literal < stop; literal++) {
     // As in readBits. The bits below a stream that is almost empty do no harm: a code that reaches into them makes `left` negative.
-    let word = load<u64>(start + ((left + 7) >> 3) - 8) << (-left & 7);
+    let word = load<u64>(start + ((left + 7) >> 3) - 8, 0, 1) << (-left & 7);
     let entry = load<u16>(HUFFMAN_TABLE + 2 * <usize>(word >> shift));
     store<u8>(literal, <u8>entry);
     left -= entry >> 8;
