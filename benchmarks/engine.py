@@ -1,6 +1,7 @@
 """The engine in every runtime that is here: loading, memory, tokens a second, each checked to tell the same story. METHOD.md explains."""
 
 import argparse
+import base64
 import os
 import re
 import shutil
@@ -36,6 +37,8 @@ class Runtime:
             return f"{os.path.relpath(self.file, ROOT)} is not built"
         if not shutil.which(self.program):
             return f"{self.program} is not installed"
+        if self.file == PAGE and base64.b64encode(read(LIBRARY)) not in read(PAGE):
+            return "dist/fable6.js holds another engine than asengine/build; run `make page`"
         if self.needs and subprocess.run([sys.executable, "-c", f"import {self.needs}"], capture_output=True).returncode:
             return f"the Python package {self.needs} is not installed"
         return None
@@ -62,6 +65,11 @@ RUNTIMES = [
         for kind in ("wasm", "javascript")
     ),
 ]
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def run(command: List[str]) -> bytes:
