@@ -4,7 +4,7 @@ import { xxh64 } from "./checksum";
 import {
   BAD_SAMPLING, clearMessage, fail, messageLength, NO_MODEL, NO_SUCH_TOKEN, STILL_READING, TEXT_TOO_LONG, TOO_LARGE,
 } from "./errors";
-import { card, cardBytes, FILE, loadModel } from "./load";
+import { card, cardBytes, check, FILE, loadTensors, loadTokenizer, start, unpack } from "./load";
 import { context, dim, hidden, layers, LOGITS, MESSAGE, QUEUE, reserve, taps, TEXT, TEXT_CAPACITY, vocab } from "./memory";
 import { clearState, runOutput, runTokens } from "./model";
 import { clearHistory, remember, sample, setSampling, setSeed } from "./sampler";
@@ -24,6 +24,7 @@ let loaded = false;
 /** The address for a model file of `size` bytes, 0 if there is not enough memory. Whatever was loaded is gone. */
 export function fileBuffer(size: u32): usize {
   loaded = false;
+  part = NOT_LOADING;
   fileCapacity = 0;
   let end = <u64>FILE + size;
   if (!reserve(end)) {
@@ -36,11 +37,33 @@ export function fileBuffer(size: u32): usize {
 
 /** Loads the model from the first `size` bytes of the file buffer. Returns 0 or an error code. */
 export function load_(size: u32, limitKib: u32): i32 {
+  let code = loadStart(size, limitKib);
+  if (code != 0) return code;
+  let more: i32;
+  do more = loadMore(); while (more > 0);
+  return -more;
+}
+
+const NOT_LOADING: u32 = 4;
+let part: u32 = NOT_LOADING; // of loading, that comes next
+
+/** The same in parts, for a host that must not wait long: checks the header and makes room. Returns 0 or an error code. */
+export function loadStart(size: u32, limitKib: u32): i32 {
   loaded = false;
   clearMessage();
-  let code = loadModel(min(size, fileCapacity), limitKib);
+  let code = start(min(size, fileCapacity), limitKib);
   fileCapacity = 0; // the model lies where the file was
-  if (code != 0) return code;
+  part = code == 0 ? 0 : NOT_LOADING;
+  return code;
+}
+
+/** The next part: returns 1 while there is more to do, 0 when the model is loaded, or minus an error code. */
+export function loadMore(): i32 {
+  if (part == NOT_LOADING) return -fail(NO_MODEL);
+  let code = part == 0 ? unpack() : part == 1 ? check() : part == 2 ? loadTokenizer() : loadTensors();
+  part = code == 0 ? part + 1 : NOT_LOADING;
+  if (code != 0) return -code;
+  if (part < NOT_LOADING) return 1;
   loaded = true;
   setSampling(0.8, 40, 1, 1);
   setSeed(0);

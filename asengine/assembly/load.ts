@@ -24,11 +24,12 @@ export const FILE: usize = ARENA;
 export let card: usize = 0;
 export let cardBytes: u32 = 0;
 
-/** Reads the model file at FILE[0 .. size). Returns 0, or the code of the first error, whose message is kept. */
-export function loadModel(size: u32, limitKib: u32): i32 {
+/** Checks the header of the model file at FILE[0 .. size) and makes room for all the rest. Returns 0, or the code of the first error,
+ * whose message is kept; so does each part of the rest, in this order: unpack, check, loadTokenizer, loadTensors. */
+export function start(size: u32, limitKib: u32): i32 {
   let code = checkStart(size);
   if (code == 0) code = checkHeader(size);
-  if (code == 0) code = unpack(limitKib == 0 ? DEFAULT_LIMIT_KIB : limitKib);
+  if (code == 0) code = makeRoom(limitKib == 0 ? DEFAULT_LIMIT_KIB : limitKib);
   return code;
 }
 
@@ -80,24 +81,32 @@ function tensorBytesOf(): u64 {
   return embedding + 4 * d + layer * layers + 4 * d + head;
 }
 
-/** Everything behind the header. The content is unpacked above the file; then the model takes the file's place. */
-function unpack(limitKib: u32): i32 {
-  let packedBytes = load<u32>(FILE, 52), rawBytes = load<u32>(FILE, 48), contentCrc = load<u32>(FILE, 56);
+/** The content is unpacked above the file; then the model takes the file's place. */
+function makeRoom(limitKib: u32): i32 {
+  let packedBytes = load<u32>(FILE, 52), rawBytes = load<u32>(FILE, 48);
   let content = (max<u64>(layout(), FILE + HEADER_BYTES + <u64>packedBytes) + 7) & ~7;
   let end = content + rawBytes;
   let needed = (end + 1023) >> 10;
   if (needed > limitKib || !reserve(end)) return fail(TOO_LARGE, <u32>needed);
-
   card = <usize>content;
-  if (decompress(FILE + HEADER_BYTES, packedBytes, card, rawBytes) != rawBytes) return fail(BAD_FRAME);
-  if (crc32(card, rawBytes) != contentCrc) return fail(CONTENT_CHECKSUM);
-  if (!isUtf8(card, cardBytes, TEXT)) return fail(BAD_CARD);
+  return 0;
+}
 
+export function unpack(): i32 {
+  let rawBytes = load<u32>(FILE, 48);
+  return decompress(FILE + HEADER_BYTES, load<u32>(FILE, 52), card, rawBytes) == rawBytes ? 0 : fail(BAD_FRAME);
+}
+
+export function check(): i32 {
+  if (crc32(card, load<u32>(FILE, 48)) != load<u32>(FILE, 56)) return fail(CONTENT_CHECKSUM);
+  return isUtf8(card, cardBytes, TEXT) ? 0 : fail(BAD_CARD);
+}
+
+export function loadTokenizer(): i32 {
   source = card + cardBytes;
   let badToken = loadTokens(source);
-  if (badToken != 0) return fail(BAD_TOKENIZER, badToken);
   source += 4 * (vocab - 257);
-  return loadTensors();
+  return badToken == 0 ? 0 : fail(BAD_TOKENIZER, badToken);
 }
 
 /** The embedding's high plane in the content; the low plane follows. */
@@ -106,7 +115,7 @@ export let embedding: usize = 0;
 let source: usize = 0; // the next tensor in the content
 let tensor: u32 = 0; // its place in the list of docs/model-file.md
 
-function loadTensors(): i32 {
+export function loadTensors(): i32 {
   tensor = 0;
   let good = loadEmbedding() && loadVector(NORM_IN);
   for (let layer: u32 = 0; good && layer < layers; layer++) {

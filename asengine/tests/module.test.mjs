@@ -17,7 +17,7 @@ test("the library imports nothing and exports what docs/engine.md lists", () => 
   assert.deepEqual(library.import ?? [], []);
   const names = library.export.map(({ name }) => name).sort();
   assert.deepEqual(names, [
-    "card", "card_length", "decompress", "dimension", "feed", "file_buffer", "flush", "hash_high", "hash_low", "load", "logits", "memory",
+    "card", "card_length", "decompress", "dimension", "feed", "file_buffer", "flush", "hash_high", "hash_low", "load", "load_more", "load_start", "logits", "memory",
     "message", "message_length", "pending", "queue", "reset", "run", "sampling", "seed", "step", "text_buffer", "text_capacity", "token",
   ]);
   const text = readFileSync(new URL("../../docs/engine.md", import.meta.url), "utf8");

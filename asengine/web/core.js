@@ -12,6 +12,7 @@ function core(post, fallback, wasm64) {
   var model = false; // one is loaded
   var story = null; // what is being told: {id, left, tokens, seconds}
   var unread = []; // texts in UTF-8 that the model has not read yet
+  var loading = null; // {message, bytes, then: what to do afterwards}
   var hashing = null;
 
   // ---- Opening the engine ----
@@ -124,6 +125,11 @@ function core(post, fallback, wasm64) {
   function slice() {
     schedule.timer = 0;
     guarded(function () {
+      if (loading !== null) {
+        loadSlice();
+        if (loading !== null || hashing !== null) schedule();
+        return;
+      }
       var more = story !== null && tellSlice();
       if (hashing !== null) more = hashSlice() || more;
       if (more) schedule();
@@ -134,7 +140,7 @@ function core(post, fallback, wasm64) {
     try {
       action();
     } catch (error) {
-      story = hashing = null;
+      story = hashing = loading = null;
       model = false;
       fail(0, "the engine failed (" + error.message + "); reload the page");
     }
@@ -152,20 +158,34 @@ function core(post, fallback, wasm64) {
 
   /** message: file (a number that the answers carry), data (an ArrayBuffer or base64), sha256 (its digest where it is known). */
   function load(message) {
-    story = hashing = null;
+    story = hashing = loading = null;
     model = false;
     unread = [];
     var bytes = typeof message.data === "string" ? fromBase64(message.data) : new Uint8Array(message.data);
     var address = engine.file_buffer(bytes.length) >>> 0;
     if (address === 0) return engineFails(TOO_LARGE, undefined, message.file);
     memory().set(bytes, address);
-    var code = engine.load(bytes.length, MEMORY_LIMIT_KIB);
+    var code = engine.load_start(bytes.length, MEMORY_LIMIT_KIB);
     if (code !== 0) return engineFails(code, undefined, message.file);
-    model = true;
-    post({ type: "loaded", file: message.file, card: textAt(engine.card(), engine.card_length()), bytes: bytes.length });
-    if (message.sha256) return post({ type: "sha256", file: message.file, sha256: message.sha256 });
-    hashing = { file: message.file, bytes: bytes, at: 0, sha256: new Sha256() };
+    loading = { message: message, bytes: bytes, then: null };
     schedule();
+  }
+
+  /** A part of loading; what came meanwhile is done when the model is there. */
+  function loadSlice() {
+    var code = engine.load_more();
+    if (code > 0) return;
+    var done = loading, message = done.message;
+    loading = null;
+    if (code < 0) {
+      engineFails(-code, undefined, message.file);
+    } else {
+      model = true;
+      post({ type: "loaded", file: message.file, card: textAt(engine.card(), engine.card_length()), bytes: done.bytes.length });
+      if (message.sha256) post({ type: "sha256", file: message.file, sha256: message.sha256 });
+      else hashing = { file: message.file, bytes: done.bytes, at: 0, sha256: new Sha256() };
+    }
+    if (done.then) done.then();
   }
 
   function hashSlice() {
@@ -185,6 +205,10 @@ function core(post, fallback, wasm64) {
 
   /** message: id, prompt, seed, temperature, topK, topP, penalty, length. */
   function tell(message) {
+    if (loading !== null) {
+      loading.then = function () { tell(message); };
+      return;
+    }
     story = null;
     var code = engine.reset() || engine.sampling(message.temperature, message.topK, message.topP, message.penalty);
     if (code !== 0) return engineFails(code, message.id);
@@ -207,6 +231,8 @@ function core(post, fallback, wasm64) {
 
   function stop() {
     if (story !== null) finish("stopped", "");
+    var then = loading !== null && loading.then;
+    if (then) loading.then = function () { then(); stop(); };
   }
 
   /** Hands the engine as much unread text as it takes at once, cut before a space: a space only ever begins a piece for the
