@@ -25,12 +25,14 @@ WASM := fable6c/fable6c.wasm
 COMMAND := asengine/build/fable6c-wasi.wasm
 PROGRAM := build/fable6c
 
-.PHONY: help run test native wasm page dist clean
+.PHONY: help run test native legacy boot-test wasm page dist clean
 
 help:
 	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story'
 	@echo 'make test                                set up, run all tests'
 	@echo 'make native                              build/fable6c, the program that runs a model'
+	@echo 'make legacy [MODEL=model.f6c]            build/legacy/, the program for old 32-bit PCs, and an archive to take there'
+	@echo 'make boot-test                           start that program on an emulated Pentium II'
 	@echo 'make wasm                                asengine/build/*.wasm, the engine'
 	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the chat page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
@@ -129,6 +131,58 @@ build/module.inc: $(COMMAND)
 $(PROGRAM): asengine/host/fable6c.c build/module.inc build/wasm3/wasm3.h
 	$(CC) $(CFLAGS) -std=c99 -Wall -Wextra -pedantic -Ibuild -isystem build/wasm3 -c -o build/host.o asengine/host/fable6c.c
 	$(CC) $(CFLAGS) -w -fwrapv -fno-strict-aliasing -s -o $@ build/host.o build/wasm3/*.c -lm
+
+# ---- the program for old 32-bit PCs: static, musl, no instruction younger than the Pentium ----
+
+LEGACY := build/legacy/fable6c
+LEGACY_CC ?= gcc -m32
+MUSL_LIB ?= /usr/lib/i386-linux-musl
+MUSL_INCLUDE ?= /usr/include/i386-linux-musl
+# MODEL where the person names one, else the release's.
+LEGACY_MODEL := $(if $(filter command line environment,$(origin MODEL)),$(MODEL),$(wildcard release/small.f6c))
+LEGACY_FLAGS = -O2 -march=i586 -mno-sse -mno-mmx -fcf-protection=none -fno-pic -fno-pie -fno-stack-protector \
+  -fno-asynchronous-unwind-tables -ffunction-sections -nostdinc -isystem $(MUSL_INCLUDE) \
+  -isystem $(shell $(LEGACY_CC) -print-file-name=include)
+LEGACY_LINK = $(LEGACY_CC) -static -no-pie -nostdlib -s -Wl,--gc-sections $(MUSL_LIB)/crt1.o $(MUSL_LIB)/crti.o
+LEGACY_WARNINGS := -std=c99 -Wall -Wextra -pedantic
+
+legacy: $(LEGACY)
+	@if [ -n '$(LEGACY_MODEL)' ]; then sh asengine/host/legacy_archive.sh '$(LEGACY_MODEL)' build/legacy; \
+	else echo 'no archive without a model: make legacy MODEL=model.f6c'; fi
+
+build/legacy/musl:
+	@[ -e $(MUSL_LIB)/libc.a ] && [ -e $(MUSL_INCLUDE)/stdio.h ] || { echo 'musl for 32-bit x86 is missing; on Debian or Ubuntu:' \
+	  'dpkg --add-architecture i386 && apt update && apt install gcc musl-dev:i386' >&2; exit 1; }
+	@mkdir -p build/legacy
+	@touch $@
+
+# A copy of the core with 32-bit bounds checks. A core that the script does not fit would fall back to slow ones silently.
+build/legacy/wasm3/m3_exec.h: build/wasm3/wasm3.h asengine/host/wasm3_32bit.sed build/legacy/musl
+	rm -rf build/legacy/wasm3
+	cp -r build/wasm3 build/legacy/wasm3
+	sed -f asengine/host/wasm3_32bit.sed build/wasm3/m3_exec.h > $@
+	@[ "$$(grep -c wraps $@)" = 12 ] || { echo 'wasm3_32bit.sed does not fit this wasm3' >&2; exit 1; }
+
+build/legacy/int64.o: asengine/host/legacy_int64.c build/legacy/musl
+	$(LEGACY_CC) $(LEGACY_FLAGS) $(LEGACY_WARNINGS) -c -o $@ $<
+
+# fastcall: two of an operation's arguments in registers, which leaves one for the address of the next.
+$(LEGACY): asengine/host/fable6c.c build/module.inc build/legacy/wasm3/m3_exec.h build/legacy/int64.o
+	$(LEGACY_CC) $(LEGACY_FLAGS) $(LEGACY_WARNINGS) -Ibuild -isystem build/legacy/wasm3 -c -o build/legacy/host.o asengine/host/fable6c.c
+	cd build/legacy && $(LEGACY_CC) $(LEGACY_FLAGS) -w -fwrapv -fno-strict-aliasing '-Dvectorcall=__attribute__((fastcall))' -c wasm3/*.c
+	$(LEGACY_LINK) -o $@ build/legacy/*.o $(MUSL_LIB)/libc.a $(MUSL_LIB)/crtn.o
+
+build/legacy/init: asengine/boot/init.c build/legacy/int64.o
+	$(LEGACY_CC) $(LEGACY_FLAGS) $(LEGACY_WARNINGS) -c -o build/legacy/init.obj $<
+	$(LEGACY_LINK) -o $@ build/legacy/init.obj build/legacy/int64.o $(MUSL_LIB)/libc.a $(MUSL_LIB)/crtn.o
+
+# The tests of these run where they can be built.
+test: $(if $(wildcard $(MUSL_LIB)/libc.a),$(LEGACY) build/legacy/init)
+
+# Status 77 says that this machine lacks the emulator or the kernel; the line before it says which.
+boot-test: $(LEGACY) build/legacy/init $(PROGRAM)
+	.venv/bin/python asengine/boot/boot.py $(LEGACY) build/legacy/init $(PROGRAM) \
+	  $(or $(LEGACY_MODEL),tests/golden/model.f6c) || [ $$? = 77 ]
 
 # ---- a model ----
 
