@@ -10,7 +10,7 @@ import sys
 import common
 from common import Failure, Record
 
-EXACT_CONFIG = "[train]\nint8_gradients = false\n"
+EXACT_CONFIG = "[train]\nfast_gradients = false\n"
 CHARACTERS = 405_081  # valid500.txt: what its bits are divided by (shared/corpus/README.md)
 
 

@@ -110,7 +110,7 @@ def main() -> None:
         dimensions, recipe, batches = random_batches(options) if options["shape"] == "v4" else text_batches(options, folder)
         tokens = options["batch"] * options["context"] * options["accumulate"]
         watch = Watch(options["profile"])
-        network = Network(dimensions, options["batch"], 1.0 / tokens, recipe.int8_gradients)
+        network = Network(dimensions, options["batch"], 1.0 / tokens, recipe.fast_gradients)
         network.initialize(1)
         optimizer = Optimizer(network, recipe)
 

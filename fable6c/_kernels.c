@@ -93,6 +93,13 @@ INLINE float exp_f32(float x) {
 
 INLINE float sigmoid(float x) { return 1.0f / (1.0f + exp_f32(0.0f - x)); }
 
+// A random number for an index and the number of a draw: `lowbias32` of Wellons 2018 (nullprogram.com/blog/2018/07/31).
+INLINE uint32_t hash(uint32_t index, uint32_t draw) {
+    uint32_t h = ((index ^ (index >> 16)) * 0x7FEB352Du) ^ (draw * 0x9E3779B9u);
+    h = (h ^ (h >> 15)) * 0x846CA68Bu;
+    return h ^ (h >> 16);
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Matrix products. One tiling serves three element types. A 32-bit lane holds one f32, two bf16 or four 8-bit numbers of
 // consecutive k, and a step multiplies a broadcast lane of A with a vector of lanes of B:
@@ -187,20 +194,23 @@ INLINE void gradient_tile(float *out, size_t ld, size_t cols, bool add, const ui
     }
 }
 
-// Rows [from, to) of out (M, N) = or += A (M, K lanes) · B (panels of K lanes by 32). For one thread; K is cut into
-// blocks whose panel (32·192·4 = 24 KiB) stays in the first-level cache.
-static void gradient_product(float *out, size_t N, bool add, const void *a, size_t row_step, size_t k_step,
-                             const void *b, size_t K, size_t from, size_t to) {
+// Rows [from, to) and columns [first, last), first a multiple of NR, of out (M, N) = or += A (M, K lanes) · B (panels of K lanes
+// by 32). For one thread; K is cut into blocks whose panel (32·192·4 = 24 KiB) stays in the first-level cache.
+static void gradient_product(float *out, size_t N, bool add, const void *a, size_t row_step, size_t k_step, const void *b, size_t K,
+                             size_t from, size_t to, size_t first, size_t last) {
     const size_t k_block = 192;
     for (size_t k = 0; k < K; k += k_block) {
         size_t depth = min_size(k_block, K - k);
         bool adding = add || k > 0;
-        for (size_t col = 0; col < N; col += NR) {
+        for (size_t col = first; col < last; col += NR) {
             const uint32_t *panel = (const uint32_t *)b + (col / PANEL * K + k) * PANEL + col % PANEL;
             size_t cols = min_size(NR, N - col), row = from;
             for (; row + MR <= to; row += MR)
                 gradient_tile(out + row * N + col, N, cols, adding, (const uint32_t *)a + row * row_step + k * k_step,
                               row_step, k_step, panel, depth, MR);
+            for (; row + 2 <= to; row += 2)
+                gradient_tile(out + row * N + col, N, cols, adding, (const uint32_t *)a + row * row_step + k * k_step,
+                              row_step, k_step, panel, depth, 2);
             for (; row < to; row++)
                 gradient_tile(out + row * N + col, N, cols, adding, (const uint32_t *)a + row * row_step + k * k_step,
                               row_step, k_step, panel, depth, 1);
@@ -218,20 +228,22 @@ INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _
 INLINE ivec int_step(ivec acc, ivec w, ivec x) { return _mm512_dpbusd_epi32(acc, w, x); }
 INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps(_mm512_sub_epi32(x, _mm512_set1_epi32(offset))); }
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
-#define INT_MR MR
 #elif defined(__AVX2__)
 // Pairs of products are at most 2·2·127 = 508, so 64 of them fit a 16-bit lane before they must be widened.
 typedef __m256i ivec;
 INLINE ivec int_zero(void) { return _mm256_setzero_si256(); }
 INLINE ivec int_load(const void *p) { return _mm256_loadu_si256(p); }
 INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm256_set1_epi32(x); }
-INLINE ivec int_step(ivec acc, ivec w, ivec x) { return _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, x)); }
+INLINE ivec int_step(ivec acc, ivec w, ivec x) {  // _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, x)), without copies
+    ivec products;
+    __asm__("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(acc), "=&x"(products) : "x"(w), "x"(x));
+    return acc;
+}
 INLINE ivec int_widen(ivec total, ivec part) {
     return _mm256_add_epi32(total, _mm256_madd_epi16(part, _mm256_set1_epi16(1)));
 }
 INLINE vec int_to_float(ivec x, int32_t offset) { return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(offset))); }
 #define INT_DEPTH 64
-#define INT_MR 4  // the products wait in registers for their sum, so fewer are left for rows
 #elif defined(__SSE2__)
 // Even and odd bytes as 16-bit numbers: SSE2 multiplies those in pairs (pmaddwd).
 typedef __m128i ivec;
@@ -245,7 +257,6 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) {
 }
 INLINE vec int_to_float(ivec x, int32_t offset) { return (vec)_mm_cvtepi32_ps(_mm_sub_epi32(x, _mm_set1_epi32(offset))); }
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
-#define INT_MR MR
 #else
 typedef struct { int32_t lane[LANES]; } ivec;
 INLINE ivec int_zero(void) { return (ivec){{0}}; }
@@ -259,32 +270,39 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) {
 }
 INLINE vec int_to_float(ivec x, int32_t offset) { vec y; for (int i = 0; i < LANES; i++) y[i] = (float)(x.lane[i] - offset); return y; }
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
-#define INT_MR MR
 #endif
 
 // acc (rows, NR) = A (rows, K fours) · B (K fours, NR), in registers; K ≤ INT_DEPTH where there is one
-INLINE void int_run(ivec acc[INT_MR][2], const int8_t *a, size_t row_bytes, const int8_t *b, size_t K, const size_t rows) {
+INLINE void int_run(ivec acc[MR][2], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, size_t K, const size_t rows) {
+    ivec sum[MR][2];
 #pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) acc[r][0] = acc[r][1] = int_zero();
-    for (size_t k = 0; k < K; k++, a += 4, b += PANEL * 4) {
+    for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = int_zero();
+    const int8_t *end = b + K * PANEL * 4;
+    for (; b != end; a += k_bytes, b += PANEL * 4) {
         ivec b0 = int_load(b), b1 = int_load(b + LANES * 4);
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++) {
             ivec x = int_broadcast(a + r * row_bytes);
-            acc[r][0] = int_step(acc[r][0], b0, x);
-            acc[r][1] = int_step(acc[r][1], b1, x);
+            sum[r][0] = int_step(sum[r][0], b0, x);
+            sum[r][1] = int_step(sum[r][1], b1, x);
         }
+    }
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++) {
+        acc[r][0] = sum[r][0];
+        acc[r][1] = sum[r][1];
     }
 }
 
 // The same for any K: where the lanes are narrow, a sum of runs.
-INLINE void int_tile(ivec total[INT_MR][2], const int8_t *a, size_t row_bytes, const int8_t *b, size_t K, const size_t rows) {
+INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, size_t K, const size_t rows) {
 #if INT_DEPTH
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++) total[r][0] = total[r][1] = int_zero();
     for (size_t k = 0; k < K; k += INT_DEPTH) {
-        ivec part[INT_MR][2];
-        int_run(part, a + 4 * k, row_bytes, b + k * PANEL * 4, min_size(INT_DEPTH, K - k), rows);
+        ivec part[MR][2];
+        __asm__ volatile("" : "+m"(*(ivec(*)[MR][2])total));  // in memory, so that the run has the registers
+        int_run(part, a + k * k_bytes, row_bytes, k_bytes, b + k * PANEL * 4, min_size(INT_DEPTH, K - k), rows);
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++) {
             total[r][0] = int_widen(total[r][0], part[r][0]);
@@ -292,7 +310,7 @@ INLINE void int_tile(ivec total[INT_MR][2], const int8_t *a, size_t row_bytes, c
         }
     }
 #else
-    int_run(total, a, row_bytes, b, K, rows);
+    int_run(total, a, row_bytes, k_bytes, b, K, rows);
 #endif
 }
 
@@ -390,6 +408,34 @@ void quantize_forward(int8_t *q, float *s, const float *inp, size_t N, size_t C)
     }
 }
 
+// What is added before a gradient is rounded, in [−1/2, 1/2): its mean over the draws is then the gradient (stochastic rounding). The
+// entries of a row step round the circle by the golden ratio from a place, `start`, that is the row's own.
+INLINE float dither(uint32_t start, size_t i) {
+    uint32_t bits = ((start + (uint32_t)i * 0x9E3779B9u) >> 9) | 0x3F800000u;  // a float in [1, 2)
+    float x;
+    memcpy(&x, &bits, 4);
+    return x - 1.5f;
+}
+
+// The same for a gradient, rounded at random: draw (D) names the draw. dout (N,C) ≈ q·s.
+void quantize_backward(int8_t *q, float *s, const float *dout, const uint32_t *draw, size_t N, size_t C, size_t D) {
+    (void)D;
+    size_t P = round_up(C, 4);
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        const float *dy = dout + n * C;
+        int8_t *to = q + n * P;
+        uint32_t start = hash((uint32_t)n, draw[0]);
+        float a = 0.0f;
+#pragma omp simd reduction(max : a)
+        for (size_t c = 0; c < C; c++) a = fabsf(dy[c]) > a ? fabsf(dy[c]) : a;
+        float inv = a < 1e-30f ? 0.0f : 126.5f / a;
+        for (size_t c = 0; c < C; c++) to[c] = (int8_t)(int32_t)nearest(dy[c] * inv + dither(start, c));
+        for (size_t c = C; c < P; c++) to[c] = 0;
+        s[n] = a < 1e-30f ? 0.0f : a / 126.5f;
+    }
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Ternary linear layer: out (N,O) = [residual (N,O) +] (q (N,C) · weightᵀ (O,C)) · (s (N) · scale (S))
 
@@ -481,8 +527,8 @@ void linear_forward_naive(float *out, const float *residual, const int8_t *q, co
 INLINE void linear_forward_tile(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
                                 const float *scales, const int32_t *offset, size_t row, size_t col, size_t O, size_t fours,
                                 const size_t rows) {
-    ivec total[INT_MR][2];
-    int_tile(total, q + row * fours * 4, fours * 4, packed + (col / PANEL * fours * PANEL + col % PANEL) * 4, fours, rows);
+    ivec total[MR][2];
+    int_tile(total, q + row * fours * 4, fours * 4, 4, packed + (col / PANEL * fours * PANEL + col % PANEL) * 4, fours, rows);
     size_t cols = min_size(NR, O - col);
     vec scale0 = vec_load(scales), scale1 = vec_load(scales + LANES);
 #pragma GCC unroll 8
@@ -510,7 +556,7 @@ void linear_forward(float *out, const float *residual, const int8_t *q, const fl
 #pragma omp parallel
     {
         size_t from, to;
-        my_share(N, INT_MR, &from, &to);
+        my_share(N, MR, &from, &to);
         for (size_t chunk = from; chunk < to; chunk += CHUNK) {
             size_t end = min_size(chunk + CHUNK, to);
             int32_t offset[CHUNK];
@@ -523,8 +569,8 @@ void linear_forward(float *out, const float *residual, const int8_t *q, const fl
                 float scales[NR] = {0};
                 for (size_t j = 0; j < min_size(NR, O - col); j++) scales[j] = scale[S > 1 ? col + j : 0];
                 size_t row = chunk;
-                for (; row + INT_MR <= end; row += INT_MR)
-                    linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, INT_MR);
+                for (; row + MR <= end; row += MR)
+                    linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, MR);
                 for (; row < end; row++)
                     linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, 1);
             }
@@ -565,7 +611,7 @@ void linear_backward_input(float *dinp, const float *dout, const float *packed, 
                 for (size_t o = 0; o < O; o++) row[o] = to_element(dy[o] * scale[0]);
             for (size_t o = O; o < pairs * PAIR; o++) row[o] = 0;
         }
-        gradient_product(dinp, C, false, rows, pairs, 1, packed, pairs, from, to);
+        gradient_product(dinp, C, false, rows, pairs, 1, packed, pairs, from, to, 0, C);
     }
 }
 
@@ -581,9 +627,9 @@ void linear_backward_weight_naive(float *dlatent, const float *dout, const int8_
 // The stride of a matrix that is read down its columns: an odd number of cache lines, lest its rows share a cache set.
 INLINE size_t column_stride(size_t n) { return round_up(n, 16) | 16; }
 
-// Floats of scratch for a linear layer's backward: dout in lanes by rows, or by pairs of tokens beside the activations in panels.
+// Floats of scratch for a linear layer's backward: dout in lanes by rows, or by tokens beside the activations in panels.
 size_t linear_scratch(size_t N, size_t O, size_t C) {
-    size_t rows = N * blocks(O, PAIR), columns = blocks(N, PAIR) * (column_stride(O) + round_up(C, PANEL));
+    size_t rows = N * blocks(O, PAIR), columns = blocks(N, PAIR) * (column_stride(O) + round_up(C, PANEL)) + O;
     return rows > columns ? rows : columns;
 }
 
@@ -620,8 +666,130 @@ void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, 
         }
 #pragma omp barrier
         my_share(O, MR, &from, &to);
-        gradient_product(dlatent, C, true, columns, 1, stride, panels, pairs, from, to);
+        gradient_product(dlatent, C, true, columns, 1, stride, panels, pairs, from, to, 0, C);
     }
+}
+
+// The same from a gradient in int8, dq (N,O)·ds (N), as an int8 product: dlatent (O,C) += Σ_n (dq·ds·s) (N,O)ᵀ · q (N,C).
+// A product of integers has no room for a factor for each n, so dq is rounded once more, at random, to multiples of
+// top/127 with top = max ds·s over a block of tokens.
+
+#define INT_BLOCK 1024  // tokens: their 256 lanes of a panel (32 KiB) stay in the first-level cache
+
+INLINE float largest_scale(const float *ds, const float *s, size_t from, size_t to) {
+    float top = 0.0f;
+    for (size_t n = from; n < to; n++) top = ds[n] * s[n] > top ? ds[n] * s[n] : top;
+    return top;
+}
+
+INLINE int32_t round_again(int8_t dq, float ratio, uint32_t start, size_t o) {
+    return (int32_t)nearest((float)dq * ratio + (ratio > 0.0f ? dither(start, o) : 0.0f));
+}
+
+void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
+                                       const uint32_t *draw, size_t N, size_t C, size_t O, size_t D) {
+    (void)D;
+    size_t P = round_up(C, 4), Q = round_up(O, 4);
+    for (size_t from = 0; from < N; from += INT_BLOCK) {
+        size_t to = min_size(from + INT_BLOCK, N);
+        float top = largest_scale(ds, s, from, to), inv = top > 0.0f ? 1.0f / top : 0.0f;
+        for (size_t o = 0; o < O; o++)
+            for (size_t c = 0; c < C; c++) {
+                int32_t sum = 0;
+                for (size_t n = from; n < to; n++)
+                    sum += round_again(dq[n * Q + o], ds[n] * s[n] * inv, hash((uint32_t)n, ~draw[0]), o) * q[n * P + c];
+                dlatent[o * C + c] += (float)sum * top;
+            }
+    }
+}
+
+#if !INT_DEPTH
+// dlatent rows [o, o + rows), NR columns from c on: += top · (lanesᵀ · (panel − 128))
+INLINE void weight_gradient_tile(float *dlatent, const uint32_t *lanes, const int8_t *panel, const int32_t *offset, float top,
+                                 size_t o, size_t c, size_t C, size_t stride, size_t fours, const size_t rows) {
+    ivec total[MR][2];
+    int_tile(total, (const int8_t *)lanes, 4, stride * 4, panel, fours, rows);
+    size_t cols = min_size(NR, C - c);
+    vec factor = vec_broadcast(&top);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++) {
+        vec y0 = vec_mul(int_to_float(total[r][0], offset[r]), factor), y1 = vec_mul(int_to_float(total[r][1], offset[r]), factor);
+        float *to = dlatent + (o + r) * C + c;
+        if (cols == NR) {
+            vec_store(to, vec_add(vec_load(to), y0));
+            vec_store(to + LANES, vec_add(vec_load(to + LANES), y1));
+        } else {
+            float edge[NR];
+            vec_store(edge, y0);
+            vec_store(edge + LANES, y1);
+            for (size_t j = 0; j < cols; j++) to[j] += edge[j];
+        }
+    }
+}
+#endif
+
+void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
+                                 const uint32_t *draw, float *scratch, size_t N, size_t C, size_t O, size_t D, size_t Z) {
+    (void)Z;
+#if INT_DEPTH  // 16-bit lanes have no room for two products of 255 and 127
+    (void)scratch;
+    linear_backward_weight_int8_naive(dlatent, dq, ds, q, s, draw, N, C, O, D);
+#else
+    (void)D;
+    size_t P = round_up(C, 4), Q = round_up(O, 4), stride = column_stride(O), most = min_size(blocks(N, 4), INT_BLOCK / 4);
+    uint32_t *lanes = (uint32_t *)scratch;      // (fours, stride)[4]: dq, rounded again
+    uint32_t *panels = lanes + most * stride;  // (C/32, fours, 32)[4]: q + 128, because one operand has to be unsigned
+    int32_t *offset = (int32_t *)(panels + most * round_up(C, PANEL));  // (O): what the 128 add
+#pragma omp parallel
+    for (size_t first = 0; first < N; first += INT_BLOCK) {
+        size_t count = min_size(INT_BLOCK, N - first), fours = blocks(count, 4), from, to;
+        float top = largest_scale(ds, s, first, first + count), inv = top > 0.0f ? 1.0f / top : 0.0f;
+        my_share(fours, 1, &from, &to);
+        for (size_t four = from; four < to; four++) {
+            const int8_t *d[4], *x[4];
+            float ratio[4];
+            uint32_t start[4], *lane = lanes + four * stride;
+            for (size_t i = 0; i < 4; i++) {
+                size_t n = first + min_size(four * 4 + i, count - 1);
+                d[i] = dq + n * Q;
+                x[i] = q + n * P;
+                ratio[i] = four * 4 + i < count ? ds[n] * s[n] * inv : 0.0f;
+                start[i] = hash((uint32_t)n, ~draw[0]);  // not quantize_backward's number again
+            }
+#pragma omp simd
+            for (size_t o = 0; o < O; o++) {
+                uint32_t a = (uint32_t)round_again(d[0][o], ratio[0], start[0], o) & 255, b = (uint32_t)round_again(d[1][o], ratio[1], start[1], o) & 255;
+                uint32_t c = (uint32_t)round_again(d[2][o], ratio[2], start[2], o) & 255, e = (uint32_t)round_again(d[3][o], ratio[3], start[3], o);
+                lane[o] = a | b << 8 | c << 16 | e << 24;
+            }
+            for (size_t c = 0; c < C; c += PANEL) {
+                uint32_t *panel = panels + (c / PANEL * fours + four) * PANEL;
+                size_t width = min_size(PANEL, C - c);
+                for (size_t j = 0; j < width; j++) {
+                    uint32_t bytes = (uint32_t)(uint8_t)x[0][c + j] | (uint32_t)(uint8_t)x[1][c + j] << 8 |
+                                     (uint32_t)(uint8_t)x[2][c + j] << 16 | (uint32_t)(uint8_t)x[3][c + j] << 24;
+                    panel[j] = bytes ^ 0x80808080u;
+                }
+                memset(panel + width, 0, (PANEL - width) * sizeof *panel);
+            }
+        }
+#pragma omp barrier
+        my_share(O, MR, &from, &to);
+        memset(offset + from, 0, (to - from) * sizeof *offset);
+        for (size_t four = 0; four < fours; four++)
+            for (size_t o = from; o < to; o++) {
+                uint32_t lane = lanes[four * stride + o];
+                offset[o] += 128 * ((int8_t)lane + (int8_t)(lane >> 8) + (int8_t)(lane >> 16) + (int8_t)(lane >> 24));
+            }
+        for (size_t c = 0; c < C; c += NR) {
+            const int8_t *panel = (const int8_t *)(panels + c / PANEL * fours * PANEL + c % PANEL);
+            size_t o = from;
+            for (; o + MR <= to; o += MR) weight_gradient_tile(dlatent, lanes + o, panel, offset + o, top, o, c, C, stride, fours, MR);
+            for (; o < to; o++) weight_gradient_tile(dlatent, lanes + o, panel, offset + o, top, o, c, C, stride, fours, 1);
+        }
+#pragma omp barrier
+    }
+#endif
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -803,6 +971,23 @@ void glu_backward(float *dinp, const float *dout, const float *inp, size_t N, si
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Dropout (Srivastava et al. 2014), in place: x (M) ← x / (1 − rate), or 0 with probability rate. draw (D = 2): a number that
+// names this draw, and rate · 2³²; rate 0 leaves x as it is. What is dropped depends on the draw and the index alone, so backward
+// drops the same again.
+
+void dropout(float *x, const uint32_t *draw, size_t M, size_t D) {
+    (void)D;
+    uint32_t threshold = draw[1];
+    if (threshold == 0) return;
+    float kept = 1.0f / (1.0f - (float)threshold / 4294967296.0f);
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < M; i++) {
+        uint32_t h = hash((uint32_t)i, draw[0]);
+        x[i] = h < threshold ? 0.0f : x[i] * kept;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // Softmax cross-entropy, forward and backward in one pass: loss (N) in nats; logits (N,V) become
 // d(Σ loss · dloss)/d logits = (softmax − onehot(target)) · dloss
 
@@ -821,6 +1006,98 @@ void crossentropy(float *loss, float *logits, const int32_t *targets, float dlos
         float factor = dloss / total;
         for (size_t v = 0; v < V; v++) row[v] *= factor;
         row[targets[n]] -= dloss;
+    }
+}
+
+// The same with a sparse gradient. Of a softmax over thousands of tokens nearly all entries are tiny; an entry below `least` is
+// kept with probability p / least, as `least`, and else left out, so that the gradient is right on average and at most about
+// 1 / least entries of a row remain. Small entries are drawn systematically (sixteen lanes, each adding up its entries and keeping
+// one where the sum passes a multiple of `least`, from a starting point that draw (D), row and lane give).
+// loss (N); entry (N,E), value (N,E), count (N): the columns and values of d(Σ loss · dloss)/d logits; logits (N,V) are used up.
+
+void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets,
+                         const uint32_t *draw, float dloss, size_t N, size_t E, size_t V, size_t D) {
+    (void)D;
+    enum { LANE = 16 };
+    const float least = 1.0f / (float)(E - 2 * LANE);  // rounding and the lanes' starting points need some room
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        float *row = logits + n * V, top = row[0], total = 0.0f, wanted = row[targets[n]];
+#pragma omp simd reduction(max : top)
+        for (size_t v = 0; v < V; v++) top = row[v] > top ? row[v] : top;
+#pragma omp simd reduction(+ : total)
+        for (size_t v = 0; v < V; v++) {
+            row[v] = exp_f32(row[v] - top);
+            total += row[v];
+        }
+        loss[n] = logf(total) + top - wanted;
+        float factor = dloss / total, bound = least * total, sum[LANE];
+        entry[n * E] = targets[n];
+        value[n * E] = row[targets[n]] * factor - dloss;
+        row[targets[n]] = 0.0f;
+        for (uint32_t i = 0; i < LANE; i++)
+            sum[i] = bound * ((float)(hash((uint32_t)n * LANE + i, draw[0]) >> 8) / 16777216.0f);
+        size_t k = 1, v = 0;
+        for (; v + LANE <= V; v += LANE) {
+            float kept[LANE];
+            int any = 0;
+#pragma omp simd reduction(| : any)
+            for (size_t i = 0; i < LANE; i++) {
+                float p = row[v + i], s = sum[i] + (p < bound ? p : 0.0f);
+                int hit = s >= bound;
+                sum[i] = hit ? s - bound : s;
+                kept[i] = p >= bound ? p : hit ? bound : 0.0f;
+                any |= kept[i] > 0.0f;
+            }
+            for (size_t i = 0; any && i < LANE; i++)
+                if (kept[i] > 0.0f && k < E) {
+                    entry[n * E + k] = (int32_t)(v + i);
+                    value[n * E + k++] = kept[i] * factor;
+                }
+        }
+        for (; v < V && k < E; v++) {  // the columns that fill no sixteen are kept as they are
+            entry[n * E + k] = (int32_t)v;
+            value[n * E + k++] = row[v] * factor;
+        }
+        count[n] = (int32_t)k;
+    }
+}
+
+// The backward of the output layer from the sparse gradient of its logits.
+// dinp (N,C) = Σ_k value (N,E)[k] · scale (V)[entry (N,E)[k]] · weight (V,C)[entry[k]]
+// dlatent (V,C)[entry[k]] += value[k] · (q (N,C) · s (N))
+
+void head_backward_sparse(float *dinp, float *dlatent, const int32_t *entry, const float *value, const int32_t *count,
+                          const int8_t *q, const float *s, const int8_t *weight, const float *scale, size_t N, size_t C,
+                          size_t E, size_t V) {
+    (void)V;
+    enum { BLOCK = 64 };  // channels whose sums stay in registers while the entries pass by
+    size_t P = round_up(C, 4);
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(N, 1, &from, &to);
+        for (size_t n = from; n < to; n++)
+            for (size_t c = 0; c < C; c += BLOCK) {
+                size_t width = min_size(BLOCK, C - c);
+                float sum[BLOCK] = {0};
+                for (size_t k = 0; k < (size_t)count[n]; k++) {
+                    size_t v = (size_t)entry[n * E + k];
+                    float factor = value[n * E + k] * scale[v];
+                    const int8_t *w = weight + v * C + c;
+                    if (width == BLOCK)
+                        for (size_t i = 0; i < BLOCK; i++) sum[i] += factor * (float)w[i];
+                    else
+                        for (size_t i = 0; i < width; i++) sum[i] += factor * (float)w[i];
+                }
+                memcpy(dinp + n * C + c, sum, width * sizeof(float));
+            }
+        my_share(C, 16, &from, &to);  // each thread has its channels of all rows, so each row's sum has its order
+        for (size_t n = 0; n < N; n++)
+            for (size_t k = 0; k < (size_t)count[n]; k++) {
+                float factor = value[n * E + k] * s[n], *row = dlatent + (size_t)entry[n * E + k] * C;
+                for (size_t c = from; c < to; c++) row[c] += factor * (float)q[n * P + c];
+            }
     }
 }
 
@@ -854,11 +1131,11 @@ void adamw_update(float *param, float *m, float *v, const float *grad, float rat
     }
 }
 
-// a (M,K) f32 to lanes by rows, (M, K/PAIR); rows [from, to).
-static void pack_rows(element *lanes, const float *a, size_t K, size_t from, size_t to) {
+// beta·a (M,K) f32 to lanes by rows, (M, K/PAIR); rows [from, to).
+static void pack_rows(element *lanes, const float *a, float beta, size_t K, size_t from, size_t to) {
     size_t width = round_up(K, PAIR);
     for (size_t m = from; m < to; m++) {
-        for (size_t k = 0; k < K; k++) lanes[m * width + k] = to_element(a[m * K + k]);
+        for (size_t k = 0; k < K; k++) lanes[m * width + k] = to_element(beta * a[m * K + k]);
         for (size_t k = K; k < width; k++) lanes[m * width + k] = 0;
     }
 }
@@ -880,58 +1157,79 @@ static void pack_panels(element *panels, const float *b, size_t K, size_t N, siz
         }
 }
 
-// Lanes by rows of a (M,K), which are columns of aᵀ, to panels of aᵀ, [M/32][K/PAIR][32]; panels [from, to).
-static void turn_lanes(uint32_t *panels, const uint32_t *rows, size_t M, size_t pairs, size_t from, size_t to) {
-    for (size_t panel = from; panel < to; panel++)
-        for (size_t pair = 0; pair < pairs; pair++)
-            for (size_t i = 0; i < PANEL; i++) {
-                size_t m = panel * PANEL + i;
-                panels[(panel * pairs + pair) * PANEL + i] = m < M ? rows[m * pairs + pair] : 0;
-            }
-}
-
-// out (M,N) = alpha·add (M,N) + A (M,K) · B (K,N), or A·Aᵀ where b is NULL (then N = M). For a whole team of threads.
+// out (M,N) = alpha·add (M,N) + beta·A (M,K) · B (K,N). For a whole team of threads.
 // `scratch`: A by rows (M·K/PAIR lanes) and B in panels (N up to 32 · K/PAIR lanes).
-static void matrix_product(float *out, const float *add, float alpha, const float *a, const float *b, float *scratch,
-                           size_t M, size_t N, size_t K) {
+static void matrix_product(float *out, const float *add, float alpha, float beta, const float *a, const float *b,
+                           float *scratch, size_t M, size_t N, size_t K) {
     size_t pairs = blocks(K, PAIR);
     float *panels = scratch + M * pairs;
 #pragma omp parallel
     {
         size_t from, to;
         my_share(M, 1, &from, &to);
-        pack_rows((element *)scratch, a, K, from, to);
+        pack_rows((element *)scratch, a, beta, K, from, to);
         my_share(blocks(N, PANEL), 1, &from, &to);
-        if (b) {
-            pack_panels((element *)panels, b, K, N, from, to);
-        } else {
-#pragma omp barrier
-            turn_lanes((uint32_t *)panels, (const uint32_t *)scratch, M, pairs, from, to);
-        }
+        pack_panels((element *)panels, b, K, N, from, to);
 #pragma omp barrier
         my_share(M, MR, &from, &to);
-        if (add)
-            for (size_t i = from * N; i < to * N; i++) out[i] = alpha * add[i];
-        gradient_product(out, N, add != NULL, scratch, pairs, 1, panels, pairs, from, to);
+        for (size_t i = from * N; i < to * N; i++) out[i] = alpha * add[i];
+        gradient_product(out, N, true, scratch, pairs, 1, panels, pairs, from, to, 0, N);
     }
+}
+
+// out (M,M) = alpha·add (M,M, symmetric; may be NULL) + Aᵀ · A (K,M): what is below the diagonal is copied, not computed.
+// `scratch`: A in panels (M up to 32 · K/PAIR lanes), from which both operands are read.
+static void symmetric_product(float *out, const float *add, float alpha, const float *a, float *scratch, size_t M, size_t K) {
+    size_t pairs = blocks(K, PAIR), tiles = blocks(M, NR);
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(blocks(M, PANEL), 1, &from, &to);
+        pack_panels((element *)scratch, a, K, M, from, to);
+#pragma omp barrier
+        // The widest columns first, dealt out in turn, so that all threads get about the same work.
+#pragma omp for schedule(static, 1)
+        for (size_t i = 0; i < tiles; i++) {
+            size_t first = (tiles - 1 - i) * NR, last = min_size(M, first + NR);
+            for (size_t m = 0; add && m < last; m++)
+                for (size_t n = first; n < last; n++) out[m * M + n] = alpha * add[m * M + n];
+            for (size_t m = 0; m < last; m += PANEL)
+                gradient_product(out + m * M, M, add != NULL, scratch + m * pairs, 1, PANEL, scratch, pairs, 0,
+                                 min_size(PANEL, last - m), first, last);
+        }
+        enum { LINE = 16 };  // a cache line of a row at a time
+#pragma omp for schedule(static)
+        for (size_t block = 0; block < M; block += LINE)
+            for (size_t n = 0; n < min_size(block + LINE, M); n++)
+                for (size_t m = block > n ? block : n + 1; m < min_size(block + LINE, M); m++) out[m * M + n] = out[n * M + m];
+    }
+}
+
+// out (C,R) = factor·inp (R,C)ᵀ, a cache line of a row of out at a time
+static void transpose(float *out, const float *inp, float factor, size_t R, size_t C) {
+    enum { LINE = 16 };
+#pragma omp parallel for schedule(static)
+    for (size_t block = 0; block < R; block += LINE)
+        for (size_t c = 0; c < C; c++)
+            for (size_t r = block; r < min_size(block + LINE, R); r++) out[c * R + r] = factor * inp[r * C + c];
 }
 
 // Floats of scratch for muon_update: two copies of the matrix, two squares of its short side, and the lanes of a product.
 size_t muon_scratch(size_t O, size_t C) {
     size_t small = min_size(O, C), large = O + C - small;
-    size_t gram_lanes = (small + round_up(small, PANEL)) * blocks(large, PAIR);
-    size_t step_lanes = (small + round_up(large, PANEL)) * blocks(small, PAIR);
+    size_t gram_lanes = round_up(small, PANEL) * blocks(large, PAIR);
+    size_t step_lanes = (large + round_up(small, PANEL)) * blocks(small, PAIR);
     return 2 * O * C + 2 * small * small + (gram_lanes > step_lanes ? gram_lanes : step_lanes);
 }
 
 // Muon (Jordan 2024, kellerjordan.github.io/posts/muon): Nesterov momentum, orthogonalised by five Newton-Schulz steps
-// X ← aX + (bA + cA²)X with A = XXᵀ. param, momentum, grad (O,C).
+// X ← aX + X(bA + cA²) with A = XᵀX. param, momentum, grad (O,C).
 void muon_update(float *param, float *momentum, const float *grad, float *scratch, float rate, float beta, float decay,
                  float grad_scale, size_t O, size_t C, size_t Z) {
     (void)Z;
     const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
     size_t small = min_size(O, C), large = O + C - small, M = O * C;
-    bool turned = O > C;  // X is kept wide: its short side is the side of A
+    bool turned = O < C;  // X is kept tall: A is as small as can be
     float *x = scratch, *next = x + M, *gram = next + M, *poly = gram + small * small, *lanes = poly + small * small;
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < M; i++) {
@@ -940,21 +1238,25 @@ void muon_update(float *param, float *momentum, const float *grad, float *scratc
         next[i] = g + beta * momentum[i];
     }
     float norm = 1.0f / ((float)sqrt(sum_of_squares(next, M)) + 1e-7f);
-#pragma omp parallel for schedule(static)
-    for (size_t o = 0; o < O; o++)
-        for (size_t i = 0; i < C; i++) x[turned ? i * O + o : o * C + i] = next[o * C + i] * norm;
+    if (turned) {
+        transpose(x, next, norm, O, C);
+    } else {
+#pragma omp parallel for simd schedule(static)
+        for (size_t i = 0; i < M; i++) x[i] = norm * next[i];
+    }
     for (int step = 0; step < 5; step++) {
-        matrix_product(gram, NULL, 0.0f, x, NULL, lanes, small, small, large);   // A = X Xᵀ
-        matrix_product(poly, gram, b / c, gram, gram, lanes, small, small, small);  // bA/c + A²
-        for (size_t i = 0; i < small * small; i++) poly[i] *= c;
-        matrix_product(next, x, a, poly, x, lanes, small, large, small);         // aX + (bA + cA²) X
+        symmetric_product(gram, NULL, 0.0f, x, lanes, small, large);          // A = XᵀX
+        symmetric_product(poly, gram, b / c, gram, lanes, small, small);      // (b/c)A + A²
+        matrix_product(next, x, a, c, x, poly, lanes, large, small, small);  // aX + cX·((b/c)A + A²)
         float *swap = x;
         x = next;
         next = swap;
     }
+    if (turned) {
+        transpose(next, x, 1.0f, large, small);
+        x = next;
+    }
     float step_size = rate * sqrtf(O > C ? (float)O / (float)C : 1.0f);
-#pragma omp parallel for schedule(static)
-    for (size_t o = 0; o < O; o++)
-        for (size_t i = 0; i < C; i++)
-            param[o * C + i] -= step_size * x[turned ? i * O + o : o * C + i] + rate * decay * param[o * C + i];
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < M; i++) param[i] -= step_size * x[i] + rate * decay * param[i];
 }

@@ -18,6 +18,7 @@ void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float 
 
 void quantize_forward(int8_t *q, float *s, const float *inp, size_t N, size_t C);
 
+void quantize_backward(int8_t *q, float *s, const float *dout, const uint32_t *draw, size_t N, size_t C, size_t D);
 void discretize_forward(int8_t *weight, float *scale, const float *latent, float levels, float share,
                         size_t O, size_t C, size_t S);
 void linear_pack(int8_t *packed, const int8_t *weight, size_t O, size_t C);
@@ -36,6 +37,11 @@ void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, 
 void linear_backward_weight_naive(float *dlatent, const float *dout, const int8_t *q, const float *s,
                                   size_t N, size_t C, size_t O);
 
+void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
+                                 const uint32_t *draw, float *scratch, size_t N, size_t C, size_t O, size_t D, size_t Z);
+void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
+                                       const uint32_t *draw, size_t N, size_t C, size_t O, size_t D);
+
 void conv_forward(float *out, const float *inp, const float *weight, size_t B, size_t T, size_t C, size_t K);
 void conv_backward(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight,
                    size_t B, size_t T, size_t C, size_t K);
@@ -47,6 +53,13 @@ void scan_backward(float *dinp, float *du, float *dbias, const float *dout, cons
 void glu_forward(float *out, const float *inp, size_t N, size_t H);
 void glu_backward(float *dinp, const float *dout, const float *inp, size_t N, size_t H);
 
+void dropout(float *x, const uint32_t *draw, size_t M, size_t D);
+
+void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets,
+                         const uint32_t *draw, float dloss, size_t N, size_t E, size_t V, size_t D);
+void head_backward_sparse(float *dinp, float *dlatent, const int32_t *entry, const float *value, const int32_t *count,
+                          const int8_t *q, const float *s, const int8_t *weight, const float *scale, size_t N, size_t C,
+                          size_t E, size_t V);
 void crossentropy(float *loss, float *logits, const int32_t *targets, float dloss, size_t N, size_t V);
 
 // ---- _kernels.c: the optimizer ----

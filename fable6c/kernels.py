@@ -31,6 +31,7 @@ SIGNATURES = {
     "rmsnorm_forward": "out:f32(N,C) rstd:f32(N) inp:f32(N,C) gain:f32(C) | N C",
     "rmsnorm_backward": "dinp:f32(N,C) dgain:f32(C) dout:f32(N,C) inp:f32(N,C) rstd:f32(N) gain:f32(C) | N C",
     "quantize_forward": "q:i8(N,C~4) s:f32(N) inp:f32(N,C) | N C",
+    "quantize_backward": "q:i8(N,C~4) s:f32(N) dout:f32(N,C) draw:u32(D) | N C D",
     "discretize_forward": "weight:i8(O,C) scale:f32(S) latent:f32(O,C) levels:float share:float | O C S",
     "linear_pack": "packed:i8(O~32,C~4) weight:i8(O,C) | O C",
     "linear_pack_turned": "packed:i8(C~32,O~4) weight:i8(O,C) | O C",
@@ -41,6 +42,9 @@ SIGNATURES = {
     "linear_backward_input_naive": "dinp:f32(N,C) dout:f32(N,O) weight:i8(O,C) scale:f32(S) | N C O S",
     "linear_backward_weight": "dlatent:f32(O,C) dout:f32(N,O) q:i8(N,C~4) s:f32(N) scratch:f32(Z) | N C O Z",
     "linear_backward_weight_naive": "dlatent:f32(O,C) dout:f32(N,O) q:i8(N,C~4) s:f32(N) | N C O",
+    "linear_backward_weight_int8": "dlatent:f32(O,C) dq:i8(N,O~4) ds:f32(N) q:i8(N,C~4) s:f32(N) draw:u32(D) scratch:f32(Z) "
+    "| N C O D Z",
+    "linear_backward_weight_int8_naive": "dlatent:f32(O,C) dq:i8(N,O~4) ds:f32(N) q:i8(N,C~4) s:f32(N) draw:u32(D) | N C O D",
     "conv_forward": "out:f32(B,T,C) inp:f32(B,T,3C) weight:f32(C,K) | B T C K",
     "conv_backward": "dinp:f32(B,T,3C) dweight:f32(C,K) dout:f32(B,T,C) inp:f32(B,T,3C) weight:f32(C,K) | B T C K",
     "scan_forward": "out:f32(B,T,C) h:f32(B,T,C) u:f32(B,T,3C) inp:f32(B,T,C) bias:f32(C) | B T C",
@@ -48,6 +52,11 @@ SIGNATURES = {
     "inp:f32(B,T,C) | B T C",
     "glu_forward": "out:f32(N,H) inp:f32(N,2H) | N H",
     "glu_backward": "dinp:f32(N,2H) dout:f32(N,H) inp:f32(N,2H) | N H",
+    "dropout": "x:f32(M) draw:u32(D) | M D",
+    "crossentropy_sparse": "loss:f32(N) entry:i32(N,E) value:f32(N,E) count:i32(N) logits:f32(N,V) targets:i32(N) draw:u32(D) "
+    "dloss:float | N E V D",
+    "head_backward_sparse": "dinp:f32(N,C) dlatent:f32(V,C) entry:i32(N,E) value:f32(N,E) count:i32(N) q:i8(N,C~4) s:f32(N) "
+    "weight:i8(V,C) scale:f32(V) | N C E V",
     "crossentropy": "loss:f32(N) logits:f32(N,V) targets:i32(N) dloss:float | N V",
     "sum_of_squares": "values:f32(M) | M",
     "adamw_update": "param:f32(M) m:f32(M) v:f32(M) grad:f32(M) rate:float beta1:float beta2:float eps:float "
@@ -56,8 +65,8 @@ SIGNATURES = {
     "grad_scale:float | O C Z",
 }
 
-DTYPES = {"f32": np.dtype(np.float32), "i32": np.dtype(np.int32), "i8": np.dtype(np.int8)}
-POINTERS = {"f32": "float[]", "i32": "int32_t[]", "i8": "int8_t[]"}
+DTYPES = {"f32": np.dtype(np.float32), "i32": np.dtype(np.int32), "u32": np.dtype(np.uint32), "i8": np.dtype(np.int8)}
+POINTERS = {"f32": "float[]", "i32": "int32_t[]", "u32": "uint32_t[]", "i8": "int8_t[]"}
 
 
 # OpenMP's threads wait for each other by spinning. On a machine whose cores are shared, a long spin burns the very core that
@@ -84,6 +93,7 @@ def _load(wanted: str):
 
 _module, ISA = _load(os.environ.get("FABLE6C_ISA", ""))
 _lib, _ffi = _module.lib, _module.ffi
+INT8_DOT = ISA.startswith("avx512")  # whether products of any two int8 numbers are fast: linear_backward_weight_int8 pays
 
 
 def set_threads(wanted: int) -> int:

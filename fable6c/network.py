@@ -11,6 +11,7 @@ import numpy as np
 from . import kernels
 from .model_file import Dimensions, Matrix, Model, TensorSpec, tensor_specs
 
+HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
 HEAD_ROWS = 256  # tokens whose logits exist at a time: all of a batch would be its largest array by far
 EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
 PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
@@ -22,24 +23,21 @@ def _up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def in_int8(spec: TensorSpec, int8_gradients: bool) -> bool:
-    """Whether the gradient of a matrix's input is computed in int8: not the head's, see _kernels.c."""
-    return int8_gradients and spec.name != "head"
-
-
-def weight_plan(spec: TensorSpec, int8_gradients: bool) -> Plan:
-    """The arrays of one matrix in its discrete form: levels, scales, and (not for the embedding, which is only looked up) the two
-    packed copies that the products of forward and backward read."""
+def weight_plan(spec: TensorSpec, fast_gradients: bool) -> Plan:
+    """The arrays of one matrix in its discrete form: levels, scales, and (not for the embedding, which is only looked up) the packed
+    copies that the products of forward and backward read."""
     O, C = spec.shape
     plan: Plan = {"weight": ((O, C), np.int8), "scale": ((spec.scales,), np.float32)}
     if spec.name != "embedding":
         plan["packed"] = ((_up(O, 32), _up(C, 4)), np.int8)
-        turned = ((_up(C, 32), _up(O, 4)), np.int8)
-        plan["packed_back"] = turned if in_int8(spec, int8_gradients) else ((O, _up(C, 32)), np.float32)
+        if not fast_gradients:
+            plan["packed_back"] = ((O, _up(C, 32)), np.float32)
+        elif spec.name != "head":  # its sparse gradient reads rows of `weight`
+            plan["packed_back"] = ((_up(C, 32), _up(O, 4)), np.int8)
     return plan
 
 
-def batch_plan(d: Dimensions, batch: int) -> Plan:
+def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
     """The arrays of a batch: saved for backward (for each layer) and passing (for all)."""
     B, T, C, H, V = batch, d.context, d.dim, d.hidden, d.vocab
     N, f32, i8 = B * T, np.float32, np.int8
@@ -52,6 +50,8 @@ def batch_plan(d: Dimensions, batch: int) -> Plan:
         "dout.q": ((N * _up(max(3 * C, 2 * H), 4),), i8), "dout.s": ((N,), f32),
         "in.rstd": ((N,), f32), "out.rstd": ((N,), f32), "out.q": ((N, _up(C, 4)), i8), "out.s": ((N,), f32), "out.x": ((N, C), f32),
     }  # fmt: skip
+    if fast_gradients:
+        plan["entry"], plan["value"], plan["count"] = ((rows, HEAD_ENTRIES), np.int32), ((rows, HEAD_ENTRIES), f32), ((rows,), np.int32)
     for layer in range(d.layers):
         saved: Plan = {
             "x": ((N, C), f32), "rstd": ((N,), f32), "q": ((N, _up(C, 4)), i8), "s": ((N,), f32), "u": ((N, 3 * C), f32),
@@ -71,7 +71,7 @@ def _allocate(plan: Plan) -> Dict[str, np.ndarray]:
     return {name: np.zeros(shape, dtype) for name, (shape, dtype) in plan.items()}
 
 
-def memory_estimate(d: Dimensions, batch: int, int8_gradients: bool = True) -> Dict[str, int]:
+def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> Dict[str, int]:
     """Bytes of a training run by part, as the classes here and in optimizer.py allocate them."""
     specs, tokens = tensor_specs(d), batch * d.context
     numbers = sum(spec.size for spec in specs)
@@ -80,13 +80,13 @@ def memory_estimate(d: Dimensions, batch: int, int8_gradients: bool = True) -> D
     # C's own numbers of floats, because to allocate would fail, without our arithmetic, for what is far too large.
     scratch = (
         max(kernels.linear_scratch_floats(tokens, *shape) for shape in matrices)
-        + kernels.linear_scratch_floats(min(HEAD_ROWS, tokens), d.vocab, d.dim)
+        + (0 if fast_gradients else kernels.linear_scratch_floats(min(HEAD_ROWS, tokens), d.vocab, d.dim))
         + max(kernels.muon_scratch_floats(*shape) for shape in matrices)
     )
     return {
         "parameters, gradients, momentum": 4 * (3 * numbers + adam),
-        "discrete weights": sum(_bytes(weight_plan(spec, int8_gradients)) for spec in specs if spec.kind != "f32"),
-        "activations of a batch": _bytes(batch_plan(d, batch)),
+        "discrete weights": sum(_bytes(weight_plan(spec, fast_gradients)) for spec in specs if spec.kind != "f32"),
+        "activations of a batch": _bytes(batch_plan(d, batch, fast_gradients)),
         "scratch of the kernels": 4 * scratch,
         "samples": 5 * numbers,  # the reference's copy of the weights: int8 and f32
         "Python and its libraries": PYTHON_BYTES,
@@ -99,21 +99,26 @@ class Network:
     dimensions   the model's
     batch        windows in a batch; a batch is N = batch · context tokens
     loss_scale   what each token's gradient is multiplied by: 1 / tokens of an optimizer step
-    int8_gradients   compute the gradient of each ternary layer's input from its output's rounded to int8
+    fast_gradients   the gradient of each ternary layer's input from its output's rounded to int8, and of the logits from their
+                     large entries and a sample of the small ones
+    dropout   share of the inputs of mix_out and glu_out that `accumulate` sets to zero
     """
 
-    def __init__(self, dimensions: Dimensions, batch: int, loss_scale: float, int8_gradients: bool = True):
-        self.dimensions, self.batch, self.int8_gradients = dimensions, batch, int8_gradients
+    def __init__(self, dimensions: Dimensions, batch: int, loss_scale: float, fast_gradients: bool = True, dropout: float = 0.0):
+        self.dimensions, self.batch, self.fast_gradients, self.dropout = dimensions, batch, fast_gradients, dropout
         self.specs = {spec.name: spec for spec in tensor_specs(dimensions)}
         numbers = sum(spec.size for spec in self.specs.values())
         self.parameters, self.gradients = np.zeros(numbers, np.float32), np.zeros(numbers, np.float32)
         self.latent, self.gradient = self.views(self.parameters), self.views(self.gradients)
-        self.weights = {name: _allocate(weight_plan(spec, int8_gradients)) for name, spec in self.specs.items() if spec.kind != "f32"}
-        self.arrays = _allocate(batch_plan(dimensions, batch))
+        self.weights = {name: _allocate(weight_plan(spec, fast_gradients)) for name, spec in self.specs.items() if spec.kind != "f32"}
+        self.arrays = _allocate(batch_plan(dimensions, batch, fast_gradients))
+        # What each place of chance draws from: two of dropout and four gradients to round in each layer, then each part of the head.
+        self._draws = np.zeros((6 * dimensions.layers + -(-batch * dimensions.context // HEAD_ROWS), 2), np.uint32)
         self._discretize = self._bind_discretize()
         self._forward: List[Callable] = []
         self._backward: List[Callable] = []  # in reverse order
-        self._head: List[Tuple[Callable, Callable, Callable, Callable]] = []  # logits, loss, two gradients
+        self._head: List[Tuple[Callable, ...]] = []  # for each part: logits, loss with its gradient, backward
+        self._scored: List[Tuple[Callable, Callable]] = []  # for each part: logits, loss
         self._bind_batch(loss_scale)
 
     def views(self, flat: np.ndarray) -> Dict[str, np.ndarray]:
@@ -154,7 +159,7 @@ class Network:
         """Cross-entropy in nats of each target, (B, T)."""
         self.forward(tokens)
         self.arrays["targets"][:] = targets.reshape(-1)
-        for logits, loss, *_ in self._head:
+        for logits, loss in self._scored:
             logits()
             loss()
         return self.arrays["loss"].reshape(tokens.shape).copy()
@@ -163,14 +168,18 @@ class Network:
         """Logits (B, T, V): for tests and comparisons, training never holds them all."""
         self.forward(tokens)
         parts = []
-        for logits, *_ in self._head:
+        for logits, _ in self._scored:
             logits()
             parts.append(self.arrays["logits"].copy())
         count = tokens.size
         return np.concatenate(parts)[:count].reshape(*tokens.shape, -1)
 
-    def accumulate(self, tokens: np.ndarray, targets: np.ndarray) -> float:
-        """Forward and backward of a batch (B, T): adds to `gradients` and returns the mean loss in nats."""
+    def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0) -> float:
+        """Forward and backward of a batch (B, T): adds to `gradients` and returns the mean loss in nats. `number` is the batch's: the
+        same number draws the same."""
+        places = len(self._draws)
+        self._draws[:, 0] = (np.arange(places) + number * places) & 0xFFFFFFFF
+        self._draws[:, 1] = int(self.dropout * 2**32)
         self.forward(tokens)
         self.arrays["targets"][:] = targets.reshape(-1)
         self.arrays["dx"][:] = 0
@@ -179,6 +188,7 @@ class Network:
                 call()
         for call in reversed(self._backward):
             call()
+        self._draws[:, 1] = 0  # whoever calls `forward` wants all of the network
         return float(self.arrays["loss"].mean(dtype=np.float64))
 
     def model(self, merges: np.ndarray, card: dict) -> Model:
@@ -197,8 +207,9 @@ class Network:
             levels, share = (EMBEDDING_LEVELS, EMBEDDING_SHARE) if name == "embedding" else (1, 1.0)
             calls.append(kernels.bind("discretize_forward", w["weight"], w["scale"], self.latent[name], levels, share))
             if name != "embedding":
-                pack_back = "linear_pack_turned" if in_int8(self.specs[name], self.int8_gradients) else "linear_pack_gradient"
                 calls.append(kernels.bind("linear_pack", w["packed"], w["weight"]))
+            if "packed_back" in w:
+                pack_back = "linear_pack_turned" if self.fast_gradients else "linear_pack_gradient"
                 calls.append(kernels.bind(pack_back, w["packed_back"], w["weight"]))
         return calls
 
@@ -215,6 +226,10 @@ class Network:
         def sequence(name: str) -> np.ndarray:
             return a[name].reshape(B, T, -1)
 
+        def drop(x: str, dx: str, draw: np.ndarray) -> None:
+            if self.dropout:
+                both(*(kernels.bind("dropout", a[name].reshape(-1), draw) for name in (x, dx)))
+
         def norm(x: str, rstd: str, gain: str) -> None:
             """normed = rmsnorm(x); backward adds to dx."""
             both(
@@ -222,21 +237,22 @@ class Network:
                 kernels.bind("rmsnorm_backward", a["dx"], gradient[gain], a["dnormed"], a[x], a[rstd], latent[gain]),
             )
 
-        def linear(out: str, residual: str, inp: str, saved: str, matrix: str, dinp: str, dout: str) -> None:
+        def linear(out: str, residual: str, inp: str, saved: str, matrix: str, dinp: str, dout: str, draw: np.ndarray) -> None:
             """out = [residual +] weight · quantised inp; inp is quantised into saved.q and saved.s."""
             w, q, s = self.weights[matrix], a[saved + "q"], a[saved + "s"]
             self._forward.append(kernels.bind("quantize_forward", q, s, a[inp]))
-            both(
-                kernels.bind("linear_forward", a[out], a[residual] if residual else None, q, s, w["packed"], w["scale"]),
-                kernels.bind("linear_backward_weight", gradient[matrix], a[dout], q, s, scratch),
-            )
-            if in_int8(self.specs[matrix], self.int8_gradients):
-                O = w["weight"].shape[0]
-                dq, ds = a["dout.q"][: N * _up(O, 4)].reshape(N, -1), a["dout.s"]
+            self._forward.append(kernels.bind("linear_forward", a[out], a[residual] if residual else None, q, s, w["packed"], w["scale"]))
+            weight_gradient = kernels.bind("linear_backward_weight", gradient[matrix], a[dout], q, s, scratch)
+            if self.fast_gradients:
+                dq, ds = a["dout.q"][: N * _up(len(w["weight"]), 4)].reshape(N, -1), a["dout.s"]
+                if kernels.INT8_DOT:
+                    weight_gradient = kernels.bind("linear_backward_weight_int8", gradient[matrix], dq, ds, q, s, draw, scratch)
+                self._backward.append(weight_gradient)
                 self._backward.append(kernels.bind("linear_forward", a[dinp], None, dq, ds, w["packed_back"], w["scale"]))
-                self._backward.append(kernels.bind("quantize_forward", dq, ds, a[dout]))
+                self._backward.append(kernels.bind("quantize_backward", dq, ds, a[dout], draw))
             else:
                 self._backward.append(kernels.bind("linear_backward_input", a[dinp], a[dout], w["packed_back"], w["scale"], scratch))
+                self._backward.append(weight_gradient)
 
         embedding = self.weights["embedding"]
         both(
@@ -249,10 +265,10 @@ class Network:
         )
         self._backward.append(lambda: a["dnormed"].fill(0))  # runs just before: this norm has no residual branch to join
         for layer in range(d.layers):
-            here, block = f"{layer}.", f"blocks.{layer}."
+            here, block, draws = f"{layer}.", f"blocks.{layer}.", self._draws[6 * layer : 6 * layer + 6]
             after = f"{layer + 1}.x" if layer + 1 < d.layers else "out.x"
             norm(here + "x", here + "rstd", block + "norm_mix")
-            linear(here + "u", "", "normed", here, block + "mix_in", "dnormed", "du")
+            linear(here + "u", "", "normed", here, block + "mix_in", "dnormed", "du", draws[0])
             both(
                 kernels.bind("conv_forward", sequence(here + "conv"), sequence(here + "u"), latent[block + "taps"]),
                 kernels.bind("conv_backward", sequence("du"), gradient[block + "taps"], sequence("dconv"), sequence(here + "u"), latent[block + "taps"]),
@@ -262,14 +278,16 @@ class Network:
                 kernels.bind("scan_backward", sequence("dconv"), sequence("du"), gradient[block + "forget_bias"], sequence("dmixed"),
                              sequence(here + "h"), sequence(here + "u"), sequence(here + "conv")),
             )  # fmt: skip
-            linear(here + "glu.x", here + "x", "mixed", here + "mixed.", block + "mix_out", "dmixed", "dx")
+            drop("mixed", "dmixed", draws[4])
+            linear(here + "glu.x", here + "x", "mixed", here + "mixed.", block + "mix_out", "dmixed", "dx", draws[1])
             norm(here + "glu.x", here + "glu.rstd", block + "norm_glu")
-            linear(here + "glu.u", "", "normed", here + "glu.", block + "glu_in", "dnormed", "dglu")
+            linear(here + "glu.u", "", "normed", here + "glu.", block + "glu_in", "dnormed", "dglu", draws[2])
             both(
                 kernels.bind("glu_forward", a["product"], a[here + "glu.u"]),
                 kernels.bind("glu_backward", a["dglu"], a["dproduct"], a[here + "glu.u"]),
             )
-            linear(after, here + "glu.x", "product", here + "product.", block + "glu_out", "dproduct", "dx")
+            drop("product", "dproduct", draws[5])
+            linear(after, here + "glu.x", "product", here + "product.", block + "glu_out", "dproduct", "dx", draws[3])
         norm("out.x", "out.rstd", "norm_out")
         self._forward.append(kernels.bind("quantize_forward", a["out.q"], a["out.s"], a["normed"]))
         self._bind_head(loss_scale)
@@ -277,14 +295,27 @@ class Network:
     def _bind_head(self, loss_scale: float) -> None:
         """The output layer and its loss, HEAD_ROWS tokens at a time."""
         a, w, N = self.arrays, self.weights["head"], self.batch * self.dimensions.context
-        scratch = kernels.linear_scratch(min(HEAD_ROWS, N), *w["weight"].shape)
-        for start in range(0, N, HEAD_ROWS):
+        scratch = None if self.fast_gradients else kernels.linear_scratch(min(HEAD_ROWS, N), *w["weight"].shape)
+        for part, start in enumerate(range(0, N, HEAD_ROWS)):
             rows = slice(start, min(start + HEAD_ROWS, N))
-            logits = a["logits"][: rows.stop - start]
+            count = rows.stop - start
+            logits, loss, targets, dinp = a["logits"][:count], a["loss"][rows], a["targets"][rows], a["dnormed"][rows]
             q, s = a["out.q"][rows], a["out.s"][rows]
-            self._head.append((
-                kernels.bind("linear_forward", logits, None, q, s, w["packed"], w["scale"]),
-                kernels.bind("crossentropy", a["loss"][rows], logits, a["targets"][rows], loss_scale),
-                kernels.bind("linear_backward_input", a["dnormed"][rows], logits, w["packed_back"], w["scale"], scratch),
-                kernels.bind("linear_backward_weight", self.gradient["head"], logits, q, s, scratch),
-            ))  # fmt: skip
+            forward = kernels.bind("linear_forward", logits, None, q, s, w["packed"], w["scale"])
+            dense = kernels.bind("crossentropy", loss, logits, targets, loss_scale)
+            self._scored.append((forward, dense))
+            if self.fast_gradients:
+                sparse = a["entry"][:count], a["value"][:count], a["count"][:count]
+                draw = self._draws[6 * self.dimensions.layers + part]
+                self._head.append((
+                    forward,
+                    kernels.bind("crossentropy_sparse", loss, *sparse, logits, targets, draw, loss_scale),
+                    kernels.bind("head_backward_sparse", dinp, self.gradient["head"], *sparse, q, s, w["weight"], w["scale"]),
+                ))  # fmt: skip
+            else:
+                self._head.append((
+                    forward,
+                    dense,
+                    kernels.bind("linear_backward_input", dinp, logits, w["packed_back"], w["scale"], scratch),
+                    kernels.bind("linear_backward_weight", self.gradient["head"], logits, q, s, scratch),
+                ))  # fmt: skip

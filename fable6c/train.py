@@ -63,7 +63,7 @@ class Run:
         self.tokens_per_step = recipe.batch * recipe.accumulate * context
         self.seconds_budget = None if minutes is None else 60.0 * minutes
         self.steps_budget = None if tokens is None else max(1, -(-tokens // self.tokens_per_step))
-        self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step, recipe.int8_gradients)
+        self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step, recipe.fast_gradients, recipe.dropout)
         self.optimizer = Optimizer(self.network, recipe)
         self.step, self.elapsed = 0, 0.0  # optimizer steps done, seconds that they, the checks and the saves took
         self.finished = False  # the budget is spent and all of the held-out text is scored
@@ -95,9 +95,10 @@ class Run:
     def train_step(self) -> float:
         """One optimizer step; returns its mean loss in nats a token."""
         loss = 0.0
-        for _ in range(self.config.train.accumulate):
+        for part in range(self.config.train.accumulate):
+            number = self.step * self.config.train.accumulate + part
             inputs, targets = self.dataset.batch(self.next_starts(), self.config.model.context)
-            loss += self.network.accumulate(inputs, targets)
+            loss += self.network.accumulate(self.add_noise(inputs, number), targets, number)
         try:
             self.optimizer.step(self.progress())
         except FloatingPointError as error:
@@ -106,6 +107,18 @@ class Run:
             ) from None
         self.step += 1
         return loss / self.config.train.accumulate
+
+    def add_noise(self, inputs: np.ndarray, number: int) -> np.ndarray:
+        """The inputs (B, T) of batch `number` with the recipe's share of them replaced by tokens from anywhere in the text (unigram
+        noising, Xie et al. 2017, arXiv:1703.02573)."""
+        share = self.config.train.noise
+        if share == 0.0:
+            return inputs
+        random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, number])))
+        train = self.dataset.train
+        replaced = random.random(inputs.shape) < share
+        inputs[replaced] = train[random.integers(0, len(train), int(replaced.sum()))]
+        return inputs
 
     def bits_per_char(self, most_tokens: Optional[int] = None) -> float:
         """Bits per character of the held-out text in windows of `context` tokens; end marks are neither credited nor lost."""
@@ -408,7 +421,7 @@ def _alone_in(folder: str) -> Iterator[None]:
 
 def _check_memory(config: Config, most_gib: Optional[float]) -> None:
     """Print the estimate and refuse a run that does not fit."""
-    parts = memory_estimate(config.model, config.train.batch, config.train.int8_gradients)
+    parts = memory_estimate(config.model, config.train.batch, config.train.fast_gradients)
     total = sum(parts.values())
     most = _free_memory() if most_gib is None else most_gib * 2**30
     sums = " + ".join(f"{size / 2**20:.1f} ({name})" for name, size in parts.items())

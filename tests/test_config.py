@@ -44,7 +44,7 @@ def test_as_dict_is_the_whole_configuration():
         ("[model]\ndim = true", "dim = True: expected a whole number"),
         ('[train]\nclip = "1"', "clip = '1': expected a number"),
         ("[train]\nclip = false", "clip = False: expected a number"),
-        ("[train]\nint8_gradients = 1", "int8_gradients = 1: expected true or false"),
+        ("[train]\nfast_gradients = 1", "fast_gradients = 1: expected true or false"),
         ("[model]\ndim = 0", "dim = 0 is out of range"),
         ("[model]\ntaps = 33", "taps = 33 is out of range; give 1 to 32"),
         ("[model]\nvocab = 256", "vocab = 256 is out of range"),

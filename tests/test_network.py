@@ -40,9 +40,9 @@ SHAPES = [  # dim, layers, hidden, taps, vocab, context
 ]
 
 
-def make_network(shape, batch=2, loss_scale=1.0, seed=3, int8_gradients=True) -> Network:
+def make_network(shape, batch=2, loss_scale=1.0, seed=3, fast_gradients=True) -> Network:
     """A network in which no parameter has the value that it starts with: a gain of 1 would hide a missing gain."""
-    network = Network(Dimensions(*shape), batch, loss_scale, int8_gradients)
+    network = Network(Dimensions(*shape), batch, loss_scale, fast_gradients)
     network.initialize(seed)
     random = np.random.default_rng(seed)
     for name, latent in network.latent.items():
@@ -184,7 +184,7 @@ def worst_error(network, expected):
 @pytest.fixture(scope="module")
 def checked():
     """A network without int8 gradients, its batch and the oracle's gradients."""
-    network = make_network((5, 2, 7, 3, 260, 6), int8_gradients=False)
+    network = make_network((5, 2, 7, 3, 260, 6), fast_gradients=False)
     tokens, targets = make_batch(network)
     tokens[0, 3] = tokens[1, 1] = tokens[0, 0]  # a row of the embedding that gathers from several places
     oracle = Oracle(network, tokens, targets)
@@ -200,10 +200,10 @@ def test_gradients(checked):
     assert error <= GRADIENT_TOLERANCE, f"{name}: relative error {error:.2e}"
 
 
-def test_int8_gradients(checked):
+def test_fast_gradients(checked):
     """They are the same but for the rounding of each layer's incoming gradients to 255 levels."""
     _, tokens, targets, expected = checked
-    network = make_network((5, 2, 7, 3, 260, 6), int8_gradients=True)
+    network = make_network((5, 2, 7, 3, 260, 6), fast_gradients=True)
     network.accumulate(tokens, targets)
     error, name = worst_error(network, expected)
     assert 1e-3 < error <= 0.04, f"{name}: relative error {error:.2e}"
@@ -287,12 +287,12 @@ def test_initialize_depends_on_the_seed_alone():
     assert np.array_equal(one, same) and not np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("int8_gradients", [True, False])
-def test_memory_estimate_is_what_is_allocated(int8_gradients):
+@pytest.mark.parametrize("fast_gradients", [True, False])
+def test_memory_estimate_is_what_is_allocated(fast_gradients):
     d, batch = Dimensions(32, 3, 48, 4, 600, 100), 3
-    network = Network(d, batch, 1.0, int8_gradients)
+    network = Network(d, batch, 1.0, fast_gradients)
     optimizer = Optimizer(network, Recipe())
-    parts = memory_estimate(d, batch, int8_gradients)
+    parts = memory_estimate(d, batch, fast_gradients)
     flat = [network.parameters, network.gradients, optimizer.first, optimizer.second]
     assert parts["parameters, gradients, momentum"] == sum(array.nbytes for array in flat)
     assert parts["discrete weights"] == sum(array.nbytes for w in network.weights.values() for array in w.values())
