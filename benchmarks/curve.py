@@ -40,7 +40,9 @@ def ours(path: str, documents: List[str]) -> dict:
     card = read_model(path).card
     minutes = minutes or card.get("minutes")
     if minutes is None:
-        raise UserError(f"{path}: the model does not say how many minutes it was trained (its budget were tokens); give the run's folder")
+        raise UserError(
+            f"{path}: the model does not say how many minutes it was trained (its budget were tokens); give the run's folder"
+        )
     common.say(f"scoring {path}")
     result = evaluate(path, documents, common.CHARACTERS)
     return {
@@ -77,8 +79,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Score finished runs on valid500 and set minutes of training against bits per character, beside the peers.",
         "benchmarks/run.sh curve runs/small-20 runs/small-120 release/small.f6c flashlm-20-minutes.json",
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run, model file (.f6c), or record of run.sh flashlm (.json)")
-    parser.add_argument("--corpus", default=common.CORPUS, metavar="DIR", help="folder with valid500.txt (default ../shared/corpus/tinystories)")
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="folder of a finished run, model file (.f6c), or record of run.sh flashlm (.json)"
+    )
+    parser.add_argument(
+        "--corpus", default=common.CORPUS, metavar="DIR", help="folder with valid500.txt (default ../shared/corpus/tinystories)"
+    )
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures to FILE too")
     parser.add_argument("--quick", action="store_true", help="keep the record out of benchmarks/record")
     options = parser.parse_args(argv)
@@ -93,21 +99,29 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     columns = sorted({f"{point['minutes']:.3g}" for point in points}, key=float)
     lines = []
     for name, of_series in series.items():
-        cells = {f"{point['minutes']:.3g}": f"{point['bits_per_char']:.4f} ({point['tokens'] / 1e6:.1f} M)" for point in of_series}
+        cells = {
+            f"{point['minutes']:.3g}": f"{point['bits_per_char']:.4f} ({point['tokens'] / 1e6:.1f} M)" for point in of_series
+        }
         lines.append([name, *(cells.get(column, "") for column in columns)])
     record.table(
         "Bits per character on valid500 after minutes of training",
         ["", *(f"{column} min" for column in columns)],
         lines,
-        "In brackets the tokens seen. Each point is a run of its own, whose learning rate came down at its end. Measured once, without a time: "
-        + ", ".join(f"{name} {bits}" for name, bits in LEVELS.items()) + ".",
+        "In brackets the tokens seen. Each point is a run of its own, whose learning rate came down at its end. "
+        "Others, without a time: " + ", ".join(f"{name} {bits}" for name, bits in LEVELS.items()) + ".",
     )  # fmt: skip
 
     def draw(figure) -> None:
         panel = figure.subplots()
         for name, of_series in series.items():
             style = "o-" if name.startswith("fable6c") else "s--"
-            panel.plot([point["minutes"] for point in of_series], [point["bits_per_char"] for point in of_series], style, label=name, linewidth=1)
+            panel.plot(
+                [point["minutes"] for point in of_series],
+                [point["bits_per_char"] for point in of_series],
+                style,
+                label=name,
+                linewidth=1,
+            )
         for name, bits in LEVELS.items():
             panel.axhline(bits, color="gray", linewidth=0.8, linestyle=":")
             panel.text(0.01, bits, name, transform=panel.get_yaxis_transform(), va="bottom", fontsize=7, color="gray")

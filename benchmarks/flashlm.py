@@ -44,7 +44,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "benchmarks/run.sh flashlm --minutes 20",
     )
     parser.add_argument("--minutes", type=float, default=20.0, help="minutes of training (default 20)")
-    parser.add_argument("--corpus", default=common.CORPUS, metavar="DIR", help="folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)")
+    parser.add_argument(
+        "--corpus",
+        default=common.CORPUS,
+        metavar="DIR",
+        help="folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)",
+    )
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures to FILE too")
     parser.add_argument("--quick", action="store_true", help="see in seconds that everything works; the figures mean nothing")
     options = parser.parse_args(argv)
@@ -74,7 +79,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     }  # fmt: skip
     result = train(task)
     last = result["log"][-1]
-    record.figures.update(result, minutes=last["elapsed"] / 60, tokens=last["tokens"], vocabulary=dataset.tokenizer.vocab_size, chars=chars)
+    record.figures.update(
+        result, minutes=last["elapsed"] / 60, tokens=last["tokens"], vocabulary=dataset.tokenizer.vocab_size, chars=chars
+    )
     record.figures["tokens_per_second"] = last["tokens"] / last["elapsed"]
     record.figures["bits_per_char"] = bits = result["bits"] / chars
     record.table(

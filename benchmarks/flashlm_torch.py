@@ -74,7 +74,12 @@ def main() -> None:
         now = time.monotonic()
         elapsed = now - start
         if now - reported >= REPORT_SECONDS or elapsed >= budget:
-            entry = {"step": step, "tokens": step * BATCH * CONTEXT, "elapsed": round(elapsed, 2), "loss": round(sum(losses) / len(losses), 4)}
+            entry = {
+                "step": step,
+                "tokens": step * BATCH * CONTEXT,
+                "elapsed": round(elapsed, 2),
+                "loss": round(sum(losses) / len(losses), 4),
+            }
             print(json.dumps(entry), flush=True)
             reported, losses = now, []
     valid, at, bits = np.fromfile(options["valid"], "<u2"), 0, 0.0
