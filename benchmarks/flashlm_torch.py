@@ -15,6 +15,7 @@ import os
 import sys
 import time
 
+import common
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -90,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.start("flashlm_torch", main)
