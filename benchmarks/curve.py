@@ -73,6 +73,11 @@ def model_of(folder: str) -> str:
     return path
 
 
+def label(point: dict) -> str:
+    """The minutes of a point as people say them: a run ends with the step in which its time is over."""
+    return f"{round(point['minutes'], 1):g}"
+
+
 def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = ArgumentParser(
         "benchmarks/run.sh curve",
@@ -96,12 +101,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     series: Dict[str, List[dict]] = {}
     for point in points:
         series.setdefault(point["series"], []).append(point)
-    columns = sorted({f"{point['minutes']:.3g}" for point in points}, key=float)
+    columns = sorted({label(point) for point in points}, key=float)
     lines = []
     for name, of_series in series.items():
-        cells = {
-            f"{point['minutes']:.3g}": f"{point['bits_per_char']:.4f} ({point['tokens'] / 1e6:.1f} M)" for point in of_series
-        }
+        cells = {label(point): f"{point['bits_per_char']:.4f} ({point['tokens'] / 1e6:.1f} M)" for point in of_series}
         lines.append([name, *(cells.get(column, "") for column in columns)])
     record.table(
         "Bits per character on valid500 after minutes of training",
