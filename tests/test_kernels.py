@@ -299,6 +299,14 @@ def test_crossentropy(v):
     assert np.abs(gradient - numeric_gradient(oracle, logits, np.full(4, 0.25))).max() < 1e-6
 
 
+def test_nan_stays_nan():
+    """A trainer that has gone astray must see it in the loss."""
+    x, out, loss = np.full((1, 8), np.nan, np.float32), zeros(1, 4), zeros(1)
+    kernels.glu_forward(out, x)
+    kernels.crossentropy(loss, x, zeros(1, dtype=np.int32), 1.0)
+    assert np.isnan(out).all() and np.isnan(loss).all()
+
+
 def test_adamw():
     random = rng(1)
     param, m, v, grad = (normal(random, 37) for _ in range(4))
