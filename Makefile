@@ -156,12 +156,14 @@ build/legacy/musl:
 	@mkdir -p build/legacy
 	@touch $@
 
-# A copy of the core with 32-bit bounds checks. A core that the script does not fit would fall back to slow ones silently.
+# A copy of the core, changed for 32 bits. A core that the script does not fit would be a slow one silently.
 build/legacy/wasm3/m3_exec.h: build/wasm3/wasm3.h asengine/host/wasm3_32bit.sed build/legacy/musl
 	rm -rf build/legacy/wasm3
 	cp -r build/wasm3 build/legacy/wasm3
+	sed -f asengine/host/wasm3_32bit.sed build/wasm3/m3_exec_defs.h > build/legacy/wasm3/m3_exec_defs.h
 	sed -f asengine/host/wasm3_32bit.sed build/wasm3/m3_exec.h > $@
-	@[ "$$(grep -c wraps $@)" = 12 ] || { echo 'wasm3_32bit.sed does not fit this wasm3' >&2; exit 1; }
+	@[ "$$(grep -c wraps $@)" = 12 ] && grep -q 'f32 _fp0' build/legacy/wasm3/m3_exec_defs.h || \
+	  { echo 'wasm3_32bit.sed does not fit this wasm3' >&2; exit 1; }
 
 build/legacy/int64.o: asengine/host/legacy_int64.c build/legacy/musl
 	$(LEGACY_CC) $(LEGACY_FLAGS) $(LEGACY_WARNINGS) -c -o $@ $<

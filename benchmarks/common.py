@@ -18,6 +18,8 @@ from typing import Callable, Dict, List, Sequence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "benchmarks")
+CORPUS = os.path.join(ROOT, os.pardir, "shared", "corpus", "tinystories")  # train.txt.zst and valid500.txt, if nobody names another folder
+CHARACTERS = 405_081  # of valid500.txt: what its bits are divided by, as in the published figures
 ISAS = ["baseline", "avx2", "avx512", "avx512bf16"]  # what FABLE6C_ISA takes, worst first
 
 
@@ -116,6 +118,17 @@ def available_isas() -> List[str]:
     return found
 
 
+def made_up_text(name: str, seed: int) -> str:
+    """The path of a file with 300,000 characters of made-up stories, for quick runs."""
+    from fable6c.corpus import synth
+
+    os.makedirs(BUILD, exist_ok=True)
+    path = os.path.join(BUILD, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(synth.documents(seed, 300_000))
+    return path
+
+
 # ---- figures
 
 
@@ -204,7 +217,7 @@ class Record:
             f"# {name}: {m['cpu']}, {m['cores']} cores, {m['date'][:10]}\n",
             f"Commit {m['commit']}; {m['compiler']}; Python {m['python']}; {packages}; Linux {m['kernel']}.",
             f"Load average at the start {m['load_average_at_start']:.2f}: above 0.5, others were at work.\n",
-            f"`{m['command']}`; how: [METHOD.md](../../METHOD.md). Medians, in brackets lowest and highest repetition.\n",
+            f"`{m['command']}`; how: [METHOD.md](../../METHOD.md).\n",
         ]
         if quick:
             self.text.append("**A quick run: it shows that everything works, its figures mean nothing.**\n")
@@ -223,6 +236,10 @@ class Record:
 
     def write(self, bars: Dict[str, Dict[str, dict]], unit: str, extra: str) -> None:
         """Write the files; `bars` are {group: {row: summary}} for the chart; `extra` a path for a copy of the JSON, or ""."""
+        self.write_with(lambda figure: _bars(figure, bars, unit), extra)
+
+    def write_with(self, draw: Callable, extra: str) -> None:
+        """Write the files; `draw` fills the chart, a matplotlib Figure that has its title."""
         self.figures["skipped"] = self.skipped
         if self.skipped:
             self.text.append("Skipped:\n" + "\n".join("- " + line for line in self.skipped) + "\n")
@@ -237,20 +254,26 @@ class Record:
                 file.write("\n")
         with open(os.path.join(folder, self.name + ".md"), "w", encoding="utf-8") as file:
             file.write("\n".join(self.text))
-        _draw(os.path.join(folder, self.name + ".png"), f"{self.name}: {m['cpu']}, {m['date'][:10]}", bars, unit)
+        _draw(os.path.join(folder, self.name + ".png"), f"{self.name}: {m['cpu']}, {m['date'][:10]}", draw)
         print(f"\nwritten: {os.path.relpath(folder)}/{self.name}.json, .md, .png")
 
 
-def _draw(path: str, title: str, bars: Dict[str, Dict[str, dict]], unit: str) -> None:
-    """Horizontal bars of medians with the range as a thin line, one panel for each group."""
+def _draw(path: str, title: str, draw: Callable) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
         say("skipped: the chart, because matplotlib is missing (pip install matplotlib)")
         return
-    sizes = [len(rows) + 1.5 for rows in bars.values()]
-    figure = Figure(figsize=(9, 0.32 * sum(sizes) + 0.8), layout="tight")
+    figure = Figure(figsize=(9, 5), layout="tight")
     figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+    draw(figure)
+    figure.savefig(path, dpi=110)
+
+
+def _bars(figure, bars: Dict[str, Dict[str, dict]], unit: str) -> None:
+    """Horizontal bars of medians with the range as a thin line, one panel for each group."""
+    sizes = [len(rows) + 1.5 for rows in bars.values()]
+    figure.set_size_inches(9, 0.32 * sum(sizes) + 0.8)
     panels = figure.subplots(len(bars), 1, squeeze=False, height_ratios=sizes)[:, 0]
     for panel, (group, rows) in zip(panels, bars.items()):
         medians = [s["median"] for s in rows.values()]
@@ -264,4 +287,3 @@ def _draw(path: str, title: str, bars: Dict[str, Dict[str, dict]], unit: str) ->
         panel.set_xlabel(unit, fontsize=8)
         panel.tick_params(labelsize=8)
         panel.margins(x=0.12)
-    figure.savefig(path, dpi=110)

@@ -11,19 +11,22 @@ Measure training and the engine on this machine, side by side with their peers.
 example:
   benchmarks/run.sh train --profile
 
-usage: benchmarks/run.sh train|engine|all|learn [options]
-  train    training speed for each instruction set, PyTorch beside it, shares of the CPU's peak, memory
-  engine   speed, loading and memory of a model in every runtime that is here
-  all      train and engine
-  learn    whether the fast gradients cost quality: the same run twice, bits per character
+usage: benchmarks/run.sh train|engine|all|gradients|flashlm|ablate|curve [options]
+  train      training speed for each instruction set, PyTorch beside it, shares of the CPU's peak, memory
+  engine     speed, loading and memory of a model in every runtime that is here
+  all        train and engine
+  gradients  whether the fast gradients cost quality: the same run twice, bits per character
+  flashlm    what FlashLM v4's recipe learns in some minutes, in PyTorch; its options: flashlm --help
+  ablate     experiments side by side, held-out bits per character; its options: ablate --help
+  curve      minutes of training against bits per character, for runs and peers; its options: curve --help
 
   --quick          see in seconds that everything works; the figures mean nothing and go to build/benchmarks/quick
   --json FILE      write the figures to FILE too (all: {"train": …, "engine": …})
   --profile        train: the time of each kernel
   --model FILE     engine: measure this model, may be given again (default: tests/golden/model.f6c)
   --llama2c WASM   engine: the peer, a build of llama2.c's run.c for wasm32-wasi (METHOD.md)
-  --corpus DIR     learn: folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)
-  --tokens N       learn: tokens of each run (default 10000000)
+  --corpus DIR     gradients: folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)
+  --tokens N       gradients: tokens of each run (default 10000000)
 
 PYTHON names the interpreter that has fable6c (default .venv/bin/python, else python3). Records go to benchmarks/record.
 END
@@ -34,16 +37,50 @@ wrong() {
     exit 2
 }
 
-[ $# -gt 0 ] || wrong "say what to measure: train, engine, all or learn"
+names='train, engine, all, gradients, flashlm, ablate or curve'
+[ $# -gt 0 ] || wrong "say what to measure: $names"
 case "$1" in
-    train | engine | all | learn) what=$1 ;;
+    train | engine | all | gradients | flashlm | ablate | curve) what=$1 ;;
     -h | --help) usage; exit ;;
-    *) wrong "there is no benchmark '$1': train, engine, all or learn" ;;
+    *) wrong "there is no benchmark '$1': $names" ;;
 esac
 export FABLE6C_BENCHMARK="benchmarks/run.sh $*"
 shift
 
-json='' quick=() profile=() engine=() learn=()
+python=${PYTHON:-python3}
+[ -n "${PYTHON:-}" ] || [ ! -x .venv/bin/python ] || python=$PWD/.venv/bin/python
+build=build/benchmarks
+mkdir -p "$build"
+quick=()
+
+# The peer's environment, apart from the package's. A quick run takes it only if it is there.
+torch_python() {
+    local venv=build/peers/torch
+    if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
+        if [ ${#quick[@]} -gt 0 ]; then
+            echo "PyTorch is left out: a quick run does not install it" >&2
+            return 0
+        fi
+        echo "installing PyTorch into $venv, once" >&2
+        if ! { "$python" -m venv "$venv" && "$venv/bin/python" -m pip --disable-pip-version-check install -q torch==2.13.0 numpy; } \
+            >"$build/torch.log" 2>&1; then
+            echo "PyTorch could not be installed (see $build/torch.log)" >&2
+            return 0
+        fi
+    fi
+    echo "$venv/bin/python"
+}
+
+# These have a command line of their own, with paths from where the person stands.
+case "$what" in
+    ablate | curve) script=$PWD/benchmarks/$what.py && cd "$here" && exec "$python" "$script" "$@" ;;
+    flashlm)
+        case " $* " in *' --quick '* | *' --help '* | *' -h '*) ;; *) torch_python >/dev/null ;; esac
+        script=$PWD/benchmarks/flashlm.py && cd "$here" && exec "$python" "$script" "$@"
+        ;;
+esac
+
+json='' profile=() engine=() gradients=()
 while [ $# -gt 0 ]; do
     option=$1
     shift
@@ -59,18 +96,13 @@ while [ $# -gt 0 ]; do
     case "$option" in
         --json) json=$value ;;
         --model | --llama2c) engine+=("$option" "$value") ;;
-        --corpus | --tokens) learn+=("$option" "$value") ;;
+        --corpus | --tokens) gradients+=("$option" "$value") ;;
     esac
     shift
 done
 case "$what" in train | all) ;; *) [ ${#profile[@]} = 0 ] || wrong "--profile belongs to train" ;; esac
 case "$what" in engine | all) ;; *) [ ${#engine[@]} = 0 ] || wrong "${engine[0]} belongs to engine" ;; esac
-[ "$what" = learn ] || [ ${#learn[@]} = 0 ] || wrong "${learn[0]} belongs to learn"
-
-python=${PYTHON:-python3}
-[ -n "${PYTHON:-}" ] || [ ! -x .venv/bin/python ] || python=.venv/bin/python
-build=build/benchmarks
-mkdir -p "$build"
+[ "$what" = gradients ] || [ ${#gradients[@]} = 0 ] || wrong "${gradients[0]} belongs to gradients"
 
 # The peak meter for each instruction set; the flags are those of fable6c/build_kernels.py.
 compile_peak_meters() {
@@ -88,24 +120,6 @@ avx512bf16 $avx2 $avx512 -mavx512bf16
 END
 }
 
-# The peer's environment, apart from the package's. A quick run takes it only if it is there.
-torch_python() {
-    local venv=build/peers/torch
-    if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
-        if [ ${#quick[@]} -gt 0 ]; then
-            echo "PyTorch is left out: a quick run does not install it" >&2
-            return 0
-        fi
-        echo "installing PyTorch into $venv, once" >&2
-        if ! { "$python" -m venv "$venv" && "$venv/bin/python" -m pip --disable-pip-version-check install -q torch==2.13.0 numpy; } \
-            >"$build/torch.log" 2>&1; then
-            echo "PyTorch could not be installed (see $build/torch.log): figures of our trainer alone" >&2
-            return 0
-        fi
-    fi
-    echo "$venv/bin/python"
-}
-
 # train FILE, engine FILE: run it, with a copy of its figures in FILE unless that is empty
 train() {
     compile_peak_meters
@@ -121,7 +135,7 @@ engine() {
 case "$what" in
     train) train "$json" ;;
     engine) engine "$json" ;;
-    learn) "$python" benchmarks/learn.py "${quick[@]}" "${learn[@]}" --json "$json" ;;
+    gradients) "$python" benchmarks/gradients.py "${quick[@]}" "${gradients[@]}" --json "$json" ;;
     all)
         train "$build/train.json"
         engine "$build/engine.json"

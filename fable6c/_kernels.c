@@ -85,7 +85,7 @@ INLINE float exp_f32(float x) {
     x = x < -80.0f ? -80.0f : x;
     float t = x * 1.4426950408889634f, n = nearest(t), f = t - n;
     float p = ((((0.00132647273f * f + 0.00967151299f) * f + 0.0555073358f) * f + 0.240222424f) * f + 0.693147004f) * f + 1.0f;
-    int32_t bits = ((int32_t)n + 127) << 23;
+    uint32_t bits = (uint32_t)((int32_t)n + 127) << 23;  // unsigned, because a NaN has become a negative number
     float power;
     memcpy(&power, &bits, 4);
     return p * power;

@@ -8,8 +8,12 @@ import sys
 
 import pytest
 
+from fable6c.config import load_config, presets
+
 ROOT = pathlib.Path(__file__).parent.parent
 RUN = ROOT / "benchmarks" / "run.sh"
+ABLATIONS = sorted((ROOT / "benchmarks" / "ablations").glob("*.toml"))
+TORCH = ROOT / "build" / "peers" / "torch" / "bin" / "python"
 WASM = ROOT / "asengine" / "build" / "fable6c.wasm"
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the benchmarks read /proc")
@@ -22,7 +26,7 @@ def benchmark(*arguments):
 def test_help():
     done = benchmark("--help")
     assert done.returncode == 0
-    for word in ("train|engine|all|learn", "--quick", "--json FILE", "--profile", "--model FILE", "--llama2c WASM", "--corpus DIR", "--tokens N"):
+    for word in ("train|engine|all|gradients|flashlm|ablate|curve", "--quick", "--json FILE", "--profile", "--model FILE", "--llama2c WASM", "--corpus DIR", "--tokens N"):
         assert word in done.stdout
 
 
@@ -36,7 +40,13 @@ def test_help():
         (["engine", "--json"], "--json needs a value"),
         (["engine", "--profile"], "--profile belongs to train"),
         (["train", "--model", "x.f6c"], "--model belongs to engine"),
-        (["all", "--tokens", "5"], "--tokens belongs to learn"),
+        (["all", "--tokens", "5"], "--tokens belongs to gradients"),
+        (["flashlm", "--minutes", "0", "--quick"], "--minutes 0.0: expected a number above 0"),
+        (["flashlm", "--hours", "2", "--quick"], "unrecognized arguments: --hours 2"),
+        (["ablate", "nothing"], "nothing: there is no such experiment"),
+        (["ablate", "baseline", "baseline"], "an experiment or a seed is named twice"),
+        (["ablate", "baseline", "--preset", "huge"], "--preset huge: there is no such preset"),
+        (["curve"], "required: RUN"),
     ],
     ids=" ".join,
 )
@@ -76,3 +86,86 @@ def test_quick_engine_benchmark(tmp_path):
     assert model["runtimes"] and figures["stories"]["model.f6c"].startswith("Once upon a time")
     for runtime in model["runtimes"].values():
         assert runtime["story"]["min"] > 0 and runtime["prompt"]["min"] > 0 and runtime["memory_kib"]["max"] < 65536
+
+
+# ---- what learns how much
+
+
+@pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("preset", presets())
+def test_each_experiment_says_what_it_tests_and_changes_one_thing(path, preset):
+    first, *rest = path.read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ") and first.endswith((".", "?", ")"))
+    before, after = load_config(preset), load_config(preset, str(path))
+    assert after.model.context == before.model.context  # held-out text is scored in its windows
+    assert len(rest) <= 3  # [model] or [train], and a key or two that belong together
+    assert path.stem == "baseline" or any(load_config(name, str(path)) != load_config(name) for name in presets())
+    assert path.stem != "baseline" or after == before
+
+
+def curve(folder, *runs):
+    """run.sh curve on a short valid500.txt, with whether it went well and its points."""
+    (folder / "valid500.txt").write_text("Once upon a time there was a fox.\n\nThe fox was happy.\n", encoding="utf-8")
+    out = folder / "curve.json"
+    done = benchmark("curve", "--quick", *map(str, runs), "--corpus", str(folder), "--json", str(out))
+    return done, json.loads(out.read_text(encoding="utf-8"))["points"] if done.returncode == 0 else []
+
+
+@pytest.mark.slow
+def test_quick_ablation_goes_on_and_its_runs_make_a_curve(tmp_path):
+    command = ["ablate", "--quick", "baseline", "taps-8", "--out", str(tmp_path / "runs"), "--json", str(tmp_path / "figures.json")]
+    done = benchmark(*command)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    logs = {name: (folder / name / "log.jsonl").read_bytes() for name in ("baseline-seed1", "taps-8-seed1")}
+    runs = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["runs"]
+    assert runs["baseline"][0]["tokens"] == runs["taps-8"][0]["tokens"] >= 20_000
+    assert runs["baseline"][0]["parameters"] < runs["taps-8"][0]["parameters"]
+    assert 0 < runs["taps-8"][0]["bits_per_char"] != runs["baseline"][0]["bits_per_char"] < 8
+
+    done = benchmark(*command, "--seeds", "1", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("this run is finished") == 2
+    assert {name: (folder / name / "log.jsonl").read_bytes() for name in logs} == logs
+    runs = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["runs"]
+    assert [run["seed"] for run in runs["baseline"]] == [1, 2] and runs["baseline"][0]["bits_per_char"] != runs["baseline"][1]["bits_per_char"]
+
+    peer = tmp_path / "flashlm.json"
+    peer.write_text('{"minutes": 20.0, "tokens": 5000000, "bits_per_char": 0.99}')
+    done, points = curve(tmp_path, folder / "baseline-seed1", peer)
+    assert done.returncode == 0, done.stderr
+    mine = {point["series"]: point for point in points}
+    assert 0 < mine["fable6c micro"]["minutes"] < 1 and mine["fable6c micro"]["tokens"] == runs["baseline"][0]["tokens"]
+    assert 0 < mine["fable6c micro"]["bits_per_char"] and mine["FlashLM v4's recipe, here"]["bits_per_char"] == 0.99
+    assert mine["FlashLM v4, as published"]["bits_per_char"] == 0.8798
+
+
+def test_a_model_file_is_a_point_of_the_curve(tmp_path):
+    done, points = curve(tmp_path, ROOT / "tests" / "golden" / "model.f6c")
+    assert done.returncode == 0, done.stderr
+    (mine,) = [point for point in points if point["series"] == "fable6c micro"]
+    assert mine["minutes"] == 6.0 and mine["tokens"] == 3_321_856 and 0 < mine["bits_per_char"] < 0.01  # a short text's bits, divided by 405,081
+    assert "| fable6c micro |" in done.stdout and "| FlashLM v4, as published |" in done.stdout
+
+
+def test_what_is_no_point_of_the_curve(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "progress": 0.5, "elapsed": 9.0}\n')
+    (tmp_path / "other.json").write_text("{}")
+    for run, complaint in (
+        (tmp_path, "the run is not finished"),
+        (tmp_path / "other.json", "is not a record of"),
+        (tmp_path / "none.json", "cannot be read"),
+    ):
+        done, _ = curve(tmp_path, run)
+        assert done.returncode == 1 and complaint in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not TORCH.exists(), reason="no PyTorch in build/peers/torch: `benchmarks/run.sh flashlm` installs it")
+def test_quick_run_of_the_peer(tmp_path):
+    done = benchmark("flashlm", "--quick", "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["tokens"] == figures["log"][-1]["tokens"] > 0 and figures["minutes"] >= 0.05 and figures["parameters"] == 4_364_736
+    assert figures["tokens_per_second"] == pytest.approx(figures["tokens"] / figures["minutes"] / 60, rel=0.01)
+    assert 1 < figures["bits_per_char"] < 4  # a guess at random costs 3.5

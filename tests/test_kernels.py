@@ -165,6 +165,23 @@ def test_quantize_rounds_half_to_even():
     assert q[0].tolist() == [127, 0, 2, 2, 0, -2, -2, 126] and s[0] == 1
 
 
+@pytest.mark.parametrize("c", [1, 3, 17, 129])
+def test_quantize_backward(c):
+    """Each number becomes one of its two neighbours, and the mean over the draws is the number."""
+    dout, draws = normal(rng(c), 3, c), 2000
+    dout[1] = 0.0
+    q, s, mean = np.full((3, up(c, 4)), 99, np.int8), zeros(3), np.zeros((3, c))
+    seen = set()
+    for number in range(draws):
+        kernels.quantize_backward(q, s, dout, np.array([number, 0], np.uint32))
+        rounded = q[:, :c] * s[:, None].astype(np.float64)
+        assert np.all(np.abs(rounded - dout) <= 1.001 * s[:, None]) and not q[:, c:].any()
+        mean += rounded / draws
+        seen.add(q.tobytes())
+    assert np.array_equal(s, np.abs(dout).max(1) / np.float32(126.5)) and len(seen) > draws / 2
+    assert np.all(np.abs(mean - dout) <= 5 * 0.5 * s[:, None] / draws**0.5)
+
+
 @pytest.mark.parametrize("rows,levels,share", [(False, 1, 1.0), (True, 1, 1.0), (True, 4, 0.7)])
 @pytest.mark.parametrize("o,c", [(1, 1), (1, 7), (5, 3), (17, 129), (70, 64)])
 def test_discretize(o, c, rows, levels, share):
@@ -241,6 +258,24 @@ def test_linear_backward_input_in_int8(n, o, c):
     assert_close(dinp, dout @ (weight * np.float64(scale[0])), 1e-6)
 
 
+@pytest.mark.parametrize("n,o,c", [(1, 1, 1), (2, 9, 33), (5, 17, 4), (33, 33, 70), (1027, 16, 40)])
+def test_linear_backward_weight_int8(n, o, c):
+    """The fast kernel has the bits of the naive one; their mean over the draws is the float product."""
+    random, draws = rng(n, o, c), 400 if n < 100 else 4
+    q, s, x = quantized(random, n, c)
+    dq, ds, _ = quantized(random, n, o)
+    ds *= random.random(n).astype(np.float32)
+    exact = (dq[:, :o] * ds[:, None].astype(np.float64)).T @ x
+    scratch, mean, size = kernels.linear_scratch(n, o, c), np.zeros((o, c)), (ds * s).max() / 2 * (q[:, :c].astype(np.float64) ** 2).sum(0) ** 0.5
+    for number in range(draws):
+        fast, naive, draw = np.ones((o, c), np.float32), np.ones((o, c), np.float32), np.array([number, 0], np.uint32)
+        kernels.linear_backward_weight_int8(fast, dq, ds, q, s, draw, scratch)
+        kernels.linear_backward_weight_int8_naive(naive, dq, ds, q, s, draw)
+        assert np.array_equal(fast, naive)
+        mean += (fast.astype(np.float64) - 1) / draws
+    assert np.all(np.abs(mean - exact) <= 5 * size / draws**0.5 + 1e-6)
+
+
 @pytest.mark.parametrize("b,t,c,k", [(1, 1, 1, 1), (2, 3, 3, 4), (1, 4, 17, 4), (2, 5, 33, 4), (1, 9, 64, 8), (2, 6, 31, 2)])
 def test_conv(b, t, c, k):
     random = rng(b, t, c, k)
@@ -297,6 +332,69 @@ def test_crossentropy(v):
     kernels.crossentropy(loss, gradient, targets, 0.25)
     assert np.abs(loss - oracle(logits.astype(np.float64))).max() < 1e-5
     assert np.abs(gradient - numeric_gradient(oracle, logits, np.full(4, 0.25))).max() < 1e-6
+
+
+@pytest.mark.parametrize("v", [1, 15, 16, 17, 129, 700])
+def test_crossentropy_sparse(v):
+    """The dense loss; a gradient of few entries, whose large ones are exact and whose mean over the draws is the dense one."""
+    random, draws, n, entries = rng(v), 3000, 3, 64
+    logits, targets = 3 * normal(random, n, v), random.integers(0, v, n).astype(np.int32)
+    dense_loss, dense = zeros(n), logits.copy()
+    kernels.crossentropy(dense_loss, dense, targets, 0.25)
+    least = 0.25 / (entries - 32)
+    loss, entry, value, count = zeros(n), zeros(n, entries, dtype=np.int32), zeros(n, entries), zeros(n, dtype=np.int32)
+    mean = np.zeros((n, v))
+    for number in range(draws):
+        kernels.crossentropy_sparse(loss, entry, value, count, logits.copy(), targets, np.array([number, 0], np.uint32), 0.25)
+        assert np.array_equal(loss, dense_loss) and np.all(count <= entries)
+        sparse = np.zeros((n, v))
+        for row in range(n):
+            kept = entry[row, : count[row]]
+            assert len(set(kept.tolist())) == len(kept), "a column comes twice"
+            sparse[row, kept] = value[row, : count[row]]
+        large = np.abs(dense) >= 1.001 * least
+        large[np.arange(n), targets] = True
+        assert np.allclose(sparse[large], dense[large], rtol=1e-5, atol=1e-7)
+        mean += sparse / draws
+    tolerance = 5 * (np.abs(dense) * least / draws) ** 0.5 + 1e-6
+    assert np.all(np.abs(mean - dense) <= tolerance)
+    assert v < 700 or count.max() < 64, "most of 700 entries are left out"
+
+
+@pytest.mark.parametrize("n,c", [(1, 1), (3, 17), (2, 64), (5, 129)])
+def test_head_backward_sparse(n, c):
+    random, v, entries = rng(n, c), 50, 9
+    q, s, x = quantized(random, n, c)
+    weight, scale, _ = discrete(random, v, c, v)
+    count = random.integers(1, entries + 1, n).astype(np.int32)
+    entry = np.stack([random.permutation(v)[:entries] for _ in range(n)]).astype(np.int32)
+    value, dense = normal(random, n, entries), np.zeros((n, v))
+    for row in range(n):
+        dense[row, entry[row, : count[row]]] = value[row, : count[row]]
+    dinp, dlatent = zeros(n, c), np.ones((v, c), np.float32)
+    kernels.head_backward_sparse(dinp, dlatent, entry, value, count, q, s, weight, scale)
+    assert_close(dinp, dense @ (weight * scale[:, None].astype(np.float64)), 2e-6)
+    assert_close(dlatent, 1 + dense.T @ x, 2e-6)
+
+
+def test_dropout():
+    x = np.arange(1, 100001, dtype=np.float32)
+    first, again, other, all_of_it = x.copy(), x.copy(), x.copy(), x.copy()
+    for values, draw in ((first, [7, 2**30]), (again, [7, 2**30]), (other, [8, 2**30]), (all_of_it, [7, 0])):
+        kernels.dropout(values, np.array(draw, np.uint32))
+    kept = first != 0
+    assert np.array_equal(first, again) and np.array_equal(all_of_it, x)
+    assert np.allclose(first[kept], x[kept] / 0.75)
+    for share in (kept[:50000].mean(), kept[50000:].mean(), kept[::2].mean(), (other != 0).mean(), kept[other != 0].mean()):
+        assert abs(share - 0.75) < 0.01
+
+
+def test_nan_stays_nan():
+    """A trainer that has gone astray must see it in the loss."""
+    x, out, loss = np.full((1, 8), np.nan, np.float32), zeros(1, 4), zeros(1)
+    kernels.glu_forward(out, x)
+    kernels.crossentropy(loss, x, zeros(1, dtype=np.int32), 1.0)
+    assert np.isnan(out).all() and np.isnan(loss).all()
 
 
 def test_adamw():

@@ -44,21 +44,18 @@ export const WORK: usize = X + 4 * X_STRIDE; // f32 (max(D, H)): one token's vec
 export const QUANTISED: usize = WORK + 4 * MOST_HIDDEN + 16; // i16 (columns in whole groups, 4): the tokens' int8 values
 const QUANTISED_SIZE: usize = 8 * (MOST_HIDDEN / 5 * 6 + 64);
 export const SCALES: usize = QUANTISED + QUANTISED_SIZE; // f32 (4): with QUANTISED
-export const LANES: usize = SCALES + 16; // f32 (16): partial sums of squares
+export const LANES: usize = SCALES + 16; // f32 (16): partial sums of squares; u16 (4): a row's sums of four tokens
 export const LOGITS: usize = LANES + 64; // f32 (V)
 
-// Ternary products go through tables of all sums of a group of five or six columns, 32 groups (a segment) at a time: a row's sum is then
-// at most 32·6·127 = 24,384, so that four of them fit an i64, and an offset into the tables fits 16 bits.
+// Ternary products go through tables of all sums of a group of five or six columns, 32 groups (a segment) at a time: a row's sum and
+// its bias are then at most 2·32·6·127 = 48,768, so that four of them fit an i64.
 export const SEGMENT_GROUPS = 32;
-const MOST_PATTERNS = 729; // 3^6
-export const TABLES: usize = LOGITS + 4 * MOST_VOCAB; // u16: sums of one token
-const TABLES_SIZE: usize = 2 * SEGMENT_GROUPS * MOST_PATTERNS + 8; // the last i64 stored runs 2 bytes over
-export const TABLES4: usize = TABLES + TABLES_SIZE; // i64: sums of four tokens, 16 bits each
-const TABLES4_SIZE: usize = 8 * SEGMENT_GROUPS * MOST_PATTERNS;
+export const TABLE_SIZE = 8 * 729; // i64 (3^6)
+export const TABLES: usize = LOGITS + 4 * MOST_VOCAB; // a table for each group of the segment
 
 // ---- Loading ----
 
-export const CRC_TABLE: usize = TABLES4 + TABLES4_SIZE; // u32 (256)
+export const CRC_TABLE: usize = TABLES + SEGMENT_GROUPS * TABLE_SIZE; // u32 (256)
 export const LITERALS_LENGTH_TABLE: usize = CRC_TABLE + 4 * 256; // u32 (512): FSE decoding tables
 export const OFFSET_TABLE: usize = LITERALS_LENGTH_TABLE + 4 * 512;
 export const MATCH_LENGTH_TABLE: usize = OFFSET_TABLE + 4 * 512;
@@ -126,12 +123,6 @@ const MANY_ROWS: u32 = 400;
 /** Columns in a group, for a ternary matrix of this many rows: 5 or 6. */
 export function tritsFor(rows: u32): u32 {
   return rows < MANY_ROWS ? 5 : 6;
-}
-
-/** Patterns of a group: 3^5 or 3^6. */
-// @ts-ignore: decorator
-@inline export function patternsOf(trits: u32): u32 {
-  return trits == 5 ? 243 : 729;
 }
 
 /** Groups in a row of n columns, rounded up to the eight that the loops take at a time. */

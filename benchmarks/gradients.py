@@ -11,7 +11,6 @@ import common
 from common import Failure, Record
 
 EXACT_CONFIG = "[train]\nfast_gradients = false\n"
-CHARACTERS = 405_081  # valid500.txt: what its bits are divided by (shared/corpus/README.md)
 
 
 def run(command: list, isa: str) -> None:
@@ -21,9 +20,9 @@ def run(command: list, isa: str) -> None:
         raise Failure(f"{' '.join(command)}: status {done.returncode}")
 
 
-def learn(isa: str, config: str, corpus: str, tokens: int) -> dict:
+def train(isa: str, config: str, corpus: str, tokens: int) -> dict:
     """Train `small` with the keys of `config` laid over it, export and score it."""
-    folder = os.path.join(common.BUILD, "learn")
+    folder = os.path.join(common.BUILD, "gradients")
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     toml = os.path.join(folder, "config.toml")
@@ -38,7 +37,7 @@ def learn(isa: str, config: str, corpus: str, tokens: int) -> dict:
     if corpus:
         model = os.path.join(folder, "model.f6c")
         run(["fable6c.export", folder, "-o", model], isa)
-        command = ["fable6c.evaluate", model, "--text", os.path.join(corpus, "valid500.txt"), "--chars", str(CHARACTERS), "--json"]
+        command = ["fable6c.evaluate", model, "--text", os.path.join(corpus, "valid500.txt"), "--chars", str(common.CHARACTERS), "--json"]
         done = subprocess.run([sys.executable, "-m", *command], cwd=common.ROOT, stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise Failure(f"fable6c.evaluate: status {done.returncode}")
@@ -50,17 +49,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", default="")
-    parser.add_argument("--corpus", default=os.path.join(common.ROOT, os.pardir, "shared", "corpus", "tinystories"))
+    parser.add_argument("--corpus", default=common.CORPUS)
     parser.add_argument("--tokens", type=int, default=10_000_000)
     options = parser.parse_args()
     corpus, tokens = ("", 20_000) if options.quick else (os.path.abspath(options.corpus), options.tokens)
     if corpus and not os.path.exists(os.path.join(corpus, "train.txt.zst")):
         raise Failure(f"{corpus} has no train.txt.zst; name the folder with --corpus")
-    record = Record("learn", options.quick)
+    record = Record("gradients", options.quick)
     best = common.available_isas()[-1]
-    fast = learn(best, "", corpus, tokens)
+    fast = train(best, "", corpus, tokens)
     # The products of avx512bf16 that are not int8 are bf16; those of all other instruction sets are f32.
-    exact = learn("avx512" if best == "avx512bf16" else best, EXACT_CONFIG, corpus, tokens)
+    exact = train("avx512" if best == "avx512bf16" else best, EXACT_CONFIG, corpus, tokens)
     record.figures["runs"] = [fast, exact]
     texts = {"held_out": "held-out part of the corpus", "valid500": "valid500"}
     rows, bars, record.figures["percent"] = [], {}, {}
@@ -79,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    common.start("learn", main)
+    common.start("gradients", main)
