@@ -1056,6 +1056,7 @@ void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *cou
                 }
         }
         for (; v < V && k < E; v++) {  // the columns that fill no sixteen are kept as they are
+            if (row[v] == 0.0f) continue;  // the target
             entry[n * E + k] = (int32_t)v;
             value[n * E + k++] = row[v] * factor;
         }
