@@ -30,7 +30,7 @@ def train(isa: str, config: str, corpus: str, tokens: int) -> dict:
         file.write(config)
     folder = os.path.join(folder, "run")
     source = ["--corpus", os.path.join(corpus, "train.txt.zst")] if corpus else []
-    run(["fable6c.train", "--preset", "small", "--config", toml, "--tokens", str(tokens), "--threads", "2", "--out", folder, *source], isa)
+    run(["fable6c.train", "--preset", "small", "--config", toml, "--tokens", str(tokens), "--threads", str(min(2, len(os.sched_getaffinity(0)))), "--out", folder, *source], isa)
     with open(os.path.join(folder, "log.jsonl"), encoding="ascii") as file:
         last = [json.loads(line) for line in file][-1]
     result = {"isa": isa, "tokens": last["tokens"], "seconds": last["elapsed"], "held_out": last["bits_per_char"]}
