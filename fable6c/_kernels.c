@@ -221,12 +221,12 @@ static void gradient_product(float *out, size_t N, bool add, const void *a, size
 // Integer dot products of the ternary forward. The instructions want one unsigned operand, so a weight is stored as w + 1 in
 // {0, 1, 2}; Σ q·(w + 1) − Σ q = Σ q·w.
 #if defined(__AVX512VNNI__)
-typedef __m512i ivec;
-INLINE ivec int_zero(void) { return _mm512_setzero_si512(); }
-INLINE ivec int_load(const void *p) { return _mm512_loadu_si512(p); }
-INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm512_set1_epi32(x); }
-INLINE ivec int_step(ivec acc, ivec w, ivec x) { return _mm512_dpbusd_epi32(acc, w, x); }
-INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps(_mm512_sub_epi32(x, _mm512_set1_epi32(offset))); }
+typedef int32_t ivec __attribute__((vector_size(64)));
+INLINE ivec int_zero(void) { return (ivec){0}; }
+INLINE ivec int_load(const void *p) { return (ivec)_mm512_loadu_si512(p); }
+INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return (ivec)_mm512_set1_epi32(x); }
+INLINE ivec int_step(ivec acc, ivec w, ivec x) { return (ivec)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, (__m512i)x); }
+INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps((__m512i)(x - offset)); }
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
 #elif defined(__AVX2__)
 // Pairs of products are at most 2·2·127 = 508, so 64 of them fit a 16-bit lane before they must be widened.

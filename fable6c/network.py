@@ -12,7 +12,7 @@ from . import kernels
 from .model_file import Dimensions, Matrix, Model, TensorSpec, tensor_specs
 
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
-HEAD_ROWS = 256  # tokens whose logits exist at a time: all of a batch would be its largest array by far
+HEAD_ROWS = 64  # tokens whose logits exist at a time: all of a batch would be its largest array by far
 EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
 PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
 
