@@ -62,13 +62,20 @@ int set_threads(int wanted) {
 #endif
 }
 
+// How many threads a parallel region may have; within it, the calling thread's number and how many there are.
+#ifdef _OPENMP
+INLINE int most_threads(void) { return omp_get_max_threads(); }
+INLINE size_t my_number(void) { return (size_t)omp_get_thread_num(); }
+INLINE size_t team_size(void) { return (size_t)omp_get_num_threads(); }
+#else
+INLINE int most_threads(void) { return 1; }
+INLINE size_t my_number(void) { return 0; }
+INLINE size_t team_size(void) { return 1; }
+#endif
+
 // The contiguous share of `count` items, cut at multiples of `grain`, that the calling thread takes in a parallel region.
 INLINE void my_share(size_t count, size_t grain, size_t *from, size_t *to) {
-    size_t thread = 0, threads = 1;
-#ifdef _OPENMP
-    thread = (size_t)omp_get_thread_num();
-    threads = (size_t)omp_get_num_threads();
-#endif
+    size_t thread = my_number(), threads = team_size();
     size_t grains = blocks(count, grain);
     *from = min_size(count, grains * thread / threads * grain);
     *to = min_size(count, grains * (thread + 1) / threads * grain);
@@ -358,14 +365,23 @@ INLINE float sumsq(const float *x, size_t n) {
     return lane[0];
 }
 
+INLINE float rmsnorm_forward_row(float *out, const float *x, const float *gain, size_t C) {
+    float r = 1.0f / sqrtf(sumsq(x, C) / (float)C + NORM_EPS);
+    for (size_t c = 0; c < C; c++) out[c] = (x[c] * r) * gain[c];
+    return r;
+}
+
 void rmsnorm_forward(float *out, float *rstd, const float *inp, const float *gain, size_t N, size_t C) {
 #pragma omp parallel for schedule(static)
-    for (size_t n = 0; n < N; n++) {
-        const float *x = inp + n * C;
-        float r = 1.0f / sqrtf(sumsq(x, C) / (float)C + NORM_EPS);
-        for (size_t c = 0; c < C; c++) out[n * C + c] = (x[c] * r) * gain[c];
-        rstd[n] = r;
-    }
+    for (size_t n = 0; n < N; n++) rstd[n] = rmsnorm_forward_row(out + n * C, inp + n * C, gain, C);
+}
+
+INLINE void rmsnorm_backward_row(float *dx, const float *dy, const float *x, float r, const float *gain, size_t C) {
+    float dot = 0.0f;
+#pragma omp simd reduction(+ : dot)
+    for (size_t c = 0; c < C; c++) dot += dy[c] * gain[c] * x[c];
+    float pull = dot / (float)C * r * r * r;
+    for (size_t c = 0; c < C; c++) dx[c] += r * dy[c] * gain[c] - pull * x[c];
 }
 
 // dinp (N,C) += r·(dout·gain) − x·r³·mean(dout·gain·x): joins the residual branch. dgain (C) += Σ_n dout·x·r
@@ -375,14 +391,7 @@ void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float 
     {
         size_t from, to;
         my_share(N, 1, &from, &to);
-        for (size_t n = from; n < to; n++) {
-            const float *x = inp + n * C, *dy = dout + n * C;
-            float r = rstd[n], dot = 0.0f;
-#pragma omp simd reduction(+ : dot)
-            for (size_t c = 0; c < C; c++) dot += dy[c] * gain[c] * x[c];
-            float pull = dot / (float)C * r * r * r;
-            for (size_t c = 0; c < C; c++) dinp[n * C + c] += r * dy[c] * gain[c] - pull * x[c];
-        }
+        for (size_t n = from; n < to; n++) rmsnorm_backward_row(dinp + n * C, dout + n * C, inp + n * C, rstd[n], gain, C);
         my_share(C, 16, &from, &to);
         for (size_t n = 0; n < N; n++)
             for (size_t c = from; c < to; c++) dgain[c] += dout[n * C + c] * inp[n * C + c] * rstd[n];
@@ -392,20 +401,19 @@ void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float 
 // ---------------------------------------------------------------------------------------------------------------------
 // Activations to int8: q (N, C padded to a multiple of 4 with zeros), s (N): inp ≈ q·s. Straight-through: no backward.
 
-void quantize_forward(int8_t *q, float *s, const float *inp, size_t N, size_t C) {
-    size_t P = round_up(C, 4);
-#pragma omp parallel for schedule(static)
-    for (size_t n = 0; n < N; n++) {
-        const float *x = inp + n * C;
-        int8_t *to = q + n * P;
-        float a = 0.0f;
+INLINE float quantize_forward_row(int8_t *q, const float *x, size_t C) {
+    float a = 0.0f;
 #pragma omp simd reduction(max : a)
-        for (size_t c = 0; c < C; c++) a = fabsf(x[c]) > a ? fabsf(x[c]) : a;
-        float inv = a < 1e-30f ? 0.0f : 127.0f / a;
-        for (size_t c = 0; c < C; c++) to[c] = (int8_t)(int32_t)nearest(x[c] * inv);
-        for (size_t c = C; c < P; c++) to[c] = 0;
-        s[n] = a < 1e-30f ? 0.0f : a / 127.0f;
-    }
+    for (size_t c = 0; c < C; c++) a = fabsf(x[c]) > a ? fabsf(x[c]) : a;
+    float inv = a < 1e-30f ? 0.0f : 127.0f / a;
+    for (size_t c = 0; c < C; c++) q[c] = (int8_t)(int32_t)nearest(x[c] * inv);
+    for (size_t c = C; c < round_up(C, 4); c++) q[c] = 0;
+    return a < 1e-30f ? 0.0f : a / 127.0f;
+}
+
+void quantize_forward(int8_t *q, float *s, const float *inp, size_t N, size_t C) {
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) s[n] = quantize_forward_row(q + n * round_up(C, 4), inp + n * C, C);
 }
 
 // What is added before a gradient is rounded, in [−1/2, 1/2): its mean over the draws is then the gradient (stochastic rounding). The
@@ -418,22 +426,22 @@ INLINE float dither(uint32_t start, size_t i) {
 }
 
 // The same for a gradient, rounded at random: draw (D) names the draw. dout (N,C) ≈ q·s.
+
+INLINE float quantize_backward_row(int8_t *q, const float *dy, uint32_t start, size_t C) {
+    float a = 0.0f;
+#pragma omp simd reduction(max : a)
+    for (size_t c = 0; c < C; c++) a = fabsf(dy[c]) > a ? fabsf(dy[c]) : a;
+    float inv = a < 1e-30f ? 0.0f : 126.5f / a;  // half a level of room for the dither
+    for (size_t c = 0; c < C; c++) q[c] = (int8_t)(int32_t)nearest(dy[c] * inv + dither(start, c));
+    for (size_t c = C; c < round_up(C, 4); c++) q[c] = 0;
+    return a < 1e-30f ? 0.0f : a / 126.5f;
+}
+
 void quantize_backward(int8_t *q, float *s, const float *dout, const uint32_t *draw, size_t N, size_t C, size_t D) {
     (void)D;
-    size_t P = round_up(C, 4);
 #pragma omp parallel for schedule(static)
-    for (size_t n = 0; n < N; n++) {
-        const float *dy = dout + n * C;
-        int8_t *to = q + n * P;
-        uint32_t start = hash((uint32_t)n, draw[0]);
-        float a = 0.0f;
-#pragma omp simd reduction(max : a)
-        for (size_t c = 0; c < C; c++) a = fabsf(dy[c]) > a ? fabsf(dy[c]) : a;
-        float inv = a < 1e-30f ? 0.0f : 126.5f / a;
-        for (size_t c = 0; c < C; c++) to[c] = (int8_t)(int32_t)nearest(dy[c] * inv + dither(start, c));
-        for (size_t c = C; c < P; c++) to[c] = 0;
-        s[n] = a < 1e-30f ? 0.0f : a / 126.5f;
-    }
+    for (size_t n = 0; n < N; n++)
+        s[n] = quantize_backward_row(q + n * round_up(C, 4), dout + n * C, hash((uint32_t)n, draw[0]), C);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -549,32 +557,38 @@ INLINE void linear_forward_tile(float *out, const float *residual, const int8_t 
     }
 }
 
-void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
-                    const float *scale, size_t N, size_t O, size_t P, size_t S) {
+// A whole linear_forward of N rows by one thread.
+static void linear_forward_rows(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
+                                const float *scale, size_t N, size_t O, size_t P, size_t S) {
     enum { CHUNK = 96 };  // rows whose int8 activations stay in the first-level cache while all panels pass by
     size_t fours = P / 4;
+    for (size_t chunk = 0; chunk < N; chunk += CHUNK) {
+        size_t end = min_size(chunk + CHUNK, N);
+        int32_t offset[CHUNK];
+        for (size_t n = chunk; n < end; n++) {
+            int32_t sum = 0;
+            for (size_t c = 0; c < P; c++) sum += q[n * P + c];
+            offset[n - chunk] = sum;
+        }
+        for (size_t col = 0; col < O; col += NR) {
+            float scales[NR] = {0};
+            for (size_t j = 0; j < min_size(NR, O - col); j++) scales[j] = scale[S > 1 ? col + j : 0];
+            size_t row = chunk;
+            for (; row + MR <= end; row += MR)
+                linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, MR);
+            for (; row < end; row++)
+                linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, 1);
+        }
+    }
+}
+
+void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
+                    const float *scale, size_t N, size_t O, size_t P, size_t S) {
 #pragma omp parallel
     {
         size_t from, to;
         my_share(N, MR, &from, &to);
-        for (size_t chunk = from; chunk < to; chunk += CHUNK) {
-            size_t end = min_size(chunk + CHUNK, to);
-            int32_t offset[CHUNK];
-            for (size_t n = chunk; n < end; n++) {
-                int32_t sum = 0;
-                for (size_t c = 0; c < fours * 4; c++) sum += q[n * fours * 4 + c];
-                offset[n - chunk] = sum;
-            }
-            for (size_t col = 0; col < O; col += NR) {
-                float scales[NR] = {0};
-                for (size_t j = 0; j < min_size(NR, O - col); j++) scales[j] = scale[S > 1 ? col + j : 0];
-                size_t row = chunk;
-                for (; row + MR <= end; row += MR)
-                    linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, MR);
-                for (; row < end; row++)
-                    linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, 1);
-            }
-        }
+        linear_forward_rows(out + from * O, residual ? residual + from * O : NULL, q + from * P, s + from, packed, scale, to - from, O, P, S);
     }
 }
 
@@ -633,10 +647,10 @@ size_t linear_scratch(size_t N, size_t O, size_t C) {
     return rows > columns ? rows : columns;
 }
 
-void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, const float *s, float *scratch,
-                            size_t N, size_t C, size_t O, size_t Z) {
-    (void)Z;
-    size_t P = round_up(C, 4), pairs = blocks(N, PAIR), stride = column_stride(O);
+// dout is given as float, or in int8 as dq·ds.
+INLINE void weight_gradient(float *dlatent, const float *dout, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
+                            float *scratch, size_t N, size_t C, size_t O) {
+    size_t P = round_up(C, 4), Q = round_up(O, 4), pairs = blocks(N, PAIR), stride = column_stride(O);
     element *columns = (element *)scratch;                   // (pairs, stride)[PAIR]: dout·s
     element *panels = (element *)(scratch + pairs * stride);  // (C/32, pairs, 32)[PAIR]: q
 #pragma omp parallel
@@ -646,12 +660,11 @@ void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, 
         for (size_t pair = from; pair < to; pair++) {
             // Interleaved pairs of tokens; a missing last token counts as zero.
             size_t first = pair * PAIR, last = min_size(first + PAIR - 1, N - 1);
-            float first_s = s[first], last_s = first + PAIR - 1 < N ? s[last] : 0.0f;
-            const float *first_dy = dout + first * O, *last_dy = dout + last * O;
+            float first_s = s[first] * (dq ? ds[first] : 1.0f), last_s = first + PAIR - 1 < N ? s[last] * (dq ? ds[last] : 1.0f) : 0.0f;
             element *column = columns + pair * stride * PAIR;
             for (size_t o = 0; o < O; o++) {
-                column[o * PAIR] = to_element(first_dy[o] * first_s);
-                if (PAIR == 2) column[o * PAIR + PAIR - 1] = to_element(last_dy[o] * last_s);
+                column[o * PAIR] = to_element((dq ? (float)dq[first * Q + o] : dout[first * O + o]) * first_s);
+                if (PAIR == 2) column[o * PAIR + PAIR - 1] = to_element((dq ? (float)dq[last * Q + o] : dout[last * O + o]) * last_s);
             }
             const int8_t *first_q = q + first * P, *last_q = q + last * P;
             for (size_t c = 0; c < round_up(C, PANEL); c += PANEL) {
@@ -670,9 +683,15 @@ void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, 
     }
 }
 
+void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, const float *s, float *scratch,
+                            size_t N, size_t C, size_t O, size_t Z) {
+    (void)Z;
+    weight_gradient(dlatent, dout, NULL, NULL, q, s, scratch, N, C, O);
+}
+
 // The same from a gradient in int8, dq (N,O)·ds (N), as an int8 product: dlatent (O,C) += Σ_n (dq·ds·s) (N,O)ᵀ · q (N,C).
 // A product of integers has no room for a factor for each n, so dq is rounded once more, at random, to multiples of
-// top/127 with top = max ds·s over a block of tokens.
+// top/127 with top = max ds·s over a block of tokens. AVX2 has no such product that cannot overflow, and multiplies floats.
 
 #define INT_BLOCK 1024  // tokens: their 256 lanes of a panel (32 KiB) stay in the first-level cache
 
@@ -731,11 +750,11 @@ INLINE void weight_gradient_tile(float *dlatent, const uint32_t *lanes, const in
 void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
                                  const uint32_t *draw, float *scratch, size_t N, size_t C, size_t O, size_t D, size_t Z) {
     (void)Z;
-#if INT_DEPTH  // 16-bit lanes have no room for two products of 255 and 127
-    (void)scratch;
-    linear_backward_weight_int8_naive(dlatent, dq, ds, q, s, draw, N, C, O, D);
-#else
     (void)D;
+#if INT_DEPTH  // 16-bit lanes have no room for two products of 255 and 127
+    (void)draw;
+    weight_gradient(dlatent, NULL, dq, ds, q, s, scratch, N, C, O);
+#else
     size_t P = round_up(C, 4), Q = round_up(O, 4), stride = column_stride(O), most = min_size(blocks(N, 4), INT_BLOCK / 4);
     uint32_t *lanes = (uint32_t *)scratch;      // (fours, stride)[4]: dq, rounded again
     uint32_t *panels = lanes + most * stride;  // (C/32, fours, 32)[4]: q + 128, because one operand has to be unsigned
@@ -946,28 +965,31 @@ void scan_backward(float *dinp, float *du, float *dbias, const float *dout, cons
 // ---------------------------------------------------------------------------------------------------------------------
 // GLU: out (N,H) = (a · sigmoid(a)) · b with inp (N,2H) = [a, b]
 
+INLINE void glu_forward_row(float *out, const float *a, size_t H) {
+    const float *b = a + H;
+#pragma omp simd
+    for (size_t i = 0; i < H; i++) out[i] = (a[i] * sigmoid(a[i])) * b[i];
+}
+
 void glu_forward(float *out, const float *inp, size_t N, size_t H) {
 #pragma omp parallel for schedule(static)
-    for (size_t n = 0; n < N; n++) {
-        const float *a = inp + n * 2 * H, *b = a + H;
-        float *to = out + n * H;
+    for (size_t n = 0; n < N; n++) glu_forward_row(out + n * H, inp + n * 2 * H, H);
+}
+
+INLINE void glu_backward_row(float *da, const float *dy, const float *a, size_t H) {
+    const float *b = a + H;
+    float *db = da + H;
 #pragma omp simd
-        for (size_t i = 0; i < H; i++) to[i] = (a[i] * sigmoid(a[i])) * b[i];
+    for (size_t i = 0; i < H; i++) {
+        float g = sigmoid(a[i]);
+        da[i] = dy[i] * b[i] * (g + a[i] * g * (1.0f - g));
+        db[i] = dy[i] * (a[i] * g);
     }
 }
 
 void glu_backward(float *dinp, const float *dout, const float *inp, size_t N, size_t H) {
 #pragma omp parallel for schedule(static)
-    for (size_t n = 0; n < N; n++) {
-        const float *a = inp + n * 2 * H, *b = a + H, *dy = dout + n * H;
-        float *da = dinp + n * 2 * H, *db = da + H;
-#pragma omp simd
-        for (size_t i = 0; i < H; i++) {
-            float g = sigmoid(a[i]);
-            da[i] = dy[i] * b[i] * (g + a[i] * g * (1.0f - g));
-            db[i] = dy[i] * (a[i] * g);
-        }
-    }
+    for (size_t n = 0; n < N; n++) glu_backward_row(dinp + n * 2 * H, dout + n * H, inp + n * 2 * H, H);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -975,16 +997,101 @@ void glu_backward(float *dinp, const float *dout, const float *inp, size_t N, si
 // names this draw, and rate · 2³²; rate 0 leaves x as it is. What is dropped depends on the draw and the index alone, so backward
 // drops the same again.
 
-void dropout(float *x, const uint32_t *draw, size_t M, size_t D) {
-    (void)D;
+// Entries [first, first + count) of a larger x.
+INLINE void dropout_part(float *x, const uint32_t *draw, size_t first, size_t count) {
     uint32_t threshold = draw[1];
     if (threshold == 0) return;
     float kept = 1.0f / (1.0f - (float)threshold / 4294967296.0f);
-#pragma omp parallel for simd schedule(static)
-    for (size_t i = 0; i < M; i++) {
-        uint32_t h = hash((uint32_t)i, draw[0]);
-        x[i] = h < threshold ? 0.0f : x[i] * kept;
+#pragma omp simd
+    for (size_t i = 0; i < count; i++) x[i] = hash((uint32_t)(first + i), draw[0]) < threshold ? 0.0f : x[i] * kept;
+}
+
+void dropout(float *x, const uint32_t *draw, size_t M, size_t D) {
+    (void)D;
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(M, 16, &from, &to);
+        dropout_part(x + from, draw, from, to - from);
     }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The second half of a block, out = inp + glu_out · glu(glu_in · rmsnorm(inp)), CHUNK tokens at a time: what lies between its
+// products is written and read again within the second-level cache, where for a whole batch it would go to memory. The kernels
+// above are its parts and, one after the other, have its bits.
+
+#define CHUNK 64
+
+// Floats of scratch that a thread needs for a chunk's gradients, and those of all threads.
+INLINE size_t thread_scratch(size_t C, size_t H) { return CHUNK * (C + H) + 2 * H; }
+size_t block_scratch(size_t C, size_t H) { return (size_t)most_threads() * thread_scratch(C, H); }
+
+// Saved for backward: u (N,2H) the product of glu_in, rstd (N), and both layers' inputs in int8: q (N,C), s (N); pq (N,H), ps (N)
+void glu_block_forward(float *out, float *u, float *rstd, int8_t *q, float *s, int8_t *pq, float *ps, const float *inp, const float *gain,
+                       const int8_t *packed_in, const float *scale_in, const int8_t *packed_out, const float *scale_out,
+                       const uint32_t *draw, float *scratch, size_t N, size_t C, size_t H, size_t S, size_t D, size_t Z) {
+    (void)D;
+    size_t P = round_up(C, 4), Q = round_up(H, 4);
+#pragma omp parallel num_threads((int)min_size((size_t)most_threads(), Z / thread_scratch(C, H)))
+    {
+        float *normed = scratch + my_number() * thread_scratch(C, H), *product = normed + C;
+#pragma omp for schedule(static)
+        for (size_t first = 0; first < N; first += CHUNK) {
+            size_t rows = min_size(CHUNK, N - first);
+            for (size_t n = first; n < first + rows; n++) {
+                rstd[n] = rmsnorm_forward_row(normed, inp + n * C, gain, C);
+                s[n] = quantize_forward_row(q + n * P, normed, C);
+            }
+            linear_forward_rows(u + first * 2 * H, NULL, q + first * P, s + first, packed_in, scale_in, rows, 2 * H, P, S);
+            for (size_t n = first; n < first + rows; n++) {
+                glu_forward_row(product, u + n * 2 * H, H);
+                dropout_part(product, draw, n * H, H);
+                ps[n] = quantize_forward_row(pq + n * Q, product, H);
+            }
+            linear_forward_rows(out + first * C, inp + first * C, pq + first * Q, ps + first, packed_out, scale_out, rows, C, Q, S);
+        }
+    }
+}
+
+// dx (N,C): in, the gradient of out; out, that of inp. dgain (C) +=. The gradients of both products in int8 are left for
+// linear_backward_weight_int8: dq_out (N,C), ds_out (N) of glu_out's; dq_in (N,2H), ds_in (N) of glu_in's. parts (⌈N/CHUNK⌉, C): sums of
+// dgain over a chunk, added up in their order. turned_…: linear_pack_turned of the weights. draw_… (D): for the rounding of their gradients.
+void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, int8_t *dq_in, float *ds_in, const float *u,
+                        const float *inp, const float *rstd, const float *gain, const int8_t *turned_out, const float *scale_out,
+                        const int8_t *turned_in, const float *scale_in, const uint32_t *draw_out, const uint32_t *draw_in,
+                        const uint32_t *draw, float *scratch, float *parts, size_t N, size_t C, size_t H, size_t S, size_t D, size_t Z,
+                        size_t M) {
+    (void)D;
+    (void)M;
+    size_t P = round_up(C, 4), Q = round_up(2 * H, 4);
+#pragma omp parallel num_threads((int)min_size((size_t)most_threads(), Z / thread_scratch(C, H)))
+    {
+        float *dnormed = scratch + my_number() * thread_scratch(C, H), *dproduct = dnormed + CHUNK * C, *du = dproduct + CHUNK * H;
+#pragma omp for schedule(static)
+        for (size_t first = 0; first < N; first += CHUNK) {
+            size_t rows = min_size(CHUNK, N - first);
+            float *part = parts + first / CHUNK * C;
+            for (size_t n = first; n < first + rows; n++)
+                ds_out[n] = quantize_backward_row(dq_out + n * P, dx + n * C, hash((uint32_t)n, draw_out[0]), C);
+            linear_forward_rows(dproduct, NULL, dq_out + first * P, ds_out + first, turned_out, scale_out, rows, H, P, S);
+            for (size_t n = first; n < first + rows; n++) {
+                float *dy = dproduct + (n - first) * H;
+                dropout_part(dy, draw, n * H, H);
+                glu_backward_row(du, dy, u + n * 2 * H, H);
+                ds_in[n] = quantize_backward_row(dq_in + n * Q, du, hash((uint32_t)n, draw_in[0]), 2 * H);
+            }
+            linear_forward_rows(dnormed, NULL, dq_in + first * Q, ds_in + first, turned_in, scale_in, rows, C, Q, S);
+            memset(part, 0, C * sizeof *part);
+            for (size_t n = first; n < first + rows; n++) {
+                const float *x = inp + n * C, *dy = dnormed + (n - first) * C;
+                for (size_t c = 0; c < C; c++) part[c] += dy[c] * x[c] * rstd[n];
+                rmsnorm_backward_row(dx + n * C, dy, x, rstd[n], gain, C);
+            }
+        }
+    }
+    for (size_t i = 0; i < blocks(N, CHUNK); i++)
+        for (size_t c = 0; c < C; c++) dgain[c] += parts[i * C + c];
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ int cpu_supports(const char *isa);
 int set_threads(int wanted);
 size_t linear_scratch(size_t N, size_t O, size_t C);
 size_t muon_scratch(size_t O, size_t C);
+size_t block_scratch(size_t C, size_t H);
 
 // ---- _kernels.c: the model, in its order ----
 void embedding_forward(float *out, const int32_t *tokens, const int8_t *weight, const float *scale,
@@ -54,6 +55,15 @@ void glu_forward(float *out, const float *inp, size_t N, size_t H);
 void glu_backward(float *dinp, const float *dout, const float *inp, size_t N, size_t H);
 
 void dropout(float *x, const uint32_t *draw, size_t M, size_t D);
+
+void glu_block_forward(float *out, float *u, float *rstd, int8_t *q, float *s, int8_t *pq, float *ps, const float *inp, const float *gain,
+                       const int8_t *packed_in, const float *scale_in, const int8_t *packed_out, const float *scale_out,
+                       const uint32_t *draw, float *scratch, size_t N, size_t C, size_t H, size_t S, size_t D, size_t Z);
+void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, int8_t *dq_in, float *ds_in, const float *u,
+                        const float *inp, const float *rstd, const float *gain, const int8_t *turned_out, const float *scale_out,
+                        const int8_t *turned_in, const float *scale_in, const uint32_t *draw_out, const uint32_t *draw_in,
+                        const uint32_t *draw, float *scratch, float *parts, size_t N, size_t C, size_t H, size_t S, size_t D, size_t Z,
+                        size_t M);
 
 void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets,
                          const uint32_t *draw, float dloss, size_t N, size_t E, size_t V, size_t D);

@@ -53,6 +53,11 @@ SIGNATURES = {
     "glu_forward": "out:f32(N,H) inp:f32(N,2H) | N H",
     "glu_backward": "dinp:f32(N,2H) dout:f32(N,H) inp:f32(N,2H) | N H",
     "dropout": "x:f32(M) draw:u32(D) | M D",
+    "glu_block_forward": "out:f32(N,C) u:f32(N,2H) rstd:f32(N) q:i8(N,C~4) s:f32(N) pq:i8(N,H~4) ps:f32(N) inp:f32(N,C) gain:f32(C) "
+    "packed_in:i8(2H~32,C~4) scale_in:f32(S) packed_out:i8(C~32,H~4) scale_out:f32(S) draw:u32(D) scratch:f32(Z) | N C H S D Z",
+    "glu_block_backward": "dx:f32(N,C) dgain:f32(C) dq_out:i8(N,C~4) ds_out:f32(N) dq_in:i8(N,2H~4) ds_in:f32(N) u:f32(N,2H) "
+    "inp:f32(N,C) rstd:f32(N) gain:f32(C) turned_out:i8(H~32,C~4) scale_out:f32(S) turned_in:i8(C~32,2H~4) scale_in:f32(S) "
+    "draw_out:u32(D) draw_in:u32(D) draw:u32(D) scratch:f32(Z) parts:f32(M,C) | N C H S D Z M",
     "crossentropy_sparse": "loss:f32(N) entry:i32(N,E) value:f32(N,E) count:i32(N) logits:f32(N,V) targets:i32(N) draw:u32(D) "
     "dloss:float | N E V D",
     "head_backward_sparse": "dinp:f32(N,C) dlatent:f32(V,C) entry:i32(N,E) value:f32(N,E) count:i32(N) q:i8(N,C~4) s:f32(N) "
@@ -93,7 +98,6 @@ def _load(wanted: str):
 
 _module, ISA = _load(os.environ.get("FABLE6C_ISA", ""))
 _lib, _ffi = _module.lib, _module.ffi
-INT8_DOT = ISA.startswith("avx512")  # whether products of any two int8 numbers are fast: linear_backward_weight_int8 pays
 
 
 def set_threads(wanted: int) -> int:
@@ -109,6 +113,11 @@ def linear_scratch_floats(tokens: int, outputs: int, inputs: int) -> int:
 def muon_scratch_floats(outputs: int, inputs: int) -> int:
     """How long the scratch array (Z) of `muon_update` of a matrix (outputs, inputs) must be."""
     return _lib.muon_scratch(outputs, inputs)
+
+
+def block_scratch_floats(inputs: int, hidden: int) -> int:
+    """How long the scratch array (Z) of `glu_block_forward` and `glu_block_backward` must be for the threads that are set."""
+    return _lib.block_scratch(inputs, hidden)
 
 
 def linear_scratch(tokens: int, outputs: int, inputs: int) -> np.ndarray:
@@ -154,11 +163,12 @@ def bind(function: str, *values) -> Callable[[], object]:
     if len(values) != len(arguments):
         raise TypeError(f"{function}: expected {len(arguments)} arguments, got {len(values)}")
     known: dict = {}
-    for argument, value in zip(arguments, values):  # the first plain letter for each size fixes it
-        if argument.sizes and value is not None and getattr(value, "ndim", None) == len(argument.sizes):
-            for size, extent in zip(argument.sizes, value.shape):
-                if len(size) == 1:
-                    known.setdefault(size, extent)
+    for plain in (True, False):  # the first plain letter for each size fixes it; where there is none, the first multiple
+        for argument, value in zip(arguments, values):
+            if argument.sizes and value is not None and getattr(value, "ndim", None) == len(argument.sizes):
+                for size, extent in zip(argument.sizes, value.shape):
+                    if "~" not in size and (len(size) == 1) == plain:
+                        known.setdefault(size[-1], extent // int(size[:-1] or 1))
     passed: list = []
     for argument, value in zip(arguments, values):
         if not argument.sizes:

@@ -12,7 +12,8 @@ from . import kernels
 from .model_file import Dimensions, Matrix, Model, TensorSpec, tensor_specs
 
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
-HEAD_ROWS = 64  # tokens whose logits exist at a time: all of a batch would be its largest array by far
+BLOCK_ROWS = 64  # CHUNK of _kernels.c
+HEAD_ROWS = 128  # tokens whose logits exist at a time: all of a batch would be its largest array by far
 EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
 PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
 
@@ -44,14 +45,19 @@ def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
     rows = min(HEAD_ROWS, N)
     plan: Plan = {
         "tokens": ((N,), np.int32), "targets": ((N,), np.int32), "loss": ((N,), f32), "embedded": ((N, C), f32),
-        "normed": ((N, C), f32), "mixed": ((N, C), f32), "product": ((N, H), f32), "logits": ((rows, V), f32),
-        "dx": ((N, C), f32), "dnormed": ((N, C), f32), "dmixed": ((N, C), f32), "dconv": ((N, C), f32),
-        "du": ((N, 3 * C), f32), "dglu": ((N, 2 * H), f32), "dproduct": ((N, H), f32),
-        "dout.q": ((N * _up(max(3 * C, 2 * H), 4),), i8), "dout.s": ((N,), f32),
+        "normed": ((N, C), f32), "mixed": ((N, C), f32), "logits": ((rows, V), f32),
+        "dx": ((N, C), f32), "dnormed": ((N, C), f32), "dmixed": ((N, C), f32), "dconv": ((N, C), f32), "du": ((N, 3 * C), f32),
+        "block.scratch": ((kernels.block_scratch_floats(C, H),), f32),
         "in.rstd": ((N,), f32), "out.rstd": ((N,), f32), "out.q": ((N, _up(C, 4)), i8), "out.s": ((N,), f32), "out.x": ((N, C), f32),
     }  # fmt: skip
     if fast_gradients:
-        plan["entry"], plan["value"], plan["count"] = ((rows, HEAD_ENTRIES), np.int32), ((rows, HEAD_ENTRIES), f32), ((rows,), np.int32)
+        plan.update({
+            "entry": ((rows, HEAD_ENTRIES), np.int32), "value": ((rows, HEAD_ENTRIES), f32), "count": ((rows,), np.int32),
+            "dout.q": ((N * _up(3 * C, 4),), i8), "dout.s": ((N,), f32), "dx.q": ((N, _up(C, 4)), i8), "dx.s": ((N,), f32),
+            "dglu.q": ((N, _up(2 * H, 4)), i8), "dglu.s": ((N,), f32), "dgain": ((-(-N // BLOCK_ROWS), C), f32),
+        })  # fmt: skip
+    else:
+        plan["dglu"], plan["dproduct"] = ((N, 2 * H), f32), ((N, H), f32)
     for layer in range(d.layers):
         saved: Plan = {
             "x": ((N, C), f32), "rstd": ((N,), f32), "q": ((N, _up(C, 4)), i8), "s": ((N,), f32), "u": ((N, 3 * C), f32),
@@ -242,17 +248,43 @@ class Network:
             w, q, s = self.weights[matrix], a[saved + "q"], a[saved + "s"]
             self._forward.append(kernels.bind("quantize_forward", q, s, a[inp]))
             self._forward.append(kernels.bind("linear_forward", a[out], a[residual] if residual else None, q, s, w["packed"], w["scale"]))
-            weight_gradient = kernels.bind("linear_backward_weight", gradient[matrix], a[dout], q, s, scratch)
             if self.fast_gradients:
                 dq, ds = a["dout.q"][: N * _up(len(w["weight"]), 4)].reshape(N, -1), a["dout.s"]
-                if kernels.INT8_DOT:
-                    weight_gradient = kernels.bind("linear_backward_weight_int8", gradient[matrix], dq, ds, q, s, draw, scratch)
-                self._backward.append(weight_gradient)
+                self._backward.append(kernels.bind("linear_backward_weight_int8", gradient[matrix], dq, ds, q, s, draw, scratch))
                 self._backward.append(kernels.bind("linear_forward", a[dinp], None, dq, ds, w["packed_back"], w["scale"]))
                 self._backward.append(kernels.bind("quantize_backward", dq, ds, a[dout], draw))
             else:
                 self._backward.append(kernels.bind("linear_backward_input", a[dinp], a[dout], w["packed_back"], w["scale"], scratch))
-                self._backward.append(weight_gradient)
+                self._backward.append(kernels.bind("linear_backward_weight", gradient[matrix], a[dout], q, s, scratch))
+
+        def glu_block(here: str, after: str, block: str, draw_in: np.ndarray, draw_out: np.ndarray, draw: np.ndarray) -> None:
+            """after = glu.x + glu_out · glu(glu_in · rmsnorm(glu.x))."""
+            inp, u, rstd, gain = a[here + "glu.x"], a[here + "glu.u"], a[here + "glu.rstd"], latent[block + "norm_glu"]
+            q, s, pq, ps = (a[here + name] for name in ("glu.q", "glu.s", "product.q", "product.s"))
+            w_in, w_out = self.weights[block + "glu_in"], self.weights[block + "glu_out"]
+            self._forward.append(kernels.bind(
+                "glu_block_forward", a[after], u, rstd, q, s, pq, ps, inp, gain, w_in["packed"], w_in["scale"], w_out["packed"],
+                w_out["scale"], draw, a["block.scratch"],
+            ))  # fmt: skip
+            if self.fast_gradients:
+                for matrix, dq, ds, inputs, draw_dq in (("glu_in", "dglu.q", "dglu.s", (q, s), draw_in), ("glu_out", "dx.q", "dx.s", (pq, ps), draw_out)):
+                    weight_gradient = gradient[block + matrix]
+                    self._backward.append(kernels.bind("linear_backward_weight_int8", weight_gradient, a[dq], a[ds], *inputs, draw_dq, scratch))
+                self._backward.append(kernels.bind(
+                    "glu_block_backward", a["dx"], gradient[block + "norm_glu"], a["dx.q"], a["dx.s"], a["dglu.q"], a["dglu.s"], u, inp,
+                    rstd, gain, w_out["packed_back"], w_out["scale"], w_in["packed_back"], w_in["scale"], draw_out, draw_in, draw,
+                    a["block.scratch"], a["dgain"],
+                ))  # fmt: skip
+                return
+            self._backward += [
+                kernels.bind("rmsnorm_backward", a["dx"], gradient[block + "norm_glu"], a["dnormed"], inp, rstd, gain),
+                kernels.bind("linear_backward_input", a["dnormed"], a["dglu"], w_in["packed_back"], w_in["scale"], scratch),
+                kernels.bind("linear_backward_weight", gradient[block + "glu_in"], a["dglu"], q, s, scratch),
+                kernels.bind("glu_backward", a["dglu"], a["dproduct"], u),
+                *([kernels.bind("dropout", a["dproduct"].reshape(-1), draw)] if self.dropout else []),
+                kernels.bind("linear_backward_input", a["dproduct"], a["dx"], w_out["packed_back"], w_out["scale"], scratch),
+                kernels.bind("linear_backward_weight", gradient[block + "glu_out"], a["dx"], pq, ps, scratch),
+            ]
 
         embedding = self.weights["embedding"]
         both(
@@ -280,14 +312,7 @@ class Network:
             )  # fmt: skip
             drop("mixed", "dmixed", draws[4])
             linear(here + "glu.x", here + "x", "mixed", here + "mixed.", block + "mix_out", "dmixed", "dx", draws[1])
-            norm(here + "glu.x", here + "glu.rstd", block + "norm_glu")
-            linear(here + "glu.u", "", "normed", here + "glu.", block + "glu_in", "dnormed", "dglu", draws[2])
-            both(
-                kernels.bind("glu_forward", a["product"], a[here + "glu.u"]),
-                kernels.bind("glu_backward", a["dglu"], a["dproduct"], a[here + "glu.u"]),
-            )
-            drop("product", "dproduct", draws[5])
-            linear(after, here + "glu.x", "product", here + "product.", block + "glu_out", "dproduct", "dx", draws[3])
+            glu_block(here, after, block, draws[2], draws[3], draws[5])
         norm("out.x", "out.rstd", "norm_out")
         self._forward.append(kernels.bind("quantize_forward", a["out.q"], a["out.s"], a["normed"]))
         self._bind_head(loss_scale)
