@@ -96,9 +96,8 @@ class Run:
         """One optimizer step; returns its mean loss in nats a token."""
         loss = 0.0
         for part in range(self.config.train.accumulate):
-            number = self.step * self.config.train.accumulate + part
             inputs, targets = self.dataset.batch(self.next_starts(), self.config.model.context)
-            loss += self.network.accumulate(self.add_noise(inputs, number), targets, number)
+            loss += self.network.accumulate(inputs, targets, self.step * self.config.train.accumulate + part)
         try:
             self.optimizer.step(self.progress())
         except FloatingPointError as error:
@@ -107,18 +106,6 @@ class Run:
             ) from None
         self.step += 1
         return loss / self.config.train.accumulate
-
-    def add_noise(self, inputs: np.ndarray, number: int) -> np.ndarray:
-        """The inputs (B, T) of batch `number` with the recipe's share of them replaced by tokens from anywhere in the text (unigram
-        noising, Xie et al. 2017, arXiv:1703.02573)."""
-        share = self.config.train.noise
-        if share == 0.0:
-            return inputs
-        random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, number])))
-        train = self.dataset.train
-        replaced = random.random(inputs.shape) < share
-        inputs[replaced] = train[random.integers(0, len(train), int(replaced.sum()))]
-        return inputs
 
     def bits_per_char(self, most_tokens: Optional[int] = None) -> float:
         """Bits per character of the held-out text in windows of `context` tokens; end marks are neither credited nor lost."""
