@@ -1227,12 +1227,14 @@ double sum_of_squares(const float *values, size_t M) {
     return total;
 }
 
-// AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101): param, m, v (M); correction = 1 − beta^step; grad is multiplied by grad_scale.
-void adamw_update(float *param, float *m, float *v, const float *grad, float rate, float beta1, float beta2, float eps,
+// AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101): param, m, v (M); correction = 1 − beta^step; grad is multiplied by grad_scale and
+// left at zero for the next step.
+void adamw_update(float *param, float *m, float *v, float *grad, float rate, float beta1, float beta2, float eps,
                   float decay, float correction1, float correction2, float grad_scale, size_t M) {
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < M; i++) {
         float g = grad[i] * grad_scale;
+        grad[i] = 0.0f;
         m[i] = beta1 * m[i] + (1.0f - beta1) * g;
         v[i] = beta2 * v[i] + (1.0f - beta2) * g * g;
         param[i] -= rate * (m[i] / correction1 / (sqrtf(v[i] / correction2) + eps) + decay * param[i]);
@@ -1331,8 +1333,8 @@ size_t muon_scratch(size_t O, size_t C) {
 }
 
 // Muon (Jordan 2024, kellerjordan.github.io/posts/muon): Nesterov momentum, orthogonalised by five Newton-Schulz steps
-// X ← aX + X(bA + cA²) with A = XᵀX. param, momentum, grad (O,C).
-void muon_update(float *param, float *momentum, const float *grad, float *scratch, float rate, float beta, float decay,
+// X ← aX + X(bA + cA²) with A = XᵀX. param, momentum, grad (O,C); grad is left at zero for the next step.
+void muon_update(float *param, float *momentum, float *grad, float *scratch, float rate, float beta, float decay,
                  float grad_scale, size_t O, size_t C, size_t Z) {
     (void)Z;
     const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
@@ -1342,6 +1344,7 @@ void muon_update(float *param, float *momentum, const float *grad, float *scratc
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < M; i++) {
         float g = grad[i] * grad_scale;
+        grad[i] = 0.0f;
         momentum[i] = beta * momentum[i] + g;
         next[i] = g + beta * momentum[i];
     }

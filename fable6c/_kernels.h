@@ -74,9 +74,9 @@ void crossentropy(float *loss, float *logits, const int32_t *targets, float dlos
 
 // ---- _kernels.c: the optimizer ----
 double sum_of_squares(const float *values, size_t M);
-void adamw_update(float *param, float *m, float *v, const float *grad, float rate, float beta1, float beta2, float eps,
+void adamw_update(float *param, float *m, float *v, float *grad, float rate, float beta1, float beta2, float eps,
                   float decay, float correction1, float correction2, float grad_scale, size_t M);
-void muon_update(float *param, float *momentum, const float *grad, float *scratch, float rate, float beta, float decay,
+void muon_update(float *param, float *momentum, float *grad, float *scratch, float rate, float beta, float decay,
                  float grad_scale, size_t O, size_t C, size_t Z);
 
 // ---- _bpe.c: the merge loop of the tokenizer trainer ----

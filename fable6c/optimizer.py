@@ -60,6 +60,5 @@ class Optimizer:
                     latent.reshape(-1), first.reshape(-1), self._second[name], gradient.reshape(-1), factor * rate,
                     recipe.beta1, recipe.beta2, ADAM_EPS, decay, correction1, correction2, scale,
                 )  # fmt: skip
-        network.gradients.fill(0)
         network.discretize()
         return norm
