@@ -73,12 +73,14 @@ INLINE size_t my_number(void) { return 0; }
 INLINE size_t team_size(void) { return 1; }
 #endif
 
+int threads(void) { return most_threads(); }
+
 // The contiguous share of `count` items, cut at multiples of `grain`, that the calling thread takes in a parallel region.
 INLINE void my_share(size_t count, size_t grain, size_t *from, size_t *to) {
-    size_t thread = my_number(), threads = team_size();
+    size_t thread = my_number(), team = team_size();
     size_t grains = blocks(count, grain);
-    *from = min_size(count, grains * thread / threads * grain);
-    *to = min_size(count, grains * (thread + 1) / threads * grain);
+    *from = min_size(count, grains * thread / team * grain);
+    *to = min_size(count, grains * (thread + 1) / team * grain);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -1241,19 +1243,19 @@ void adamw_update(float *param, float *m, float *v, float *grad, float rate, flo
     }
 }
 
-// beta·a (M,K) f32 to lanes by rows, (M, K/PAIR); rows [from, to).
-static void pack_rows(element *lanes, const float *a, float beta, size_t K, size_t from, size_t to) {
+// beta·a (M,K) f32 to lanes by rows, (M, K/PAIR)
+static void pack_rows(element *lanes, const float *a, float beta, size_t M, size_t K) {
     size_t width = round_up(K, PAIR);
-    for (size_t m = from; m < to; m++) {
+    for (size_t m = 0; m < M; m++) {
         for (size_t k = 0; k < K; k++) lanes[m * width + k] = to_element(beta * a[m * K + k]);
         for (size_t k = K; k < width; k++) lanes[m * width + k] = 0;
     }
 }
 
-// b (K,N) f32 to panels, [N/32][K/PAIR][32]; panels [from, to).
-static void pack_panels(element *panels, const float *b, size_t K, size_t N, size_t from, size_t to) {
+// b (K,N) f32 to panels, [N/32][K/PAIR][32]
+static void pack_panels(element *panels, const float *b, size_t K, size_t N) {
     size_t pairs = blocks(K, PAIR);
-    for (size_t panel = from; panel < to; panel++)
+    for (size_t panel = 0; panel < blocks(N, PANEL); panel++)
         for (size_t pair = 0; pair < pairs; pair++) {
             element *lanes = panels + (panel * pairs + pair) * PANEL * PAIR;
             const float *first = b + pair * PAIR * N + panel * PANEL;
@@ -1267,64 +1269,44 @@ static void pack_panels(element *panels, const float *b, size_t K, size_t N, siz
         }
 }
 
-// out (M,N) = alpha·add (M,N) + beta·A (M,K) · B (K,N). For a whole team of threads.
-// `scratch`: A by rows (M·K/PAIR lanes) and B in panels (N up to 32 · K/PAIR lanes).
+// out (M,N) = alpha·add (M,N) + beta·A (M,K) · B (K,N). `scratch`: A by rows (M·K/PAIR lanes) and B in panels (N up to 32 · K/PAIR lanes).
 static void matrix_product(float *out, const float *add, float alpha, float beta, const float *a, const float *b,
                            float *scratch, size_t M, size_t N, size_t K) {
     size_t pairs = blocks(K, PAIR);
     float *panels = scratch + M * pairs;
-#pragma omp parallel
-    {
-        size_t from, to;
-        my_share(M, 1, &from, &to);
-        pack_rows((element *)scratch, a, beta, K, from, to);
-        my_share(blocks(N, PANEL), 1, &from, &to);
-        pack_panels((element *)panels, b, K, N, from, to);
-#pragma omp barrier
-        my_share(M, MR, &from, &to);
-        for (size_t i = from * N; i < to * N; i++) out[i] = alpha * add[i];
-        gradient_product(out, N, true, scratch, pairs, 1, panels, pairs, from, to, 0, N);
-    }
+    pack_rows((element *)scratch, a, beta, M, K);
+    pack_panels((element *)panels, b, K, N);
+    for (size_t i = 0; i < M * N; i++) out[i] = alpha * add[i];
+    gradient_product(out, N, true, scratch, pairs, 1, panels, pairs, 0, M, 0, N);
 }
 
 // out (M,M) = alpha·add (M,M, symmetric; may be NULL) + Aᵀ · A (K,M): what is below the diagonal is copied, not computed.
 // `scratch`: A in panels (M up to 32 · K/PAIR lanes), from which both operands are read.
 static void symmetric_product(float *out, const float *add, float alpha, const float *a, float *scratch, size_t M, size_t K) {
-    size_t pairs = blocks(K, PAIR), tiles = blocks(M, NR);
-#pragma omp parallel
-    {
-        size_t from, to;
-        my_share(blocks(M, PANEL), 1, &from, &to);
-        pack_panels((element *)scratch, a, K, M, from, to);
-#pragma omp barrier
-        // The widest columns first, dealt out in turn, so that all threads get about the same work.
-#pragma omp for schedule(static, 1)
-        for (size_t i = 0; i < tiles; i++) {
-            size_t first = (tiles - 1 - i) * NR, last = min_size(M, first + NR);
-            for (size_t m = 0; add && m < last; m++)
-                for (size_t n = first; n < last; n++) out[m * M + n] = alpha * add[m * M + n];
-            for (size_t m = 0; m < last; m += PANEL)
-                gradient_product(out + m * M, M, add != NULL, scratch + m * pairs, 1, PANEL, scratch, pairs, 0,
-                                 min_size(PANEL, last - m), first, last);
-        }
-        enum { LINE = 16 };  // a cache line of a row at a time
-#pragma omp for schedule(static)
-        for (size_t block = 0; block < M; block += LINE)
-            for (size_t n = 0; n < min_size(block + LINE, M); n++)
-                for (size_t m = block > n ? block : n + 1; m < min_size(block + LINE, M); m++) out[m * M + n] = out[n * M + m];
+    enum { LINE = 16 };  // a cache line of a row at a time
+    size_t pairs = blocks(K, PAIR);
+    pack_panels((element *)scratch, a, K, M);
+    for (size_t i = 0; add && i < M * M; i++) out[i] = alpha * add[i];
+    for (size_t first = 0; first < M; first += NR) {
+        size_t last = min_size(M, first + NR);
+        for (size_t m = 0; m < last; m += PANEL)
+            gradient_product(out + m * M, M, add != NULL, scratch + m * pairs, 1, PANEL, scratch, pairs, 0, min_size(PANEL, last - m),
+                             first, last);
     }
+    for (size_t block = 0; block < M; block += LINE)
+        for (size_t n = 0; n < min_size(block + LINE, M); n++)
+            for (size_t m = block > n ? block : n + 1; m < min_size(block + LINE, M); m++) out[m * M + n] = out[n * M + m];
 }
 
 // out (C,R) = factor·inp (R,C)ᵀ, a cache line of a row of out at a time
 static void transpose(float *out, const float *inp, float factor, size_t R, size_t C) {
     enum { LINE = 16 };
-#pragma omp parallel for schedule(static)
     for (size_t block = 0; block < R; block += LINE)
         for (size_t c = 0; c < C; c++)
             for (size_t r = block; r < min_size(block + LINE, R); r++) out[c * R + r] = factor * inp[r * C + c];
 }
 
-// Floats of scratch for muon_update: two copies of the matrix, two squares of its short side, and the lanes of a product.
+// Floats of scratch that muon_update needs for a matrix: two copies of it, two squares of its short side, and the lanes of a product.
 size_t muon_scratch(size_t O, size_t C) {
     size_t small = min_size(O, C), large = O + C - small;
     size_t gram_lanes = round_up(small, PANEL) * blocks(large, PAIR);
@@ -1332,29 +1314,26 @@ size_t muon_scratch(size_t O, size_t C) {
     return 2 * O * C + 2 * small * small + (gram_lanes > step_lanes ? gram_lanes : step_lanes);
 }
 
-// Muon (Jordan 2024, kellerjordan.github.io/posts/muon): Nesterov momentum, orthogonalised by five Newton-Schulz steps
-// X ← aX + X(bA + cA²) with A = XᵀX. param, momentum, grad (O,C); grad is left at zero for the next step.
-void muon_update(float *param, float *momentum, float *grad, float *scratch, float rate, float beta, float decay,
-                 float grad_scale, size_t O, size_t C, size_t Z) {
-    (void)Z;
+// One matrix of muon_update, by one thread.
+static void muon_update_matrix(float *param, float *momentum, float *grad, float *scratch, float rate, float beta, float decay,
+                               float grad_scale, size_t O, size_t C) {
     const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
     size_t small = min_size(O, C), large = O + C - small, M = O * C;
     bool turned = O < C;  // X is kept tall: A is as small as can be
     float *x = scratch, *next = x + M, *gram = next + M, *poly = gram + small * small, *lanes = poly + small * small;
-#pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < M; i++) {
         float g = grad[i] * grad_scale;
         grad[i] = 0.0f;
         momentum[i] = beta * momentum[i] + g;
         next[i] = g + beta * momentum[i];
     }
-    float norm = 1.0f / ((float)sqrt(sum_of_squares(next, M)) + 1e-7f);
-    if (turned) {
+    double total = 0.0;
+    for (size_t o = 0; o < O; o++) total += sumsq(next + o * C, C);
+    float norm = 1.0f / ((float)sqrt(total) + 1e-7f);
+    if (turned)
         transpose(x, next, norm, O, C);
-    } else {
-#pragma omp parallel for simd schedule(static)
+    else
         for (size_t i = 0; i < M; i++) x[i] = norm * next[i];
-    }
     for (int step = 0; step < 5; step++) {
         symmetric_product(gram, NULL, 0.0f, x, lanes, small, large);          // A = XᵀX
         symmetric_product(poly, gram, b / c, gram, lanes, small, small);      // (b/c)A + A²
@@ -1368,6 +1347,19 @@ void muon_update(float *param, float *momentum, float *grad, float *scratch, flo
         x = next;
     }
     float step_size = rate * sqrtf(O > C ? (float)O / (float)C : 1.0f);
-#pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < M; i++) param[i] -= step_size * x[i] + rate * decay * param[i];
+}
+
+// Muon (Jordan 2024, kellerjordan.github.io/posts/muon): Nesterov momentum, orthogonalised by five Newton-Schulz steps
+// X ← aX + X(bA + cA²) with A = XᵀX. param, momentum, grad (M) hold matrices (W,3): where each begins, its rows, its columns. A matrix is
+// one thread's work: within one, threads would wait for each other forty times. grad is left at zero for the next step. scratch (R,Z): a row
+// for each thread, muon_scratch of the largest matrix.
+void muon_update(float *param, float *momentum, float *grad, const int32_t *matrices, float *scratch, float rate, float beta,
+                 float decay, float grad_scale, size_t M, size_t W, size_t R, size_t Z) {
+    (void)M;
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)min_size((size_t)most_threads(), R))
+    for (size_t w = 0; w < W / 3; w++) {
+        size_t at = (size_t)matrices[3 * w], O = (size_t)matrices[3 * w + 1], C = (size_t)matrices[3 * w + 2];
+        muon_update_matrix(param + at, momentum + at, grad + at, scratch + my_number() * Z, rate, beta, decay, grad_scale, O, C);
+    }
 }

@@ -4,6 +4,7 @@
 // ---- _kernels.c: the machine ----
 int cpu_supports(const char *isa);
 int set_threads(int wanted);
+int threads(void);
 size_t linear_scratch(size_t N, size_t O, size_t C);
 size_t muon_scratch(size_t O, size_t C);
 size_t block_scratch(size_t C, size_t H);
@@ -76,8 +77,8 @@ void crossentropy(float *loss, float *logits, const int32_t *targets, float dlos
 double sum_of_squares(const float *values, size_t M);
 void adamw_update(float *param, float *m, float *v, float *grad, float rate, float beta1, float beta2, float eps,
                   float decay, float correction1, float correction2, float grad_scale, size_t M);
-void muon_update(float *param, float *momentum, float *grad, float *scratch, float rate, float beta, float decay,
-                 float grad_scale, size_t O, size_t C, size_t Z);
+void muon_update(float *param, float *momentum, float *grad, const int32_t *matrices, float *scratch, float rate, float beta,
+                 float decay, float grad_scale, size_t M, size_t W, size_t R, size_t Z);
 
 // ---- _bpe.c: the merge loop of the tokenizer trainer ----
 size_t bpe_count_pairs(uint32_t *pair, int64_t *pair_count, uint32_t *index, const uint16_t *symbols,

@@ -9,7 +9,7 @@ call for a training loop that uses the same arrays in every step.
 import functools
 import importlib
 import os
-from typing import Callable, List
+from typing import Callable, List, Sequence, Tuple
 
 import numpy as np
 
@@ -66,8 +66,8 @@ SIGNATURES = {
     "sum_of_squares": "values:f32(M) | M",
     "adamw_update": "param:f32(M) m:f32(M) v:f32(M) grad:f32(M) rate:float beta1:float beta2:float eps:float "
     "decay:float correction1:float correction2:float grad_scale:float | M",
-    "muon_update": "param:f32(O,C) momentum:f32(O,C) grad:f32(O,C) scratch:f32(Z) rate:float beta:float decay:float "
-    "grad_scale:float | O C Z",
+    "muon_update": "param:f32(M) momentum:f32(M) grad:f32(M) matrices:i32(W) scratch:f32(R,Z) rate:float beta:float decay:float "
+    "grad_scale:float | M W R Z",
 }
 
 DTYPES = {"f32": np.dtype(np.float32), "i32": np.dtype(np.int32), "u32": np.dtype(np.uint32), "i8": np.dtype(np.int8)}
@@ -110,8 +110,13 @@ def linear_scratch_floats(tokens: int, outputs: int, inputs: int) -> int:
     return _lib.linear_scratch(tokens, outputs, inputs)
 
 
+def threads() -> int:
+    """How many threads the kernels may use."""
+    return _lib.threads()
+
+
 def muon_scratch_floats(outputs: int, inputs: int) -> int:
-    """How long the scratch array (Z) of `muon_update` of a matrix (outputs, inputs) must be."""
+    """How long a row (Z) of the scratch array of `muon_update` must be for a matrix (outputs, inputs)."""
     return _lib.muon_scratch(outputs, inputs)
 
 
@@ -125,9 +130,9 @@ def linear_scratch(tokens: int, outputs: int, inputs: int) -> np.ndarray:
     return np.empty(linear_scratch_floats(tokens, outputs, inputs), np.float32)
 
 
-def muon_scratch(outputs: int, inputs: int) -> np.ndarray:
-    """A scratch array for `muon_update`."""
-    return np.empty(muon_scratch_floats(outputs, inputs), np.float32)
+def muon_scratch(shapes: Sequence[Tuple[int, int]]) -> np.ndarray:
+    """A scratch array for `muon_update` of matrices of these shapes, with a row for each of the threads that are set."""
+    return np.empty((threads(), max(muon_scratch_floats(*shape) for shape in shapes)), np.float32)
 
 
 class _Argument:

@@ -87,7 +87,7 @@ def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> D
     scratch = (
         max(kernels.linear_scratch_floats(tokens, *shape) for shape in matrices)
         + (0 if fast_gradients else kernels.linear_scratch_floats(min(HEAD_ROWS, tokens), d.vocab, d.dim))
-        + max(kernels.muon_scratch_floats(*shape) for shape in matrices)
+        + kernels.threads() * max(kernels.muon_scratch_floats(*shape) for shape in matrices)
     )
     return {
         "parameters, gradients, momentum": 4 * (3 * numbers + adam),

@@ -36,8 +36,13 @@ class Optimizer:
         for name, spec in adam.items():
             self._second[name] = self.second[at : at + spec.size]
             at += spec.size
-        matrices = [spec.shape for spec in network.specs.values() if spec.kind == "ternary"]
-        self._scratch = max((kernels.muon_scratch(*shape) for shape in matrices), key=len)
+        self._matrices, places = [], 0  # where each of Muon's matrices begins in the flat arrays, its rows and columns
+        for spec in network.specs.values():
+            if spec.kind == "ternary":
+                self._matrices.append((places, *spec.shape))
+            places += spec.size
+        self._matrices.sort(key=lambda matrix: -matrix[1] * matrix[2])  # the largest first, so that no thread begins it last
+        self._scratch = kernels.muon_scratch([shape for _, *shape in self._matrices])
 
     def step(self, progress: float) -> float:
         """One update; the gradients are zeroed. Returns the norm that the gradient had. FloatingPointError if it is not finite."""
@@ -49,16 +54,15 @@ class Optimizer:
         factor = rate_factor(progress, recipe.warmup, recipe.cooldown)
         self.steps += 1
         correction1, correction2 = 1.0 - recipe.beta1**self.steps, 1.0 - recipe.beta2**self.steps
-        for name, spec in network.specs.items():
-            latent, gradient, first = network.latent[name], network.gradient[name], self._first[name]
-            if spec.kind == "ternary":
-                scratch = self._scratch
-                kernels.muon_update(latent, first, gradient, scratch, factor * recipe.matrix_rate, recipe.matrix_momentum, recipe.decay, scale)
-            else:
-                rate, decay = (recipe.table_rate, recipe.decay) if name in ("embedding", "head") else (recipe.vector_rate, 0.0)
-                kernels.adamw_update(
-                    latent.reshape(-1), first.reshape(-1), self._second[name], gradient.reshape(-1), factor * rate,
-                    recipe.beta1, recipe.beta2, ADAM_EPS, decay, correction1, correction2, scale,
-                )  # fmt: skip
+        kernels.muon_update(
+            network.parameters, self.first, network.gradients, np.array(self._matrices, np.int32).reshape(-1), self._scratch,
+            factor * recipe.matrix_rate, recipe.matrix_momentum, recipe.decay, scale,
+        )  # fmt: skip
+        for name, second in self._second.items():
+            rate, decay = (recipe.table_rate, recipe.decay) if name in ("embedding", "head") else (recipe.vector_rate, 0.0)
+            kernels.adamw_update(
+                network.latent[name].reshape(-1), self._first[name].reshape(-1), second, network.gradient[name].reshape(-1), factor * rate,
+                recipe.beta1, recipe.beta2, ADAM_EPS, decay, correction1, correction2, scale,
+            )  # fmt: skip
         network.discretize()
         return norm

@@ -479,7 +479,12 @@ def test_muon(o, c):
         gram = x @ x.T if o <= c else x.T @ x
         poly = -4.7750 * gram + 2.0315 * gram @ gram
         x = 3.4445 * x + (poly @ x if o <= c else x @ poly)
-    kernels.muon_update(param, momentum, grad, kernels.muon_scratch(o, c), 0.1, 0.95, 0.2, 1.0)
+    rest, around = np.full(3, 5, np.float32), np.array([3, o, c], np.int32)
+    flat = [np.concatenate([rest, values.reshape(-1), rest]) for values in (param, momentum, grad)]
+    kernels.muon_update(*flat, around, kernels.muon_scratch([(o, c)]), 0.1, 0.95, 0.2, 1.0)
+    assert all((values[:3] == 5).all() and (values[-3:] == 5).all() for values in flat), "only the matrix"
+    param, momentum, grad = (values[3:-3].reshape(o, c) for values in flat)
+    assert not grad.any(), "ready for the next step"
     assert_close(momentum, after)
     update = (before - param - 0.1 * 0.2 * before) / (0.1 * max(1, o / c) ** 0.5)
     # The steps amplify a small singular value, and with it bf16's rounding, up to 3.4 times each.
@@ -540,7 +545,8 @@ kernels.conv_backward(du, dtaps, dc, u, taps)
 table, tokens = zeros(50, c), (np.arange(n) % 7).astype(np.int32)
 kernels.embedding_backward(table, x, tokens)
 param, momentum = normal(random, o, c), zeros(o, c)
-kernels.muon_update(param, momentum, dlatent, kernels.muon_scratch(o, c), 0.1, 0.9, 0.1, 1.0)
+matrix = np.array([0, o, c], np.int32)
+kernels.muon_update(*(x.reshape(-1) for x in (param, momentum, dlatent)), matrix, kernels.muon_scratch([(o, c)]), 0.1, 0.9, 0.1, 1.0)
 loss, logits = zeros(n), out.copy()
 kernels.crossentropy(loss, logits, tokens, 0.1)
 for array in (scale, packed, turned, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):

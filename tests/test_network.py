@@ -321,7 +321,7 @@ def test_scratch_estimate(preset):
     d, tokens = config.model, config.train.batch * config.model.context
     shapes = [(3 * d.dim, d.dim), (d.dim, d.dim), (2 * d.hidden, d.dim), (d.dim, d.hidden)]
     actual = max(kernels.linear_scratch(tokens, *shape).nbytes for shape in shapes)
-    actual += max(kernels.muon_scratch(*shape).nbytes for shape in shapes)
+    actual += kernels.muon_scratch(shapes).nbytes
     assert memory_estimate(d, config.train.batch)["scratch of the kernels"] == actual
     actual += kernels.linear_scratch(HEAD_ROWS, d.vocab, d.dim).nbytes
     assert memory_estimate(d, config.train.batch, fast_gradients=False)["scratch of the kernels"] == actual
