@@ -11,18 +11,19 @@ Measure training and the engine on this machine, side by side with their peers.
 example:
   benchmarks/run.sh train --profile
 
-usage: benchmarks/run.sh train|engine|all|learn [options]
+usage: benchmarks/run.sh train|engine|all|learn|scout [options]
   train    training speed for each instruction set, PyTorch beside it, shares of the CPU's peak, memory
   engine   speed, loading and memory of a model in every runtime that is here
   all      train and engine
   learn    whether the fast gradients cost quality: the same run twice, bits per character
+  scout    the scout beside xz, PPMd and zpaq, and how it grows with its text
 
   --quick          see in seconds that everything works; the figures mean nothing and go to build/benchmarks/quick
   --json FILE      write the figures to FILE too (all: {"train": …, "engine": …})
   --profile        train: the time of each kernel
   --model FILE     engine: measure this model, may be given again (default: tests/golden/model.f6c)
   --llama2c WASM   engine: the peer, a build of llama2.c's run.c for wasm32-wasi (METHOD.md)
-  --corpus DIR     learn: folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)
+  --corpus DIR     learn, scout: folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)
   --tokens N       learn: tokens of each run (default 10000000)
 
 PYTHON names the interpreter that has fable6c (default .venv/bin/python, else python3). Records go to benchmarks/record.
@@ -34,16 +35,16 @@ wrong() {
     exit 2
 }
 
-[ $# -gt 0 ] || wrong "say what to measure: train, engine, all or learn"
+[ $# -gt 0 ] || wrong "say what to measure: train, engine, all, learn or scout"
 case "$1" in
-    train | engine | all | learn) what=$1 ;;
+    train | engine | all | learn | scout) what=$1 ;;
     -h | --help) usage; exit ;;
-    *) wrong "there is no benchmark '$1': train, engine, all or learn" ;;
+    *) wrong "there is no benchmark '$1': train, engine, all, learn or scout" ;;
 esac
 export FABLE6C_BENCHMARK="benchmarks/run.sh $*"
 shift
 
-json='' quick=() profile=() engine=() learn=()
+json='' quick=() profile=() engine=() learn=() corpus=()
 while [ $# -gt 0 ]; do
     option=$1
     shift
@@ -59,13 +60,15 @@ while [ $# -gt 0 ]; do
     case "$option" in
         --json) json=$value ;;
         --model | --llama2c) engine+=("$option" "$value") ;;
-        --corpus | --tokens) learn+=("$option" "$value") ;;
+        --corpus) corpus=("$option" "$value") ;;
+        --tokens) learn=("$option" "$value") ;;
     esac
     shift
 done
 case "$what" in train | all) ;; *) [ ${#profile[@]} = 0 ] || wrong "--profile belongs to train" ;; esac
 case "$what" in engine | all) ;; *) [ ${#engine[@]} = 0 ] || wrong "${engine[0]} belongs to engine" ;; esac
-[ "$what" = learn ] || [ ${#learn[@]} = 0 ] || wrong "${learn[0]} belongs to learn"
+[ "$what" = learn ] || [ ${#learn[@]} = 0 ] || wrong "--tokens belongs to learn"
+case "$what" in learn | scout) ;; *) [ ${#corpus[@]} = 0 ] || wrong "--corpus belongs to learn and scout" ;; esac
 
 python=${PYTHON:-python3}
 [ -n "${PYTHON:-}" ] || [ ! -x .venv/bin/python ] || python=.venv/bin/python
@@ -121,7 +124,8 @@ engine() {
 case "$what" in
     train) train "$json" ;;
     engine) engine "$json" ;;
-    learn) "$python" benchmarks/learn.py "${quick[@]}" "${learn[@]}" --json "$json" ;;
+    learn) "$python" benchmarks/learn.py "${quick[@]}" "${corpus[@]}" "${learn[@]}" --json "$json" ;;
+    scout) "$python" benchmarks/scout.py "${quick[@]}" "${corpus[@]}" --json "$json" ;;
     all)
         train "$build/train.json"
         engine "$build/engine.json"

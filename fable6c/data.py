@@ -86,12 +86,12 @@ def _blocks(path: str) -> Iterator[bytes]:
     """The unpacked bytes of a file, in blocks."""
     try:
         with open(path, "rb") as file:
-            yield from _unpack(path, file) if path.endswith(".zst") else iter(lambda: file.read(BLOCK_BYTES), b"")
+            yield from unpack(path, file) if path.endswith(".zst") else iter(lambda: file.read(BLOCK_BYTES), b"")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check its permissions and its disk") from error
 
 
-def _unpack(path: str, file: BinaryIO) -> Iterator[bytes]:
+def unpack(path: str, file: BinaryIO) -> Iterator[bytes]:
     """The content of a .zst: one frame or several."""
     unpacker = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOG)
     frame = None  # the frame that is being unpacked; None between frames

@@ -22,7 +22,7 @@ def benchmark(*arguments):
 def test_help():
     done = benchmark("--help")
     assert done.returncode == 0
-    for word in ("train|engine|all|learn", "--quick", "--json FILE", "--profile", "--model FILE", "--llama2c WASM", "--corpus DIR", "--tokens N"):
+    for word in ("train|engine|all|learn|scout", "--quick", "--json FILE", "--profile", "--model FILE", "--llama2c WASM", "--corpus DIR", "--tokens N"):
         assert word in done.stdout
 
 
@@ -37,6 +37,7 @@ def test_help():
         (["engine", "--profile"], "--profile belongs to train"),
         (["train", "--model", "x.f6c"], "--model belongs to engine"),
         (["all", "--tokens", "5"], "--tokens belongs to learn"),
+        (["train", "--corpus", "x"], "--corpus belongs to learn and scout"),
     ],
     ids=" ".join,
 )
@@ -76,3 +77,15 @@ def test_quick_engine_benchmark(tmp_path):
     assert model["runtimes"] and figures["stories"]["model.f6c"].startswith("Once upon a time")
     for runtime in model["runtimes"].values():
         assert runtime["story"]["min"] > 0 and runtime["prompt"]["min"] > 0 and runtime["memory_kib"]["max"] < 65536
+
+
+@pytest.mark.slow
+def test_quick_scout_benchmark(tmp_path):
+    done = benchmark("scout", "--quick", "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    rows = {row["name"]: row for row in figures["rows"]}
+    assert len(rows) + len(figures["skipped"]) == 4
+    ours = rows["fable6c scout, fast"]
+    assert 0.1 < ours["bits"] < 1 and ours["bits"] < ours["frozen"] and ours["cpu"] > 0 and ours["peak_mib"] <= 256
+    assert all(ours["bits"] < row["bits"] for row in rows.values() if row is not ours)
