@@ -13,7 +13,7 @@
 //   mixers (…,I) f32          weights of a node's I inputs: the opinions of the K kinds as logits, a constant, the opinion of the
 //                             vector, the K opinions as differences from 1/2, zeros up to a multiple of 8. There are SETS sets,
 //                             and which weights of a set speak is chosen by the node or by what stands before
-//   finals (D,64,8) f32       weights of the sets' sums
+//   finals (D,64,16) f32       weights of the sets' sums
 //   sse (nodes,33) f32        correction of the final probability
 //   vector_weights (nodes,F) f32   for each node, one more opinion: a weighted sum of the F numbers of the text's vector
 //   asked (nodes) f32         how often the node was asked
@@ -39,11 +39,11 @@ enum { DENSE, LIST, MATCH, WINDOW, RECENT };
 enum { WORD_START = 1, SENTENCE_END = 2, NEWLINE = 4, CAPITAL = 8, QUOTE_MARK = 16, RARE_WORD = 32, CONTENT_WORD = 64, WORD_PART = 128 };
 // The streams, in the order of STREAMS in scout.py: a value for each token read.
 enum { TOKEN, CLASS4, CLASS6, CLASS8, SENTENCE_FIRST, SENTENCE_PLACE, RARE, RARE_BEFORE, NAME, CONTENT, CONTENT_BEFORE, WORD, WORD_BEFORE, QUOTE, STREAMS };
-enum { DEPTHS = 18, LEVELS = 20, STATES = LEVELS * LEVELS, SETS = 6, SSE = 33, BLOCK = 1024, PAST = 8, WAYS = 4, LINE = 16, LINKS = 1024, ENTRIES = 16, MOST_KINDS = 64 };
+enum { DEPTHS = 18, LEVELS = 20, STATES = LEVELS * LEVELS, SETS = 10, FINALS = 16, SSE = 33, BLOCK = 256, PAST = 8, WAYS = 4, LINE = 16, LINKS = 1024, ENTRIES = 16, MOST_KINDS = 64 };
 
 // The sizes that Python needs, so that they stand in one place.
 int scout_constant(int which) {
-    static const int constants[] = {DEPTHS, STATES, SETS, SSE, BLOCK, PAST, STREAMS, LINKS, MOST_KINDS};
+    static const int constants[] = {DEPTHS, STATES, SETS, FINALS, SSE, BLOCK, PAST, STREAMS, LINKS};
     return constants[which];
 }
 
@@ -153,18 +153,24 @@ static void dense_count(uint32_t *set, int way, uint32_t check, int y) {
 
 static void dense_read(const scout *s, int k, const uint16_t *tokens, size_t n, int learn) {
     const scout_kind *kind = &s->kinds[k];
-    for (size_t b = 0; b < n; b++) {
-        uint32_t code = s->code[tokens[b]], check[DEPTHS], *set[DEPTHS];
-        int length = s->length[tokens[b]];
-        uint64_t context = context_of(s, kind, b);
-        for (int d = 0; d < length; d++) {
-            set[d] = dense_set(s, kind, context, s->path[tokens[b] * DEPTHS + d], &check[d]);
-            __builtin_prefetch(set[d]);
+    enum { AHEAD = 3, KEPT = 4 };  // the sets of the next tokens are on their way from memory
+    uint32_t check[KEPT][DEPTHS], *set[KEPT][DEPTHS];
+    for (size_t ahead = 0; ahead < n + AHEAD; ahead++) {
+        if (ahead < n) {
+            uint64_t context = context_of(s, kind, ahead);
+            for (int d = 0; d < s->length[tokens[ahead]]; d++) {
+                uint32_t **there = &set[ahead % KEPT][d];
+                *there = dense_set(s, kind, context, s->path[tokens[ahead] * DEPTHS + d], &check[ahead % KEPT][d]);
+                __builtin_prefetch(*there);
+            }
         }
-        for (int d = 0; d < length; d++) {
-            int way = dense_find(set[d], check[d]);
-            s->states[(b * DEPTHS + d) * s->K + k] = dense_state(s, set[d], way);
-            if (learn) dense_count(set[d], way, check[d], answer(code, d));
+        if (ahead < AHEAD) continue;
+        size_t b = ahead - AHEAD;
+        for (int d = 0; d < s->length[tokens[b]]; d++) {
+            uint32_t *here = set[b % KEPT][d], sign = check[b % KEPT][d];
+            int way = dense_find(here, sign);
+            s->states[(b * DEPTHS + d) * s->K + k] = dense_state(s, here, way);
+            if (learn) dense_count(here, way, sign, answer(s->code[tokens[b]], d));
         }
     }
 }
@@ -393,6 +399,10 @@ static void choose(const scout *s, size_t b, uint32_t *chosen) {
     chosen[3] = stream_of(s, CLASS4)[before] * 16 + stream_of(s, CLASS4)[before - 1];
     chosen[4] = stream_of(s, SENTENCE_PLACE)[before] * 2 + stream_of(s, QUOTE)[before];
     chosen[5] = (uint32_t)match * 16 + (followers > 15 ? 15 : followers);
+    chosen[6] = stream_of(s, CLASS8)[before];
+    chosen[7] = stream_of(s, CLASS6)[before - 1];
+    chosen[8] = s->code[stream_of(s, SENTENCE_FIRST)[before]] >> 26;
+    chosen[9] = s->code[stream_of(s, CONTENT)[before]] >> 24;
 }
 
 typedef struct {
@@ -431,7 +441,7 @@ static float node_predict(const scout *s, int depth, int node, const uint16_t *s
     for (int i = 2 * s->K + 2; i < s->I; i++) w->inputs[i] = 0;
     const f8 *x = (const f8 *)w->inputs;
     float *set = s->mixers, total = 0;
-    w->final_weights = s->finals + ((size_t)depth * 64 + chosen[1]) * 8;
+    w->final_weights = s->finals + ((size_t)depth * 64 + chosen[1]) * FINALS;
     for (int m = 0; m < SETS; m++) {
         size_t which = m == 0 ? (size_t)node : (size_t)depth * s->set_size[m] + chosen[m];
         w->weights[m] = (f8 *)(set + which * s->I);
@@ -504,7 +514,7 @@ void scout_read(const scout *s, const uint16_t *tokens, size_t n, double *probab
         size_t block = n < BLOCK ? n : BLOCK;
         fill_streams(s, tokens, block);
         for (size_t b = 0; b < block; b++) s->ring[(size_t)(s->position[0] + (int64_t)b) & (s->ring_slots - 1)] = tokens[b];
-        #pragma omp parallel num_threads(s->threads) if (block >= 64)
+        #pragma omp parallel num_threads(s->threads) if (block == BLOCK)
         {
             #pragma omp for schedule(dynamic, 1)
             for (int k = -1; k < s->K; k++) {

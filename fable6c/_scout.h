@@ -14,7 +14,7 @@ typedef struct {
 typedef struct {
     int32_t V, K, I, E, F, nodes, ladder_steps, match_kind, threads;
     int32_t ladder[8];
-    int32_t set_size[6];
+    int32_t set_size[10];
     float rate, rate_end, rate_tokens, final_rate, sse_rate, vector_rate, vector_rate_end, vector_times;
     int32_t map_limit;
     const scout_kind *kinds;

@@ -22,9 +22,11 @@ if __name__ == "__main__":
 
 import argparse
 import codecs
+import contextlib
 import importlib
 import itertools
 import json
+import mmap
 import re
 import struct
 import sys
@@ -58,7 +60,7 @@ def _module():
 
 _loaded = _module()
 ffi, lib = _loaded.ffi, _loaded.lib
-DEPTHS, STATES, SETS, SSE, BLOCK, PAST, STREAM_COUNT, LINKS = (lib.scout_constant(i) for i in range(8))
+DEPTHS, STATES, SETS, FINALS, SSE, BLOCK, PAST, STREAM_COUNT, LINKS = (lib.scout_constant(i) for i in range(9))
 MOST_TOKENS = 4096  # a table's slot has 12 bits for a token
 NEWLINE = 10  # the token that is the byte; it stands between documents
 VOCAB = 4096  # of a tokenizer learned here, its end mark included
@@ -70,7 +72,7 @@ LEAST_TOKENS = 1000
 STREAMS = (
     "token class4 class6 class8 sentence_first sentence_place rare rare_before name content content_before word word_before quote"
 ).split()
-STREAM_LIMITS = {"class4": 15, "class6": 63, "class8": 255, "sentence_place": 30, "quote": 1}
+STREAM_LIMITS = {"sentence_first": MOST_TOKENS - 1, "content": MOST_TOKENS - 1, "class4": 15, "class6": 63, "class8": 255, "sentence_place": 30, "quote": 1}
 FORMS = ["dense", "list", "match", "window", "recent"]
 
 
@@ -108,13 +110,14 @@ list 4 token.1 token.2 token.3 token.4 token.5
 list 4 token.1 token.2 token.3 token.4 token.5 token.6
 match 1 7
 window 300
+fast
 dense 3 token.2
 dense 6 class6.1 class6.2 class6.3
 list 4 token.2 token.3
 list 4 token.1 token.3
 dense 6 rare.1 token.1
 dense 3 class8.1 class6.2
-fast
+normal
 list 4 token.2 token.3 token.4
 list 4 token.1 token.2 token.4
 dense 4 token.1 class6.2
@@ -150,7 +153,7 @@ dense 3 token.1 sentence_place.1
 list 4 token.1 name.1 sentence_first.1
 deep
 """
-VECTORS = {"fast": 32, "deep": 128}  # numbers of a token's vector
+VECTORS = {"fast": 16, "normal": 32, "deep": 128}  # numbers of a token's vector
 
 
 def read_tiers() -> Dict[str, List[Kind]]:
@@ -178,13 +181,13 @@ class Scout:
         nodes, F, I = V - 1, 8 * E + 8, -(-(2 * K + 2) // 8) * 8
         ladder = [k for k, it in enumerate(self.kinds) if it.form == "list" and it.parts[2:] and _is_ladder(it)]
         match = next((k for k, it in enumerate(self.kinds) if it.form == "match"), -1)
-        sets = [nodes, 64, 64, 256, 64, 320]
+        sets = [nodes, 64, 64, 256, 64, 320, 256, 64, 64, 256]
         self.arrays = a = {name: _padded(arrays[name], MOST_TOKENS) for name in ("code", "length", "flags", "vectors")}
         a["path"] = _paths(arrays["code"], arrays["length"])
         a.update(_curves())
         a["maps"] = _aligned(DEPTHS * K * STATES, np.uint32)
         a["mixers"] = _aligned((sets[0] + DEPTHS * sum(sets[1:])) * I, np.float32)
-        a["finals"] = _aligned(DEPTHS * 64 * 8, np.float32)
+        a["finals"] = _aligned(DEPTHS * 64 * FINALS, np.float32)
         a["sse"] = _aligned(nodes * SSE, np.float32)
         a["vector_weights"] = _aligned(nodes * F, np.float32)
         a["asked"] = _aligned(nodes, np.float32)
@@ -245,7 +248,7 @@ class Scout:
         mixers = self.arrays["mixers"].reshape(-1, I)
         mixers[:, :K] = 0.9 / np.sqrt(K)
         mixers[:, K + 1] = 0.2
-        self.arrays["finals"].reshape(-1, 8)[:, :SETS] = 1 / SETS
+        self.arrays["finals"].reshape(-1, FINALS)[:, :SETS] = 1 / SETS
         self.arrays["sse"].reshape(-1, SSE)[:] = 1 / (1 + np.exp(-0.75 * (np.arange(SSE) - 16)))
 
     # ---- reading
@@ -291,7 +294,7 @@ class Scout:
         scale for a row, maps 256 levels of the logit. A pruned scout can only be read with learn=False. UserError where `size` is
         too little.
         """
-        rows = {"mixers": self._c.I, "vector_weights": self._c.F, "vectors": self._c.E, "finals": 8}
+        rows = {"mixers": self._c.I, "vector_weights": self._c.F, "vectors": self._c.E, "finals": FINALS}
         fixed = sum(self.arrays[name].nbytes // 4 + 4 * (self.arrays[name].size // row) for name, row in rows.items())
         fixed += self.arrays["maps"].size + self.arrays["sse"].size + 7 * self.vocab_size  # the tree and the merges
         merged = next((m for m in MERGES if fixed + 4 * sum(self._slots(m)) <= size), None)
@@ -463,11 +466,12 @@ def _pointer(array: np.ndarray):
 
 
 def _aligned(size: int, dtype: type) -> np.ndarray:
-    """Zeros that begin at a cache line, whose pages the system hands out when they are first used."""
-    item = np.dtype(dtype).itemsize
-    raw = np.zeros(size * item + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size * item].view(dtype)
+    """Zeros that begin at a page of memory; the system hands the pages out when they are first used, large ones where it can."""
+    memory = mmap.mmap(-1, size * np.dtype(dtype).itemsize)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel without large pages: slower, nothing else
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, dtype)
 
 
 def _padded(array: np.ndarray, rows: int) -> np.ndarray:
@@ -583,7 +587,7 @@ def grow_tree(tokenizer: Tokenizer, sample: np.ndarray, neighbours: int = 1000, 
 
 def train(
     documents: Iterable[str],
-    tier: str = "fast",
+    tier: str = "normal",
     memory: int = 1 << 30,
     threads: int = 2,
     tokenizer: Optional[Tokenizer] = None,
@@ -708,7 +712,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     learn.add_argument("text", nargs="+", metavar="TEXT", help="plain UTF-8 text or .zst; a line <|endoftext|> ends a document")
     learn.add_argument("-o", "--output", required=True, metavar="FILE", help="where to write the scout, e.g. stories.scout")
-    learn.add_argument("--tier", choices=list(TIERS), default="fast", help="how much to look at (default: fast)")
+    learn.add_argument("--tier", choices=list(TIERS), default="normal", help="how much to look at (default: normal)")
     learn.add_argument("--memory", type=_size, default=1 << 30, metavar="SIZE", help="the most that the process may take (default: 1G)")
     learn.add_argument("--tokenizer", metavar="FILE", help="take the tokenizer of this .f6c or .f6t (default: learn one from the beginning)")
     score = commands.add_parser(

@@ -38,7 +38,7 @@ def stories(count, seed=1):
 @pytest.fixture(scope="module")
 def trained():
     tokenizer = Tokenizer.train(stories(400), 340, progress=False)
-    scout, figures = train(stories(400), "fast", MEMORY, 1, tokenizer, progress=False)
+    scout, figures = train(stories(400), "normal", MEMORY, 1, tokenizer, progress=False)
     return scout, figures
 
 
@@ -156,7 +156,7 @@ def test_random_tokens_are_not_predicted():
     """A scout that could see the token it predicts would do better than chance here."""
     tokenizer = Tokenizer.train(stories(400), 340, progress=False)
     for_tree, tokens = np.random.default_rng(1).integers(0, tokenizer.vocab_size - 1, (2, 20_000)).astype(np.uint16)
-    scout = Scout(tokenizer, "fast", MEMORY, grow_tree(tokenizer, for_tree), 1)
+    scout = Scout(tokenizer, "normal", MEMORY, grow_tree(tokenizer, for_tree), 1)
     bits, _ = scout.probabilities_of(tokens)
     assert bits[-5000:].mean() > np.log2(tokenizer.vocab_size - 1) - 0.02
 
@@ -280,7 +280,7 @@ def test_the_commands(tmp_path):
     text.write_text("\n<|endoftext|>\n".join(stories(300)))
     tokenizer = tmp_path / "tokenizer.f6t"
     Tokenizer.train(stories(300), 340, progress=False).save(str(tokenizer))
-    done = command("train", text, "-o", path, "--tier", "fast", "--tokenizer", tokenizer, "--memory", "160M", "--threads", "1")
+    done = command("train", text, "-o", path, "--tier", "normal", "--tokenizer", tokenizer, "--memory", "160M", "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert "bits per character" in done.stdout and "CPU seconds" in done.stdout
     shown = command("evaluate", path, "--text", text)
@@ -289,7 +289,7 @@ def test_the_commands(tmp_path):
     assert frozen.returncode == 0 and '"chars": 1000' in frozen.stdout
     story = command("generate", path, "-p", "Once upon", "-n", "10", "-t", "0")
     assert story.returncode == 0 and story.stdout.startswith("Once upon a time")
-    model = command("train", text, "-o", path, "--tier", "fast", "--tokenizer", TESTS / "golden" / "model.f6c", "--memory", "160M")
+    model = command("train", text, "-o", path, "--tier", "normal", "--tokenizer", TESTS / "golden" / "model.f6c", "--memory", "160M")
     assert model.returncode == 0, model.stderr
 
 
@@ -313,7 +313,7 @@ def test_bad_input_is_one_line(saved, tmp_path):
         (2, "give a size like 256M", "train", text, "-o", out, "--memory", "lots"),
         (2, "invalid choice", "train", text, "-o", out, "--tier", "quick"),
         (1, "not a tokenizer", "train", text, "-o", out, "--tokenizer", text),
-        (1, "cannot be written", "train", text, "-o", tmp_path / "no" / "out.scout", *given, "--tier", "fast"),
+        (1, "cannot be written", "train", text, "-o", tmp_path / "no" / "out.scout", *given, "--tier", "normal"),
         (1, "is not a scout", "evaluate", text, "--text", text),
         (1, "cannot be read", "evaluate", tmp_path / "absent.scout", "--text", text),
         (1, "is not UTF-8", "evaluate", saved, "--text", latin),
