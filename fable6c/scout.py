@@ -74,6 +74,32 @@ STREAMS = (
 ).split()
 STREAM_LIMITS = {"sentence_first": MOST_TOKENS - 1, "content": MOST_TOKENS - 1, "class4": 15, "class6": 63, "class8": 255, "sentence_place": 30, "quote": 1}
 FORMS = ["dense", "list", "match", "window", "recent"]
+SAVED = (
+    "code length flags vectors tables maps mixers finals sse vector_weights asked averages ring streams position"
+).split()
+RATES = {
+    "rate": 0.02,  # of the mixers, at the beginning …
+    "rate_end": 0.001,  # … and in the long run
+    "rate_tokens": 200_000,  # tokens after which the difference has halved
+    "final_rate": 0.0003,
+    "sse_rate": 0.01,
+    "vector_rate": 0.05,
+    "vector_rate_end": 0.002,
+    "vector_times": 1000,
+    "map_limit": 1000,
+}
+LEVELS = np.array([0, 1, 2, 3, 4, 5, 7, 9, 12, 16, 22, 30, 45, 70, 110, 180, 320, 640, 1300, 2600])  # counts that are told apart
+RING = 1 << 22  # tokens in which a match is looked for
+RESERVED = 104 << 20  # bytes for Python, the libraries and the text at hand
+MERGES = [m for m in range(1, 721) if 720 % m == 0]  # how many lines pruning can merge
+WIDTHS = {"dense": 4, "list": 16}  # slots of a line
+UNIT = 720 * 16  # slots of a table are a multiple
+MAGIC = b"\x89F6S\r\n\x1a\n"
+PREFIX = struct.Struct("<8sI")
+CRC = struct.Struct("<I")
+MOST_HEADER = 1 << 16
+MOST_MEMORY = 1 << 40
+CHUNK_BYTES = 1 << 22
 
 
 class Kind(NamedTuple):
@@ -170,7 +196,7 @@ TIERS = read_tiers()
 
 
 class Scout:
-    """A scout in memory. Its arrays are described in _scout.c; `settings` is what their sizes follow from."""
+    """A scout in memory. Its arrays are described in _scout.c; their sizes follow from tokenizer, tier and memory."""
 
     def __init__(self, tokenizer: Tokenizer, tier: str, memory: int, arrays: Dict[str, np.ndarray], threads: int = 2):
         """`arrays`: code (V,) uint32, length (V,) uint8, flags (V,) uint8 and vectors (V,E) float32, from `grow_tree`."""
@@ -369,7 +395,7 @@ class Scout:
             raise UserError(f"{path}: is of the tier {tier!r}, which this build does not have; train again")
         if merges not in range(MOST_TOKENS - 255) or memory not in range(MOST_MEMORY):
             raise damaged
-        fill = _filler(unpack(path, file), damaged)
+        fill, end = _filler(unpack(path, file), damaged)
         tokenizer = Tokenizer.from_bytes(fill(np.empty(4 * merges, np.uint8)).tobytes())
         V = tokenizer.vocab_size - 1
         tree = {name: fill(array)[:V] for name, array in _empty_tree(VECTORS[tier]).items()}
@@ -378,7 +404,7 @@ class Scout:
         scout = cls(tokenizer, tier, memory, tree, threads)
         for name in SAVED[len(tree) :]:
             fill(scout.arrays[name])
-        fill(None)
+        end()
         if not scout._is_sound():
             raise damaged
         return scout
@@ -395,16 +421,16 @@ class Scout:
         return bool(fits and floats and places and a["ring"].max() < V)
 
 
-def _filler(chunks: Iterator[bytes], damaged: UserError) -> Callable[[Optional[np.ndarray]], Optional[np.ndarray]]:
-    """A function that fills one array after the other from the chunks; with None it expects their end. Raises `damaged`."""
+def _filler(chunks: Iterator[bytes], damaged: UserError) -> Tuple[Callable[[np.ndarray], np.ndarray], Callable[[], None]]:
+    """Two functions: one that fills one array after the other from the chunks, one that expects their end. Both raise `damaged`."""
     chunks, rest = filter(None, chunks), b""
 
-    def fill(array: Optional[np.ndarray]) -> Optional[np.ndarray]:
+    def end() -> None:
+        if rest or next(chunks, None):
+            raise damaged
+
+    def fill(array: np.ndarray) -> np.ndarray:
         nonlocal rest
-        if array is None:
-            if rest or next(chunks, None):
-                raise damaged
-            return None
         content, start = array.reshape(-1).view(np.uint8), 0
         while start < len(content):
             rest = rest or next(chunks, b"")
@@ -415,7 +441,7 @@ def _filler(chunks: Iterator[bytes], damaged: UserError) -> Callable[[Optional[n
             start, rest = start + len(part), rest[len(part) :]
         return array
 
-    return fill
+    return fill, end
 
 
 def _merge_lines(table: np.ndarray, merged: int, width: int) -> np.ndarray:
@@ -430,34 +456,6 @@ def _merge_lines(table: np.ndarray, merged: int, width: int) -> np.ndarray:
 
 def _is_ladder(it: Kind) -> bool:
     return it.parts == tuple(("token", lag + 1) for lag in range(len(it.parts)))
-
-
-SAVED = (
-    "code length flags vectors tables maps mixers finals sse vector_weights asked averages ring streams position"
-).split()
-RATES = {
-    "rate": 0.02,  # of the mixers, at the beginning …
-    "rate_end": 0.001,  # … and in the long run
-    "rate_tokens": 200_000,  # tokens after which the difference has halved
-    "final_rate": 0.0005,
-    "sse_rate": 0.01,
-    "vector_rate": 0.05,
-    "vector_rate_end": 0.002,
-    "vector_times": 1000,
-    "map_limit": 1000,
-}
-LEVELS = np.array([0, 1, 2, 3, 4, 5, 7, 9, 12, 16, 22, 30, 45, 70, 110, 180, 320, 640, 1300, 2600])  # counts that are told apart
-RING = 1 << 22  # tokens in which a match is looked for
-RESERVED = 104 << 20  # bytes for Python, the libraries and the text at hand
-MERGES = [m for m in range(1, 721) if 720 % m == 0]  # how many lines pruning can merge
-WIDTHS = {"dense": 4, "list": 16}  # slots of a line
-UNIT = 720 * 16  # slots of a table are a multiple
-MAGIC = b"\x89F6S\r\n\x1a\n"
-PREFIX = struct.Struct("<8sI")
-CRC = struct.Struct("<I")
-MOST_HEADER = 1 << 16
-MOST_MEMORY = 1 << 40
-CHUNK_BYTES = 1 << 22
 
 
 def _pointer(array: np.ndarray):
@@ -610,7 +608,7 @@ def train(
         tokenizer = Tokenizer.train(sample, VOCAB, progress)
     if tokenizer.vocab_size - 1 > MOST_TOKENS:
         raise UserError(f"the tokenizer has {tokenizer.vocab_size} tokens; a scout takes at most {MOST_TOKENS + 1}")
-    start = np.concatenate(list(_stream(tokenizer, sample)))
+    start = _stream(tokenizer, sample)
     if len(start) < LEAST_TOKENS:
         raise UserError(f"the text is too short: {len(start)} tokens; a scout needs at least {LEAST_TOKENS}")
     scout = Scout(tokenizer, tier, memory, grow_tree(tokenizer, start, directions=VECTORS[tier]), threads)
@@ -619,9 +617,9 @@ def train(
     with Progress("reading", unit="characters", enabled=progress) as shown:
         for chunk in _chunks(itertools.chain(_drain(sample), documents)):
             length = sum(map(len, chunk)) + len(chunk)
-            for tokens in _stream(tokenizer, chunk):
-                figures["bits"] += float(scout.probabilities_of(tokens)[0].sum())
-                figures["tokens"] += len(tokens)
+            tokens = _stream(tokenizer, chunk)
+            figures["bits"] += float(scout.probabilities_of(tokens)[0].sum())
+            figures["tokens"] += len(tokens)
             figures["characters"] += length
             shown.add(length)
             if note:
@@ -649,10 +647,10 @@ def _chunks(documents: Iterable[str]) -> Iterator[List[str]]:
         yield chunk
 
 
-def _stream(tokenizer: Tokenizer, documents: Sequence[str]) -> Iterator[np.ndarray]:
+def _stream(tokenizer: Tokenizer, documents: Sequence[str]) -> np.ndarray:
     """The tokens of the documents, uint16, a newline after each document."""
-    for ids in tokenizer.encode_documents(documents, 1):
-        yield np.append(ids, np.uint16(NEWLINE))
+    newline = np.array([NEWLINE], np.uint16)
+    return np.concatenate([part for ids in tokenizer.encode_documents(documents, 1) for part in (ids, newline)])
 
 
 def evaluate(scout: Scout, documents: Iterable[str], chars: Optional[int] = None, learn: bool = True, progress: bool = True) -> dict:
