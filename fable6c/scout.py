@@ -22,7 +22,6 @@ if __name__ == "__main__":
 
 import argparse
 import codecs
-import contextlib
 import importlib
 import itertools
 import json
@@ -464,12 +463,8 @@ def _pointer(array: np.ndarray):
 
 
 def _aligned(size: int, dtype: type) -> np.ndarray:
-    """Zeros that begin at a page of memory; the system hands the pages out when they are first used, large ones where it can."""
-    memory = mmap.mmap(-1, size * np.dtype(dtype).itemsize)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # a kernel without large pages: slower, nothing else
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, dtype)
+    """Zeros that begin at a page of memory; the system hands the pages out when they are first used."""
+    return np.frombuffer(mmap.mmap(-1, size * np.dtype(dtype).itemsize), dtype)
 
 
 def _padded(array: np.ndarray, rows: int) -> np.ndarray:
