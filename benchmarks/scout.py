@@ -175,7 +175,7 @@ def last_tenth(curve: list) -> float:
 
 def grow(path: str, out: str) -> None:
     """One text in a process of its own, whose memory is measured."""
-    from fable6c.data import read_documents
+    from fable6c.data import read_pieces
     from fable6c.scout import train
 
     curve = []
@@ -184,7 +184,7 @@ def grow(path: str, out: str) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         curve.append({**figures, "cpu_seconds": used.ru_utime + used.ru_stime, "peak_mib": common.peak_memory_mib()})
 
-    train(read_documents([path]), "fast", 256 << 20, len(os.sched_getaffinity(0)), progress=False, note=note)
+    train(read_pieces([path]), "fast", 256 << 20, len(os.sched_getaffinity(0)), progress=False, note=note)
     with open(out, "w", encoding="ascii") as file:
         json.dump(curve, file)
 

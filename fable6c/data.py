@@ -61,8 +61,28 @@ def read_documents(paths: Sequence[str]) -> Iterator[str]:
             found = True
             yield document
         if not found:
-            size = os.path.getsize(path)
-            raise UserError(f"{path}: holds no text ({size} bytes, nothing but white space and end marks); give a file with text")
+            raise UserError(_without_text(path))
+
+
+def read_pieces(paths: Sequence[str]) -> Iterator[str]:
+    """The text of the files in pieces of about BLOCK_BYTES that end where a line ends, end marks left out: for readers that need no
+    documents and little memory, however long the documents are. Raises UserError as `read_documents` does."""
+    for path in paths:
+        _check_readable(path)
+    for path in paths:
+        found = False
+        for text in _decode(path, _whole_lines(_blocks(path))):
+            text = MARK_LINE.sub("\n", text)
+            if text and not text.isspace():
+                found = True
+                yield text
+        if not found:
+            raise UserError(_without_text(path))
+
+
+def _without_text(path: str) -> str:
+    size = os.path.getsize(path)
+    return f"{path}: holds no text ({size} bytes, nothing but white space and end marks); give a file with text"
 
 
 def describe_files(paths: Sequence[str]) -> str:

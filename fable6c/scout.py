@@ -36,7 +36,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 import numpy as np
 import zstandard
 
-from fable6c.data import read_documents, unpack
+from fable6c.data import read_documents, read_pieces, unpack
 from fable6c.errors import ArgumentParser, UsageError, UserError, run
 from fable6c.evaluate import normalise
 from fable6c.files import atomic_file
@@ -587,7 +587,8 @@ def train(
     progress: bool = True,
     note: Optional[Callable[[dict], None]] = None,
 ) -> Tuple[Scout, dict]:
-    """Read the documents once and return the scout with figures of the reading: characters, tokens, bits.
+    """Read the documents, or pieces of them that end with a line, once and return the scout with figures of the reading:
+    characters, tokens, bits.
 
     `note` is called with the figures so far, about once in CHUNK_CHARACTERS. The bits are honest: each token's are counted before
     it is learned. UserError for text that is too short.
@@ -752,7 +753,7 @@ def _train(options: argparse.Namespace) -> None:
 
         is_model = options.tokenizer.endswith(".f6c")
         tokenizer = Tokenizer(read_model(options.tokenizer).merges) if is_model else Tokenizer.load(options.tokenizer)
-    scout, figures = train(read_documents(options.text), options.tier, options.memory, options.threads, tokenizer)
+    scout, figures = train(read_pieces(options.text), options.tier, options.memory, options.threads, tokenizer)
     learned = time.process_time() - cpu
     scout.save(options.output)
     print(
