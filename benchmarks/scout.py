@@ -53,7 +53,14 @@ def main() -> None:
         f"After one reading of {os.path.getsize(train):,} bytes",
         ["", "bits per character", "frozen", "CPU seconds of learning", "seconds", "peak MiB"],
         [
-            [row["name"], f"{row['bits']:.4f}", f"{row['frozen']:.4f}" if "frozen" in row else "", f"{row['cpu']:.1f}", f"{row['wall']:.1f}", f"{row['peak_mib']:.0f}"]
+            [
+                row["name"],
+                f"{row['bits']:.4f}",
+                f"{row['frozen']:.4f}" if "frozen" in row else "",
+                f"{row['cpu']:.1f}",
+                f"{row['wall']:.1f}",
+                f"{row['peak_mib']:.0f}",
+            ]
             for row in rows
         ],
         f"{characters:,} characters of other text. Compressors: (size(train + valid) - size(train)) * 8 / characters. One run each.",
@@ -99,7 +106,9 @@ def measured(command: list, stdout=subprocess.DEVNULL) -> tuple:
     errors = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
     if status != 0:
-        raise Failure(f"{' '.join(command[:4])}: {(errors.decode('utf-8', 'replace').strip().splitlines() or ['no message'])[-1]}")
+        raise Failure(
+            f"{' '.join(command[:4])}: {(errors.decode('utf-8', 'replace').strip().splitlines() or ['no message'])[-1]}"
+        )
     return used.ru_utime + used.ru_stime, time.monotonic() - started, used.ru_maxrss / 1024
 
 
@@ -133,7 +142,19 @@ def scout(tier: str, train: str, valid: str, characters: int, work: str) -> dict
     cpu, wall, peak = measured([sys.executable, "-m", "fable6c.scout", "train", train, "-o", path, "--tier", tier])
     row = {"name": f"fable6c scout, {tier}", "cpu": cpu, "wall": wall, "peak_mib": peak, "file_bytes": os.path.getsize(path)}
     for key, frozen in (("bits", []), ("frozen", ["--frozen"])):
-        command = [sys.executable, "-m", "fable6c.scout", "evaluate", path, "--text", valid, "--chars", str(characters), "--json", *frozen]
+        command = [
+            sys.executable,
+            "-m",
+            "fable6c.scout",
+            "evaluate",
+            path,
+            "--text",
+            valid,
+            "--chars",
+            str(characters),
+            "--json",
+            *frozen,
+        ]
         done = subprocess.run(command, cwd=common.ROOT, stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise Failure(f"fable6c.scout evaluate: status {done.returncode}")
@@ -161,7 +182,10 @@ def growth(corpus: str, work: str, record: Record) -> dict:
     record.table(
         "Growth: tier fast, 256 MB, each text read once",
         ["text", "characters", "bits per character of the last tenth", "CPU seconds", "peak MiB"],
-        [[name, f"{c[-1]['characters']:,}", f"{last_tenth(c):.4f}", f"{c[-1]['cpu_seconds']:.0f}", f"{c[-1]['peak_mib']:.0f}"] for name, c in curves.items()],
+        [
+            [name, f"{c[-1]['characters']:,}", f"{last_tenth(c):.4f}", f"{c[-1]['cpu_seconds']:.0f}", f"{c[-1]['peak_mib']:.0f}"]
+            for name, c in curves.items()
+        ],
     )
     return curves
 

@@ -36,10 +36,19 @@
 #include "_scout.h"
 
 enum { DENSE, LIST, MATCH, WINDOW, RECENT };
-enum { WORD_START = 1, SENTENCE_END = 2, NEWLINE = 4, CAPITAL = 8, QUOTE_MARK = 16, RARE_WORD = 32, CONTENT_WORD = 64, WORD_PART = 128 };
+enum {
+    WORD_START = 1, SENTENCE_END = 2, NEWLINE = 4, CAPITAL = 8,
+    QUOTE_MARK = 16, RARE_WORD = 32, CONTENT_WORD = 64, WORD_PART = 128
+};
 // The streams, in the order of STREAMS in scout.py: a value for each token read.
-enum { TOKEN, CLASS4, CLASS6, CLASS8, SENTENCE_FIRST, SENTENCE_PLACE, RARE, RARE_BEFORE, NAME, CONTENT, CONTENT_BEFORE, WORD, WORD_BEFORE, QUOTE, STREAMS };
-enum { DEPTHS = 18, LEVELS = 20, STATES = LEVELS * LEVELS, SETS = 10, FINALS = 16, SSE = 33, BLOCK = 256, PAST = 8, WAYS = 4, LINE = 16, LINKS = 1024, ENTRIES = 16, MOST_KINDS = 64 };
+enum {
+    TOKEN, CLASS4, CLASS6, CLASS8, SENTENCE_FIRST, SENTENCE_PLACE, RARE, RARE_BEFORE, NAME, CONTENT, CONTENT_BEFORE, WORD,
+    WORD_BEFORE, QUOTE, STREAMS
+};
+enum {
+    DEPTHS = 18, LEVELS = 20, STATES = LEVELS * LEVELS, SETS = 10, FINALS = 16, SSE = 33, BLOCK = 256, PAST = 8, WAYS = 4,
+    LINE = 16, LINKS = 1024, ENTRIES = 16, MOST_KINDS = 64
+};
 
 // The sizes that Python needs, so that they stand in one place.
 int scout_constant(int which) {
@@ -258,7 +267,8 @@ static void recent_entries(const scout *s, const scout_kind *kind, uint64_t posi
     found->n = 0;
     if (position == 0) return;
     const uint32_t *links = s->tables + kind->table;
-    for (uint32_t after = links[(position - 1) % LINKS]; after && position - after < (uint64_t)kind->reach; after = links[(after - 1) % LINKS]) {
+    uint64_t reach = (uint64_t)kind->reach;
+    for (uint32_t after = links[(position - 1) % LINKS]; after && position - after < reach; after = links[(after - 1) % LINKS]) {
         found->token[found->n] = s->ring[after & (s->ring_slots - 1)];
         found->count[found->n] = found->n ? 1 : 2;  // the newest one counts double
         if (++found->n == ENTRIES) return;
@@ -328,7 +338,8 @@ static void match_move(const scout *s, const scout_kind *kind, int64_t *match, u
     uint64_t found = *place;
     if (!match[1] && found && position - found + LONGEST + BLOCK < s->ring_slots) {
         int64_t length = 0;
-        while (length < LONGEST && (uint64_t)length < found && ring[(found - 1 - length) & wrap] == ring[(position - 1 - length) & wrap]) length++;
+        while (length < LONGEST && (uint64_t)length < found &&
+               ring[(found - 1 - length) & wrap] == ring[(position - 1 - length) & wrap]) length++;
         match[0] = (int64_t)found;
         match[1] = length >= kind->reach ? length : 0;
     }
@@ -423,8 +434,8 @@ static inline float dot(const f8 *a, const f8 *b, int n) {
     return ((all[0] + all[4]) + (all[1] + all[5])) + ((all[2] + all[6]) + (all[3] + all[7]));
 }
 
-static float node_predict(const scout *s, int depth, int node, const uint16_t *states, const uint32_t *chosen, const float *features,
-                          node_work *w) {
+static float node_predict(const scout *s, int depth, int node, const uint16_t *states, const uint32_t *chosen,
+                          const float *features, node_work *w) {
     uint32_t *maps = s->maps + (size_t)depth * s->K * STATES;
     for (int k = 0; k < s->K; k++) {
         w->map[k] = maps + k * STATES + states[k];
@@ -489,9 +500,11 @@ static void read_depth(const scout *s, int depth, const uint16_t *tokens, size_t
         if (s->length[token] <= depth) continue;
         int y = answer(s->code[token], depth);
         size_t at = b * DEPTHS + depth;
-        float p = node_predict(s, depth, s->path[token * DEPTHS + depth], s->states + at * s->K, s->chosen + b * SETS, s->features + b * s->F, &work);
+        float p = node_predict(s, depth, s->path[token * DEPTHS + depth], s->states + at * s->K, s->chosen + b * SETS,
+                               s->features + b * s->F, &work);
         s->chance[at] = y ? p : 1 - p;
-        if (learn) node_learn(s, &work, y, s->rate_end + (s->rate - s->rate_end) / (1 + (float)(s->position[0] + (int64_t)b) / s->rate_tokens));
+        float times = (float)(s->position[0] + (int64_t)b) / s->rate_tokens;
+        if (learn) node_learn(s, &work, y, s->rate_end + (s->rate - s->rate_end) / (1 + times));
     }
 }
 
@@ -615,7 +628,8 @@ void scout_distribution(const scout *s, double *probability) {
         double product = 1;
         for (int d = 0; d < s->length[token]; d++) {
             int node = s->path[token * DEPTHS + d];
-            if (s->chance[node] < 0) s->chance[node] = node_predict(s, d, node, s->states + (size_t)node * s->K, s->chosen, s->features, &work);
+            if (s->chance[node] < 0)
+                s->chance[node] = node_predict(s, d, node, s->states + (size_t)node * s->K, s->chosen, s->features, &work);
             product *= (double)(answer(s->code[token], d) ? s->chance[node] : 1 - s->chance[node]);
         }
         probability[token] = product;
@@ -665,7 +679,8 @@ static void multiply_turned(double *z, const float *x, const double *y, size_t N
 
 // vectors (N,E): x (N,M) seen along its E strongest directions, found by subspace iteration. directions (M,E) holds any start,
 // scratch E numbers.
-void scout_directions(double *vectors, double *directions, double *scratch, const float *x, size_t N, size_t M, size_t E, int rounds) {
+void scout_directions(double *vectors, double *directions, double *scratch, const float *x, size_t N, size_t M, size_t E,
+                      int rounds) {
     for (int round = 0; round < rounds; round++) {
         multiply(vectors, x, directions, N, M, E);
         orthonormalise(vectors, scratch, N, E);
@@ -681,7 +696,8 @@ static void sort_by_key(uint32_t *ids, uint32_t *scratch, const double *key, siz
         for (size_t from = 0; from < n; from += 2 * width) {
             size_t middle = from + width < n ? from + width : n, to = middle + width < n ? middle + width : n;
             for (size_t a = from, b = middle, out = from; out < to; out++) {
-                int left = a < middle && (b >= to || key[ids[a]] < key[ids[b]] || (key[ids[a]] == key[ids[b]] && ids[a] < ids[b]));
+                int less = b >= to || key[ids[a]] < key[ids[b]] || (key[ids[a]] == key[ids[b]] && ids[a] < ids[b]);
+                int left = a < middle && less;
                 scratch[out] = left ? ids[a++] : ids[b++];
             }
         }
@@ -690,7 +706,8 @@ static void sort_by_key(uint32_t *ids, uint32_t *scratch, const double *key, siz
 }
 
 // Where the tokens ids (n) lie on the line along which they differ most: key, centred between the two halves.
-static void project(double *key, const uint32_t *ids, size_t n, const double *vectors, const double *weight, double *work, size_t E) {
+static void project(double *key, const uint32_t *ids, size_t n, const double *vectors, const double *weight, double *work,
+                    size_t E) {
     double *mean = work, *axis = work + E, *sum = work + 2 * E, total = 0;
     memset(mean, 0, E * sizeof *mean);
     for (size_t i = 0; i < n; i++) {

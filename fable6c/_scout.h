@@ -50,6 +50,7 @@ typedef struct {
 int scout_constant(int which);
 void scout_read(const scout *s, const uint16_t *tokens, size_t n, double *probability, int32_t *confidence, int learn);
 void scout_distribution(const scout *s, double *probability);
-void scout_directions(double *vectors, double *directions, double *scratch, const float *x, size_t N, size_t M, size_t E, int rounds);
+void scout_directions(double *vectors, double *directions, double *scratch, const float *x, size_t N, size_t M, size_t E,
+                      int rounds);
 void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, const double *weight, double *key, uint32_t *ids,
                      double *work, size_t V, size_t E);

@@ -71,11 +71,17 @@ LEAST_TOKENS = 1000
 STREAMS = (
     "token class4 class6 class8 sentence_first sentence_place rare rare_before name content content_before word word_before quote"
 ).split()
-STREAM_LIMITS = {"sentence_first": MOST_TOKENS - 1, "content": MOST_TOKENS - 1, "class4": 15, "class6": 63, "class8": 255, "sentence_place": 30, "quote": 1}
+STREAM_LIMITS = {
+    "sentence_first": MOST_TOKENS - 1,
+    "content": MOST_TOKENS - 1,
+    "class4": 15,
+    "class6": 63,
+    "class8": 255,
+    "sentence_place": 30,
+    "quote": 1,
+}
 FORMS = ["dense", "list", "match", "window", "recent"]
-SAVED = (
-    "code length flags vectors tables maps mixers finals sse vector_weights asked averages ring streams position"
-).split()
+SAVED = ("code length flags vectors tables maps mixers finals sse vector_weights asked averages ring streams position").split()
 RATES = {
     "rate": 0.02,  # of the mixers, at the beginning …
     "rate_end": 0.001,  # … and in the long run
@@ -284,12 +290,14 @@ class Scout:
         tokens      (N,) integers from 0 to V - 1
         learn       False: frozen; only the memory of the text so far moves on
         Returns bits (N,) float64, -log2 of each token's probability, and confidence (N, 4) int32, which depends only on what
-        stands before the token: the longest context that was seen before (0 none, 1 three tokens, 2 four, …), how often, how many
-        different tokens followed it, and the length of the repetition that is going on (0 none, 60 the most).
+        stands before the token: the longest context that was seen before (0 none, 1 three tokens, 2 four, …), how often, how
+        many different tokens followed it, and the length of the repetition that is going on (0 none, 60 the most).
         ValueError for a token out of range.
         """
         tokens = np.asarray(tokens)
-        if tokens.ndim != 1 or (len(tokens) and (tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= self.vocab_size)):
+        if tokens.ndim != 1 or (
+            len(tokens) and (tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= self.vocab_size)
+        ):
             raise ValueError(f"tokens: expected one row of integers from 0 to {self.vocab_size - 1}")
         tokens = np.ascontiguousarray(tokens, np.uint16)
         probability, confidence = np.empty(len(tokens)), np.empty((len(tokens), 4), np.int32)
@@ -315,8 +323,8 @@ class Scout:
     def prune(self, size: int) -> int:
         """Shrink to about `size` bytes of content, as a frozen scout would be shipped; returns the bytes.
 
-        Neighbouring lines of a table are merged into one, which keeps the highest counts; weights and vectors keep 8 bits with one
-        scale for a row, maps 256 levels of the logit. A pruned scout can only be read with learn=False. UserError where `size` is
+        Neighbouring lines of a table are merged into one, which keeps the highest counts; weights and vectors keep 8 bits with
+        one scale for a row, maps 256 levels of the logit. A pruned scout can only be read with learn=False. UserError where `size` is
         too little.
         """
         rows = {"mixers": self._c.I, "vector_weights": self._c.F, "vectors": self._c.E, "finals": FINALS}
@@ -324,7 +332,9 @@ class Scout:
         fixed += self.arrays["maps"].size + self.arrays["sse"].size + 7 * self.vocab_size  # the tree and the merges
         merged = next((m for m in MERGES if fixed + 4 * sum(self._slots(m)) <= size), None)
         if merged is None:
-            raise UserError(f"--prune {size} bytes is too little: {fixed:,} are weights and maps; give more, or take a smaller tier")
+            raise UserError(
+                f"--prune {size} bytes is too little: {fixed:,} are weights and maps; give more, or take a smaller tier"
+            )
         for name, row in rows.items():
             weights = self.arrays[name].reshape(-1, row)
             scale = np.abs(weights).max(1, keepdims=True) / 127 + np.float32(1e-30)
@@ -382,7 +392,9 @@ class Scout:
         damaged = UserError(f"{path}: is damaged (its content contradicts itself); copy it again or train again")
         head = file.read(PREFIX.size)
         if not head.startswith(MAGIC):
-            raise UserError(f"{path}: starts with {head[:8]!r}, so it is not a scout; give a file made by `python -m fable6c.scout train`")
+            raise UserError(
+                f"{path}: starts with {head[:8]!r}, so it is not a scout; give a file made by `python -m fable6c.scout train`"
+            )
         if len(head) < PREFIX.size or PREFIX.unpack(head)[1] > MOST_HEADER:
             raise damaged
         text = file.read(PREFIX.unpack(head)[1])
@@ -414,14 +426,16 @@ class Scout:
         streams = a["streams"].reshape(STREAM_COUNT, -1)
         limits = {name: V - 1 if name == "token" else STREAM_LIMITS.get(name) for name in STREAMS}
         fits = all(limits[name] is None or streams[i].max() <= limits[name] for i, name in enumerate(STREAMS))
-        floats = all(np.isfinite(a[name]).all() for name in ("vectors", "mixers", "finals", "sse", "vector_weights", "asked", "averages"))
+        floats = all(
+            np.isfinite(a[name]).all() for name in ("vectors", "mixers", "finals", "sse", "vector_weights", "asked", "averages")
+        )
         matches = a["position"][1:].reshape(-1, 2)
         places = 0 <= a["position"].min() and a["position"].max() < 1 << 40 and matches[:, 1].max() <= 60
         return bool(fits and floats and places and a["ring"].max() < V)
 
 
 def _filler(chunks: Iterator[bytes], damaged: UserError) -> Tuple[Callable[[np.ndarray], np.ndarray], Callable[[], None]]:
-    """Two functions: one that fills one array after the other from the chunks, one that expects their end. Both raise `damaged`."""
+    """Two functions: one fills one array after the other from the chunks, the other expects their end. Both raise `damaged`."""
     chunks, rest = filter(None, chunks), b""
 
     def end() -> None:
@@ -459,7 +473,10 @@ def _is_ladder(it: Kind) -> bool:
 
 def _pointer(array: np.ndarray):
     """A C pointer to an array's data; the array has to outlive it."""
-    return ffi.cast(f"{array.dtype.name}_t *" if array.dtype.kind in "iu" else {4: "float *", 8: "double *"}[array.itemsize], ffi.from_buffer(array))
+    return ffi.cast(
+        f"{array.dtype.name}_t *" if array.dtype.kind in "iu" else {4: "float *", 8: "double *"}[array.itemsize],
+        ffi.from_buffer(array),
+    )
 
 
 def _aligned(size: int, dtype: type) -> np.ndarray:
@@ -484,8 +501,8 @@ def _empty_tree(E: int) -> Dict[str, np.ndarray]:
 
 
 def _curves() -> Dict[str, np.ndarray]:
-    """stretch (4096,): the logit of (i + 0.5) / 4096; squash (4097,): its inverse from -12 to 12; levels (4096,): the place of a count
-    in LEVELS; steps (1024,): how far the n-th answer moves an average."""
+    """stretch (4096,): the logit of (i + 0.5) / 4096; squash (4097,): its inverse from -12 to 12; levels (4096,): the place of a
+    count in LEVELS; steps (1024,): how far the n-th answer moves an average."""
     p = (np.arange(4096) + 0.5) / 4096
     return {
         "stretch": np.log(p / (1 - p)).astype(np.float32),
@@ -568,7 +585,17 @@ def grow_tree(tokenizer: Tokenizer, sample: np.ndarray, neighbours: int = 1000, 
     vectors /= weight[:, None]
     share = counts + max(1.0, counts.sum() / 2**15)
     code, length, key, ids = np.empty(V, np.uint32), np.empty(V, np.uint8), np.empty(V), np.empty(2 * V, np.uint32)
-    lib.scout_grow_tree(_pointer(code), _pointer(length), _pointer(vectors), _pointer(share), _pointer(key), _pointer(ids), _pointer(scratch), V, E)
+    lib.scout_grow_tree(
+        _pointer(code),
+        _pointer(length),
+        _pointer(vectors),
+        _pointer(share),
+        _pointer(key),
+        _pointer(ids),
+        _pointer(scratch),
+        V,
+        E,
+    )
     mean = (vectors * share[:, None]).sum(0) / share.sum()
     spread = np.sqrt((np.square(vectors - mean) * share[:, None]).sum(0) / share.sum())
     vectors = np.clip((vectors - mean) / (spread + 1e-9) / 2, -2, 2).astype(np.float32)
@@ -649,7 +676,9 @@ def _stream(tokenizer: Tokenizer, documents: Sequence[str]) -> np.ndarray:
     return np.concatenate([part for ids in tokenizer.encode_documents(documents, 1) for part in (ids, newline)])
 
 
-def evaluate(scout: Scout, documents: Iterable[str], chars: Optional[int] = None, learn: bool = True, progress: bool = True) -> dict:
+def evaluate(
+    scout: Scout, documents: Iterable[str], chars: Optional[int] = None, learn: bool = True, progress: bool = True
+) -> dict:
     """Score a scout on documents, which it reads as one stream; `chars` is the number to divide by (those of the text if None).
 
     A newline stands between documents and is scored like any other token. With learn=False the scout is frozen.
@@ -664,7 +693,12 @@ def evaluate(scout: Scout, documents: Iterable[str], chars: Optional[int] = None
             bits += float(scout.probabilities_of(piece, learn)[0].sum())
             shown.add(len(piece))
     chars = chars or len(text)
-    return {"bits_per_char": bits / chars, "chars": chars, "tokens": len(tokens), "cpu_seconds": round(time.process_time() - started, 2)}
+    return {
+        "bits_per_char": bits / chars,
+        "chars": chars,
+        "tokens": len(tokens),
+        "cpu_seconds": round(time.process_time() - started, 2),
+    }
 
 
 CHUNK_TOKENS = 1 << 16
@@ -707,8 +741,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     learn.add_argument("text", nargs="+", metavar="TEXT", help="plain UTF-8 text or .zst; a line <|endoftext|> ends a document")
     learn.add_argument("-o", "--output", required=True, metavar="FILE", help="where to write the scout, e.g. stories.scout")
     learn.add_argument("--tier", choices=list(TIERS), default="normal", help="how much to look at (default: normal)")
-    learn.add_argument("--memory", type=_size, default=1 << 30, metavar="SIZE", help="the most that the process may take (default: 1G)")
-    learn.add_argument("--tokenizer", metavar="FILE", help="take the tokenizer of this .f6c or .f6t (default: learn one from the beginning)")
+    learn.add_argument(
+        "--memory", type=_size, default=1 << 30, metavar="SIZE", help="the most that the process may take (default: 1G)"
+    )
+    learn.add_argument(
+        "--tokenizer", metavar="FILE", help="take the tokenizer of this .f6c or .f6t (default: learn one from the beginning)"
+    )
     score = commands.add_parser(
         "evaluate",
         help="score a scout on a text",
@@ -718,7 +756,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     score.add_argument("--text", required=True, metavar="FILE", help="UTF-8 text, or such a text packed as .zst")
     score.add_argument("--chars", type=int, metavar="N", help="divide by N characters (default: those of the text)")
     score.add_argument("--frozen", action="store_true", help="do not learn from the text while reading it")
-    score.add_argument("--prune", type=_size, metavar="SIZE", help="score what remains in SIZE, e.g. 4M: fewer counts, 8-bit weights, frozen")
+    score.add_argument(
+        "--prune", type=_size, metavar="SIZE", help="score what remains in SIZE, e.g. 4M: fewer counts, 8-bit weights, frozen"
+    )
     score.add_argument("--json", action="store_true", help="print one JSON object")
     write = commands.add_parser(
         "generate",
@@ -728,12 +768,22 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     write.add_argument("-p", metavar="TEXT", default="", help="begin with TEXT (default: nothing)")
     write.add_argument("-n", metavar="N", type=whole(1, 1_000_000), default=200, help="tokens to make (default: 200)")
-    write.add_argument("-t", metavar="T", type=real(0.01, 100, or_zero=True), default=0.8, help="temperature; 0 always takes the likeliest (default: 0.8)")
-    write.add_argument("-s", metavar="SEED", type=whole(0, 2**32 - 1), default=1, help="the same seed tells the same story (default: 1)")
+    write.add_argument(
+        "-t",
+        metavar="T",
+        type=real(0.01, 100, or_zero=True),
+        default=0.8,
+        help="temperature; 0 always takes the likeliest (default: 0.8)",
+    )
+    write.add_argument(
+        "-s", metavar="SEED", type=whole(0, 2**32 - 1), default=1, help="the same seed tells the same story (default: 1)"
+    )
     for command in (score, write):
         command.add_argument("scout", metavar="SCOUT", help="a file made by train")
     for command in (learn, score, write):
-        command.add_argument("--threads", type=whole(1, 64), default=2, metavar="N", help="threads; no bit depends on them (default: 2)")
+        command.add_argument(
+            "--threads", type=whole(1, 64), default=2, metavar="N", help="threads; no bit depends on them (default: 2)"
+        )
     options = parser.parse_args(argv)
     {"train": _train, "evaluate": _evaluate, "generate": _generate}[options.command](options)
 

@@ -242,7 +242,10 @@ def test_a_damaged_file_is_refused(saved, tmp_path):
             Scout.load(str(path))
 
 
-@pytest.mark.parametrize("name, index, value", [("ring", 5, 60000), ("mixers", 3, np.nan), ("streams", BLOCK, 70000), ("position", 0, -1), ("code", 1, 0)])
+@pytest.mark.parametrize(
+    "name, index, value",
+    [("ring", 5, 60000), ("mixers", 3, np.nan), ("streams", BLOCK, 70000), ("position", 0, -1), ("code", 1, 0)],
+)
 def test_a_file_that_would_lead_out_of_the_arrays_is_refused(scout, tmp_path, name, index, value):
     scout.arrays[name].reshape(-1)[index] = value
     path = str(tmp_path / "crafted.scout")
@@ -289,7 +292,9 @@ def test_the_commands(tmp_path):
     assert frozen.returncode == 0 and '"chars": 1000' in frozen.stdout
     story = command("generate", path, "-p", "Once upon", "-n", "10", "-t", "0")
     assert story.returncode == 0 and story.stdout.startswith("Once upon a time")
-    model = command("train", text, "-o", path, "--tier", "normal", "--tokenizer", TESTS / "golden" / "model.f6c", "--memory", "160M")
+    model = command(
+        "train", text, "-o", path, "--tier", "normal", "--tokenizer", TESTS / "golden" / "model.f6c", "--memory", "160M"
+    )
     assert model.returncode == 0, model.stderr
 
 
@@ -320,7 +325,7 @@ def test_bad_input_is_one_line(saved, tmp_path):
         (2, "--chars 0", "evaluate", saved, "--text", text, "--chars", "0"),
         (1, "is not a scout", "generate", text),
         (2, "whole number from 1", "generate", saved, "-n", "0"),
-        (2, "train|evaluate|generate",),
+        (2, "train|evaluate|generate"),
     ]:
         done = command(*arguments)
         assert done.returncode == status, (arguments, done)
