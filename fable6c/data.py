@@ -13,6 +13,7 @@ The folder then holds
 
 import codecs
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -78,6 +79,16 @@ def read_pieces(paths: Sequence[str]) -> Iterator[str]:
                 yield text
         if not found:
             raise UserError(_without_text(path))
+
+
+def window_bytes(paths: Sequence[str]) -> int:
+    """The most memory that unpacking one of the files takes: the window of a .zst, up to 128 MiB; 0 for plain files."""
+    most = 0
+    for path in paths:
+        if path.endswith(".zst") and os.path.isfile(path):
+            with open(path, "rb") as file, contextlib.suppress(zstandard.ZstdError):  # reading it will say what is wrong
+                most = max(most, zstandard.get_frame_parameters(file.read(18)).window_size)
+    return min(most, 1 << WINDOW_LOG)
 
 
 def _without_text(path: str) -> str:

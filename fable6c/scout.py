@@ -36,7 +36,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 import numpy as np
 import zstandard
 
-from fable6c.data import read_documents, read_pieces, unpack
+from fable6c.data import read_documents, read_pieces, unpack, window_bytes
 from fable6c.errors import ArgumentParser, UsageError, UserError, run
 from fable6c.evaluate import normalise
 from fable6c.files import atomic_file
@@ -264,7 +264,7 @@ class Scout:
         unit = (room // 4 - sum(sizes)) // (shares * UNIT) * UNIT
         if unit <= 0:
             least = self.memory - room + 4 * (sum(sizes) + shares * UNIT)
-            raise UserError(f"--memory {self.memory >> 20}M is too little for the tier {self.tier}; it needs {-(-least >> 20)}M")
+            raise UserError(f"{self.memory >> 20} MiB of memory are too little for the tier {self.tier}; it needs {-(-least >> 20)}")
         return [size or it.share * unit for size, it in zip(sizes, self.kinds)]
 
     def _first_opinions(self, K: int, I: int) -> None:
@@ -803,7 +803,8 @@ def _train(options: argparse.Namespace) -> None:
 
         is_model = options.tokenizer.endswith(".f6c")
         tokenizer = Tokenizer(read_model(options.tokenizer).merges) if is_model else Tokenizer.load(options.tokenizer)
-    scout, figures = train(read_pieces(options.text), options.tier, options.memory, options.threads, tokenizer)
+    memory = options.memory - window_bytes(options.text)
+    scout, figures = train(read_pieces(options.text), options.tier, memory, options.threads, tokenizer)
     learned = time.process_time() - cpu
     scout.save(options.output)
     print(

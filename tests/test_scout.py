@@ -314,7 +314,7 @@ def test_bad_input_is_one_line(saved, tmp_path):
         (1, "holds no text", "train", empty, "-o", out),
         (1, "too short", "train", short, "-o", out, *given),
         (1, "too small for a vocabulary", "train", short, "-o", out),
-        (1, "is too little", "train", text, "-o", out, *given, "--memory", "64M"),
+        (1, "are too little", "train", text, "-o", out, *given, "--memory", "64M"),
         (2, "give a size like 256M", "train", text, "-o", out, "--memory", "lots"),
         (2, "invalid choice", "train", text, "-o", out, "--tier", "quick"),
         (1, "not a tokenizer", "train", text, "-o", out, "--tokenizer", text),
