@@ -47,11 +47,11 @@ MODULE, BUILT_MODULE = "fable6c/fable6c.wasm", "asengine/build/fable6c.wasm"
 if os.path.exists(BUILT_MODULE):
     shutil.copyfile(BUILT_MODULE, MODULE)
 
-INSTRUCTION_SETS = ["baseline"]
+BUILDERS = ["baseline", "scout"]
 if platform.machine() in ("x86_64", "AMD64"):
-    INSTRUCTION_SETS += ["avx2", "avx512", "avx512bf16"]
+    BUILDERS += ["avx2", "avx512", "avx512bf16", "scout_avx2"]
 
 setup(
-    cffi_modules=[f"fable6c/build_kernels.py:{name}" for name in INSTRUCTION_SETS],
+    cffi_modules=[f"fable6c/build_kernels.py:{name}" for name in BUILDERS],
     cmdclass={"build_ext": BuildKernels, "sdist": SourceArchive},
 )

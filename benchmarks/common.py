@@ -234,6 +234,15 @@ class Record:
         self.text.append("\n".join(lines) + "\n")
         print("\n" + self.text[-1], flush=True)
 
+    def folder(self) -> str:
+        """Where the files go; it is made here."""
+        m = self.figures["machine"]
+        base = os.path.join(BUILD, "quick") if self.quick else os.path.join(ROOT, "benchmarks", "record")
+        cpu = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)|cpu|processor|@.*", "", m["cpu"].lower())).strip("-")
+        folder = os.path.join(base, f"{m['date'][:10]}-{cpu}")
+        os.makedirs(folder, exist_ok=True)
+        return folder
+
     def write(self, bars: Dict[str, Dict[str, dict]], unit: str, extra: str) -> None:
         """Write the files; `bars` are {group: {row: summary}} for the chart; `extra` a path for a copy of the JSON, or ""."""
         self.write_with(lambda figure: _bars(figure, bars, unit), extra)
@@ -243,11 +252,7 @@ class Record:
         self.figures["skipped"] = self.skipped
         if self.skipped:
             self.text.append("Skipped:\n" + "\n".join("- " + line for line in self.skipped) + "\n")
-        m = self.figures["machine"]
-        base = os.path.join(BUILD, "quick") if self.quick else os.path.join(ROOT, "benchmarks", "record")
-        cpu = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)|cpu|processor|@.*", "", m["cpu"].lower())).strip("-")
-        folder = os.path.join(base, f"{m['date'][:10]}-{cpu}")
-        os.makedirs(folder, exist_ok=True)
+        m, folder = self.figures["machine"], self.folder()
         for path in [os.path.join(folder, self.name + ".json")] + ([extra] if extra else []):
             with open(path, "w", encoding="utf-8") as file:
                 json.dump(self.figures, file, indent=1)

@@ -13,6 +13,7 @@ The folder then holds
 
 import codecs
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -61,8 +62,38 @@ def read_documents(paths: Sequence[str]) -> Iterator[str]:
             found = True
             yield document
         if not found:
-            size = os.path.getsize(path)
-            raise UserError(f"{path}: holds no text ({size} bytes, nothing but white space and end marks); give a file with text")
+            raise UserError(_without_text(path))
+
+
+def read_pieces(paths: Sequence[str]) -> Iterator[str]:
+    """The text of the files in pieces of about BLOCK_BYTES that end where a line ends, end marks left out: for readers that need no
+    documents and little memory, however long the documents are. Raises UserError as `read_documents` does."""
+    for path in paths:
+        _check_readable(path)
+    for path in paths:
+        found = False
+        for text in _decode(path, _whole_lines(_blocks(path))):
+            text = MARK_LINE.sub("\n", text)
+            if text and not text.isspace():
+                found = True
+                yield text
+        if not found:
+            raise UserError(_without_text(path))
+
+
+def window_bytes(paths: Sequence[str]) -> int:
+    """The most memory that unpacking one of the files takes: the window of a .zst, up to 128 MiB; 0 for plain files."""
+    most = 0
+    for path in paths:
+        if path.endswith(".zst") and os.path.isfile(path):
+            with open(path, "rb") as file, contextlib.suppress(zstandard.ZstdError):  # reading it will say what is wrong
+                most = max(most, zstandard.get_frame_parameters(file.read(18)).window_size)
+    return min(most, 1 << WINDOW_LOG)
+
+
+def _without_text(path: str) -> str:
+    size = os.path.getsize(path)
+    return f"{path}: holds no text ({size} bytes, nothing but white space and end marks); give a file with text"
 
 
 def describe_files(paths: Sequence[str]) -> str:
@@ -86,12 +117,12 @@ def _blocks(path: str) -> Iterator[bytes]:
     """The unpacked bytes of a file, in blocks."""
     try:
         with open(path, "rb") as file:
-            yield from _unpack(path, file) if path.endswith(".zst") else iter(lambda: file.read(BLOCK_BYTES), b"")
+            yield from unpack(path, file) if path.endswith(".zst") else iter(lambda: file.read(BLOCK_BYTES), b"")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check its permissions and its disk") from error
 
 
-def _unpack(path: str, file: BinaryIO) -> Iterator[bytes]:
+def unpack(path: str, file: BinaryIO) -> Iterator[bytes]:
     """The content of a .zst: one frame or several."""
     unpacker = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOG)
     frame = None  # the frame that is being unpacked; None between frames

@@ -34,12 +34,12 @@ def _parser() -> ArgumentParser:
 
     parser.add_argument("model", metavar="MODEL", help="a .f6c file")
     add("-p", "TEXT", str, "", "begin with TEXT; - reads it from standard input")
-    add("-n", "N", _whole(1, 1000000), 200, "tokens to make, 1 to 1000000")
-    add("-t", "T", _real(0.01, 100, or_zero=True), 0.8, "temperature, 0 or 0.01 to 100; 0 always takes the likeliest token")
-    add("-k", "K", _whole(0, 65536), 40, "choose among the K likeliest tokens, 0 to 65536; 0 is all of them")
-    add("--top-p", "P", _real(1e-6, 1), 1.0, "choose among the likeliest tokens that together have this share, up to 1")
-    add("--penalty", "R", _real(1, 10), 1.0, "make the last 64 tokens less likely, 1 to 10")
-    add("-s", "SEED", _whole(0, 2**32 - 1), 1, "0 to 4294967295; the same seed tells the same story on every machine")
+    add("-n", "N", whole(1, 1000000), 200, "tokens to make, 1 to 1000000")
+    add("-t", "T", real(0.01, 100, or_zero=True), 0.8, "temperature, 0 or 0.01 to 100; 0 always takes the likeliest token")
+    add("-k", "K", whole(0, 65536), 40, "choose among the K likeliest tokens, 0 to 65536; 0 is all of them")
+    add("--top-p", "P", real(1e-6, 1), 1.0, "choose among the likeliest tokens that together have this share, up to 1")
+    add("--penalty", "R", real(1, 10), 1.0, "make the last 64 tokens less likely, 1 to 10")
+    add("-s", "SEED", whole(0, 2**32 - 1), 1, "0 to 4294967295; the same seed tells the same story on every machine")
     parser.add_argument(
         "--runtime",
         choices=("wasm3", "reference"),
@@ -49,7 +49,7 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
+def whole(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         try:
             value = int(text)
@@ -62,7 +62,7 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def _real(low: float, high: float, or_zero: bool = False) -> Callable[[str], float]:
+def real(low: float, high: float, or_zero: bool = False) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
             value = float(text)

@@ -26,7 +26,7 @@ def benchmark(*arguments):
 def test_help():
     done = benchmark("--help")
     assert done.returncode == 0
-    for word in ("train|engine|all|gradients|flashlm|ablate|curve", "--quick", "--json FILE", "--profile", "--model FILE", "--llama2c WASM", "--corpus DIR", "--tokens N"):
+    for word in ("train|engine|all|gradients|scout|flashlm|ablate|curve", "--quick", "--json FILE", "--profile", "--model FILE", "--llama2c WASM", "--corpus DIR", "--tokens N"):
         assert word in done.stdout
 
 
@@ -47,6 +47,7 @@ def test_help():
         (["ablate", "baseline", "baseline"], "an experiment or a seed is named twice"),
         (["ablate", "baseline", "--preset", "huge"], "--preset huge: there is no such preset"),
         (["curve"], "required: RUN"),
+        (["train", "--corpus", "x"], "--corpus belongs to gradients and scout"),
     ],
     ids=" ".join,
 )
@@ -169,3 +170,15 @@ def test_quick_run_of_the_peer(tmp_path):
     assert figures["tokens"] == figures["log"][-1]["tokens"] > 0 and figures["minutes"] >= 0.05 and figures["parameters"] == 4_364_736
     assert figures["tokens_per_second"] == pytest.approx(figures["tokens"] / figures["minutes"] / 60, rel=0.01)
     assert 1 < figures["bits_per_char"] < 4  # a guess at random costs 3.5
+
+
+@pytest.mark.slow
+def test_quick_scout_benchmark(tmp_path):
+    done = benchmark("scout", "--quick", "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    rows = {row["name"]: row for row in figures["rows"]}
+    assert len(rows) + len(figures["skipped"]) == 4
+    ours = rows["fable6c scout, normal"]
+    assert 0.1 < ours["bits"] < 1 and ours["bits"] < ours["frozen"] and ours["cpu"] > 0 and ours["peak_mib"] <= 256
+    assert all(ours["bits"] < row["bits"] for row in rows.values() if row is not ours)

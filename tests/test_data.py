@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from fable6c import data, files
-from fable6c.data import batch, describe_files, prepare, read_documents, window_starts
+from fable6c.data import batch, describe_files, prepare, read_documents, read_pieces, window_bytes, window_starts
 from fable6c.errors import UserError
 from fable6c.files import atomic_file, atomic_write, make_folder
 from fable6c.tokenizer import Tokenizer
@@ -459,3 +459,26 @@ def test_files_that_cannot_be_written(tmp_path):
         make_folder(str(tmp_path / "file" / "folder"))
     make_folder(str(tmp_path / "a" / "b"))
     assert os.path.isdir(tmp_path / "a" / "b")
+
+
+def test_pieces_are_the_documents_in_whole_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "BLOCK_BYTES", 50)
+    path, empty = tmp_path / "text.txt", tmp_path / "empty.txt"
+    path.write_text("".join(f"Line {n} of é.\n\nAnother.\n<|endoftext|>\n" for n in range(30)), encoding="utf-8")
+    pieces = list(read_pieces([str(path)]))
+    assert len(pieces) > 10 and all(piece.endswith("\n") for piece in pieces)
+    lines = [line for piece in pieces for line in piece.split("\n") if line]
+    assert lines == [line for document in read_documents([str(path)]) for line in document.split("\n") if line]
+    empty.write_text("\n<|endoftext|>\n")
+    with pytest.raises(UserError, match="empty.txt: holds no text"):
+        list(read_pieces([str(empty)]))
+
+
+def test_the_window_of_a_packed_text_is_known(tmp_path):
+    plain, packed, broken = (tmp_path / name for name in ("a.txt", "b.txt.zst", "c.txt.zst"))
+    plain.write_text("text")
+    packer = zstandard.ZstdCompressor(compression_params=zstandard.ZstdCompressionParameters(window_log=20)).compressobj()
+    packed.write_bytes(packer.compress(b"text" * 1000) + packer.flush())
+    broken.write_bytes(b"not packed")
+    assert window_bytes([str(plain), str(broken)]) == 0
+    assert window_bytes([str(plain), str(packed)]) == 1 << 20

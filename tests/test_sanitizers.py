@@ -80,7 +80,7 @@ def checkout(sanitizers):
 
 
 # Those that call C, but for the long ones that call it by way of whole commands.
-FILES = ["test_kernels", "test_network", "test_optimizer", "test_tokenizer", "test_corpus_clean", "test_corpus_duplicates"]
+FILES = ["test_kernels", "test_network", "test_optimizer", "test_tokenizer", "test_corpus_clean", "test_corpus_duplicates", "test_scout"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,251 @@
+"""The scout beside public compressors, and how it grows with the text that it reads. METHOD.md explains."""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+
+import common
+from common import Failure, Record
+
+sys.path.insert(0, common.ROOT)  # the checkout's package, whatever is installed
+
+CHARACTERS = 405_081  # valid500.txt: what its bits are divided by (shared/corpus/README.md)
+COMPRESSORS = {  # name: the program, and its command for a file FILE; the packed text goes to PACKED
+    "xz -9e": ("xz", ["xz", "-9e", "-k", "-T1", "-c", "FILE"]),
+    "7z PPMd, order 12, 1 GB": ("7z", ["7z", "a", "-bd", "-m0=PPMd:o=12:mem=1g", "PACKED", "FILE"]),
+    "zpaq -m58": ("zpaq", ["zpaq", "a", "PACKED", "FILE", "-m58", "-t1"]),
+}
+GROWTH = {  # text: its place beside the folder of TinyStories
+    "TinyStories": "train.txt.zst",
+    "children's books": "../children/train.txt.zst",
+    "classics": "../classics/classics.txt.zst",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", default="")
+    parser.add_argument("--corpus", default=os.path.join(common.ROOT, os.pardir, "shared", "corpus", "tinystories"))
+    options = parser.parse_args()
+    work = os.path.join(common.BUILD, "scout")
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+    corpus = os.path.abspath(options.corpus)
+    if not options.quick and not os.path.exists(os.path.join(corpus, "train.txt.zst")):
+        raise Failure(f"{corpus} has no train.txt.zst; name the folder with --corpus")
+    record = Record("scout", options.quick)
+    train, valid, characters = plain_texts(work, corpus, options.quick)
+
+    from fable6c.scout import TIERS  # here, because common.start reports what goes wrong from now on
+
+    tiers = ["normal"] if options.quick else list(TIERS)
+    rows = [compressor(name, train, valid, characters, work, record) for name in COMPRESSORS]
+    rows += [scout(tier, train, valid, characters, work) for tier in tiers]
+    rows = [row for row in rows if row]
+    record.figures["rows"] = rows
+    record.table(
+        f"After one reading of {os.path.getsize(train):,} bytes",
+        ["", "bits per character", "frozen", "CPU seconds of learning", "seconds", "peak MiB"],
+        [
+            [
+                row["name"],
+                f"{row['bits']:.4f}",
+                f"{row['frozen']:.4f}" if "frozen" in row else "",
+                f"{row['cpu']:.1f}",
+                f"{row['wall']:.1f}",
+                f"{row['peak_mib']:.0f}",
+            ]
+            for row in rows
+        ],
+        f"{characters:,} characters of other text. Compressors: (size(train + valid) - size(train)) * 8 / characters. One run each.",
+    )
+    if not options.quick:
+        record.figures["growth"] = growth(corpus, work, record)
+        draw_growth(os.path.join(record.folder(), "scout-growth.png"), record.figures["growth"])
+    bars = {"bits per character": {row["name"]: common.summary([row["bits"]]) for row in rows}}
+    record.write(bars, "bits per character", options.json)
+
+
+def plain_texts(work: str, corpus: str, quick: bool) -> tuple:
+    """Two plain files as all competitors read them: one stream, single newlines. Returns their paths and what to divide by."""
+    if quick:
+        from fable6c.corpus.synth import documents as synthesise
+
+        documents, held_out, characters = list(synthesise(1, 600_000)), "\n".join(synthesise(2, 50_000)), None
+    else:
+        from fable6c.data import read_documents
+
+        documents = read_documents([os.path.join(corpus, "train.txt.zst")])
+        held_out, characters = "\n".join(read_documents([os.path.join(corpus, "valid500.txt")])), CHARACTERS
+    from fable6c.evaluate import normalise
+
+    train, valid = os.path.join(work, "train.txt"), os.path.join(work, "valid.txt")
+    other = (normalise(held_out) + "\n").encode("utf-8")
+    text = "".join(normalise(document) + "\n" for document in documents).encode("utf-8")
+    margin = 1 << 16
+    power = 1 << (len(text) + len(other) + margin).bit_length() - 1
+    if len(text) < power:
+        # Both sizes must lie between the same powers of two, and not close to one: zpaq doubles its tables 4 KB below, and the
+        # difference would measure that (0.794 instead of 1.116). So the end of train is left out, up to the end of a line.
+        text = text[: text.rindex(b"\n", 0, power - len(other) - margin) + 1]
+    for path, content in ((train, text), (valid, other)):
+        with open(path, "wb") as file:
+            file.write(content)
+    return train, valid, characters or len(normalise(held_out))
+
+
+def measured(command: list, stdout=subprocess.DEVNULL) -> tuple:
+    """Runs a command to its end: (CPU seconds, seconds, peak MiB)."""
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, cwd=common.ROOT)
+    errors = process.stderr.read()
+    _, status, used = os.wait4(process.pid, 0)
+    if status != 0:
+        raise Failure(
+            f"{' '.join(command[:4])}: {(errors.decode('utf-8', 'replace').strip().splitlines() or ['no message'])[-1]}"
+        )
+    return used.ru_utime + used.ru_stime, time.monotonic() - started, used.ru_maxrss / 1024
+
+
+def compressor(name: str, train: str, valid: str, characters: int, work: str, record: Record) -> dict:
+    program, command = COMPRESSORS[name]
+    if shutil.which(program) is None:
+        record.skip(f"{name}: {program} is not installed (Debian: apt install xz-utils p7zip-full zpaq)")
+        return {}
+    common.say(name)
+    both = os.path.join(work, "both.txt")
+    with open(both, "wb") as out:
+        for path in (train, valid):
+            with open(path, "rb") as file:
+                shutil.copyfileobj(file, out)
+    sizes, used = [], []
+    for path in (train, both):
+        packed = os.path.join(work, "packed." + program)
+        if os.path.exists(packed):
+            os.remove(packed)
+        filled = [packed if word == "PACKED" else path if word == "FILE" else word for word in command]
+        with open(packed if "PACKED" not in command else os.devnull, "wb") as out:
+            used.append(measured(filled, out))
+        sizes.append(os.path.getsize(packed))
+    cpu, wall, peak = used[0]
+    return {"name": name, "bits": (sizes[1] - sizes[0]) * 8 / characters, "cpu": cpu, "wall": wall, "peak_mib": peak}
+
+
+def scout(tier: str, train: str, valid: str, characters: int, work: str) -> dict:
+    common.say(f"scout, {tier}")
+    path = os.path.join(work, f"{tier}.scout")
+    cpu, wall, peak = measured([sys.executable, "-m", "fable6c.scout", "train", train, "-o", path, "--tier", tier])
+    row = {"name": f"fable6c scout, {tier}", "cpu": cpu, "wall": wall, "peak_mib": peak, "file_bytes": os.path.getsize(path)}
+    for key, frozen in (("bits", []), ("frozen", ["--frozen"])):
+        command = [
+            sys.executable,
+            "-m",
+            "fable6c.scout",
+            "evaluate",
+            path,
+            "--text",
+            valid,
+            "--chars",
+            str(characters),
+            "--json",
+            *frozen,
+        ]
+        done = subprocess.run(command, cwd=common.ROOT, stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise Failure(f"fable6c.scout evaluate: status {done.returncode}")
+        row[key] = json.loads(done.stdout)["bits_per_char"]
+    os.remove(path)
+    return row
+
+
+# ---- growth
+
+
+def growth(corpus: str, work: str, record: Record) -> dict:
+    """{text: [{characters, bits_per_char, cpu_seconds, peak_mib}, …]}: totals up to each point."""
+    from fable6c.data import read_pieces
+
+    curves = {}
+    for name, place in GROWTH.items():
+        path = os.path.normpath(os.path.join(corpus, place))
+        if not os.path.exists(path):
+            record.skip(f"growth on {name}: {place} is not there")
+            continue
+        common.say(f"growth on {name}")
+        plain, out = os.path.join(work, "growth.txt"), os.path.join(work, "growth.json")
+        with open(plain, "w", encoding="utf-8", newline="\n") as file:  # unpacking would take its window out of the memory
+            file.writelines(read_pieces([path]))
+        measured([sys.executable, os.path.join(common.ROOT, "benchmarks", "scout.py"), "--grow", plain, out])
+        os.remove(plain)
+        with open(out, encoding="ascii") as file:
+            curves[name] = json.load(file)
+    record.table(
+        "Growth: tier fast, 256 MB, each text read once",
+        ["text", "characters", "bits per character of the last tenth", "CPU seconds", "peak MiB"],
+        [
+            [name, f"{c[-1]['characters']:,}", f"{last_tenth(c):.4f}", f"{c[-1]['cpu_seconds']:.0f}", f"{c[-1]['peak_mib']:.0f}"]
+            for name, c in curves.items()
+        ],
+    )
+    return curves
+
+
+def last_tenth(curve: list) -> float:
+    start = next(point for point in curve if point["characters"] >= 0.9 * curve[-1]["characters"])
+    end = curve[-1] if start is not curve[-1] else start
+    before = start if start is not end else {"characters": 0, "bits": 0}
+    return (end["bits"] - before["bits"]) / (end["characters"] - before["characters"])
+
+
+def grow(path: str, out: str) -> None:
+    """One text in a process of its own, whose memory is measured."""
+    from fable6c.data import read_pieces
+    from fable6c.scout import train
+
+    curve = []
+
+    def note(figures: dict) -> None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        curve.append({**figures, "cpu_seconds": used.ru_utime + used.ru_stime, "peak_mib": common.peak_memory_mib()})
+
+    train(read_pieces([path]), "fast", 256 << 20, len(os.sched_getaffinity(0)), progress=False, note=note)
+    with open(out, "w", encoding="ascii") as file:
+        json.dump(curve, file)
+
+
+def draw_growth(path: str, curves: dict) -> None:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        common.say("skipped: the growth chart, because matplotlib is missing (pip install matplotlib)")
+        return
+    figure = Figure(figsize=(9, 9), layout="tight")
+    panels = figure.subplots(3, 1, sharex=True)
+    for name, curve in curves.items():
+        x = [point["characters"] / 1e6 for point in curve]
+        before = [{"characters": 0, "bits": 0}, *curve[:-1]]
+        bits = [(b["bits"] - a["bits"]) / (b["characters"] - a["characters"]) for a, b in zip(before, curve)]
+        for panel, y in zip(panels, (bits, [p["cpu_seconds"] for p in curve], [p["peak_mib"] for p in curve])):
+            panel.plot(x, y, label=name, linewidth=1)
+    for panel, label in zip(panels, ("bits per character of what is new", "CPU seconds", "peak memory, MiB")):
+        panel.set_ylabel(label)
+        panel.grid(alpha=0.3)
+    panels[0].set_xscale("log")
+    panels[1].set_yscale("log")
+    panels[2].set_ylim(bottom=0)
+    panels[2].set_xlabel("million characters read")
+    panels[0].legend()
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--grow"]:
+        grow(*sys.argv[2:])
+    else:
+        common.start("scout", main)

@@ -1,0 +1,803 @@
+// The scout: a predictor of tokens that counts and mixes; no gradient ever passes through more than one layer. docs/scout.md
+// explains it. The caller (fable6c/scout.py) gives all memory and checks all sizes.
+//
+// A token is found by walking down a binary tree whose leaves are the tokens; each inner node asks one yes-no question.
+//   V        tokens, at most 4096           nodes    V - 1 inner nodes
+//   D        depths of the tree, 18         K        kinds of context
+//   code (V) u32     the answers from the root to the token, the first one in bit 31; length (V) u8 says how many
+//   path (V,D) u16   the nodes where they are given
+//   flags (V) u8     what a token looks like: the bits below
+// What is learned:
+//   tables           counts of answers in each context: one table for each kind, laid out by its form
+//   maps (D,K,STATES) u32     what such counts mean: probability << 10 | how often asked (to map_limit)
+//   mixers (…,I) f32          weights of a node's I inputs: the opinions of the K kinds as logits, a constant, the opinion of the
+//                             vector, the K opinions as differences from 1/2, zeros up to a multiple of 8. There are SETS sets,
+//                             and which weights of a set speak is chosen by the node or by what stands before
+//   finals (D,64,16) f32       weights of the sets' sums
+//   sse (nodes,33) f32        correction of the final probability
+//   vector_weights (nodes,F) f32   for each node, one more opinion: a weighted sum of the F numbers of the text's vector
+//   asked (nodes) f32         how often the node was asked
+// What is remembered of the text:
+//   ring u16         the last tokens               streams (STREAMS, PAST + BLOCK) u32   features of the last tokens
+//   averages (4,E) f32        four averages of the tokens' vectors, each fading at its own speed
+//   position i64     [0] tokens read; [1 + 2k], [2 + 2k] place and length of kind k's match
+// Curves, as tables: stretch (4096) and squash (4097) f32, levels (4096) u8, steps (1024) f32: 1 / (n + 1.5).
+// Scratch, for a block of tokens: states (BLOCK,D,K) u16, chance (BLOCK,D) f32, chosen (BLOCK,SETS) u32, hits (BLOCK,K) u8,
+//   counts (BLOCK,K) u16, features (BLOCK,F) f32. The tree's maker gives a vector (V,E) f32 for each token; F = 8E + 8.
+//
+// Counting is exact; probabilities in maps are integers; mixing is f32 in a fixed order without fused operations. Each kind's
+// table and each depth's maps and weights have one writer, so the number of threads changes no bit; nor does the size of blocks.
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "_scout.h"
+
+enum { DENSE, LIST, MATCH, WINDOW, RECENT };
+enum {
+    WORD_START = 1, SENTENCE_END = 2, NEWLINE = 4, CAPITAL = 8,
+    QUOTE_MARK = 16, RARE_WORD = 32, CONTENT_WORD = 64, WORD_PART = 128
+};
+// The streams, in the order of STREAMS in scout.py: a value for each token read.
+enum {
+    TOKEN, CLASS4, CLASS6, CLASS8, SENTENCE_FIRST, SENTENCE_PLACE, RARE, RARE_BEFORE, NAME, CONTENT, CONTENT_BEFORE, WORD,
+    WORD_BEFORE, QUOTE, STREAMS
+};
+enum {
+    DEPTHS = 18, LEVELS = 20, STATES = LEVELS * LEVELS, SETS = 10, FINALS = 16, SSE = 33, BLOCK = 256, PAST = 8, WAYS = 4,
+    LINE = 16, LINKS = 1024, ENTRIES = 16, MOST_KINDS = 64
+};
+
+// The sizes that Python needs, so that they stand in one place.
+int scout_constant(int which) {
+    static const int constants[] = {DEPTHS, STATES, SETS, FINALS, SSE, BLOCK, PAST, STREAMS, LINKS};
+    return constants[which];
+}
+
+typedef float f8 __attribute__((vector_size(32)));
+
+static inline int answer(uint32_t code, int depth) { return code >> (31 - depth) & 1; }
+
+// The state of two counts: each by its level, exact when small, coarser as it grows (the curve `levels` (4096) u8).
+static inline uint32_t level(const scout *s, uint32_t count) { return s->levels[count < 4096 ? count : 4095]; }
+
+static inline uint16_t state_of(const scout *s, uint32_t zeros, uint32_t ones) {
+    return (uint16_t)(level(s, zeros) * LEVELS + level(s, ones));
+}
+
+// From -most to most, whatever x is: written so that not even a NaN leads out of a curve.
+static inline float limit(float x, float most) {
+    x = x < most ? x : most;
+    return x > -most ? x : -most;
+}
+
+static inline float squash(const scout *s, float x) {
+    float place = (limit(x, 11.99f) + 12) * (2048 / 12.0f);
+    int i = (int)place;
+    return s->squash[i] + (s->squash[i + 1] - s->squash[i]) * (place - (float)i);
+}
+
+// ---- the features of the text
+
+static uint32_t *stream_of(const scout *s, int stream) { return s->streams + (size_t)stream * (PAST + BLOCK) + PAST; }
+
+// Fills the streams for a block of n tokens, each from the token and the values one place before.
+static void fill_streams(const scout *s, const uint16_t *tokens, size_t n) {
+    uint32_t *v[STREAMS];
+    for (int x = 0; x < STREAMS; x++) v[x] = stream_of(s, x);
+    for (ptrdiff_t b = 0; b < (ptrdiff_t)n; b++) {
+        uint32_t token = tokens[b], code = s->code[token], flags = s->flags[token];
+        int ends = (flags & (SENTENCE_END | NEWLINE)) != 0;
+        int first = v[SENTENCE_PLACE][b - 1] == 0;  // the token is the first of a sentence
+        int name = (flags & CAPITAL) && (flags & WORD_START) && !first;
+        v[TOKEN][b] = token;
+        v[CLASS4][b] = code >> 28;
+        v[CLASS6][b] = code >> 26;
+        v[CLASS8][b] = code >> 24;
+        v[SENTENCE_FIRST][b] = ends ? 0 : first ? token : v[SENTENCE_FIRST][b - 1];
+        v[SENTENCE_PLACE][b] = ends ? 0 : v[SENTENCE_PLACE][b - 1] < 30 ? v[SENTENCE_PLACE][b - 1] + 1 : 30;
+        v[RARE][b] = flags & RARE_WORD ? token : v[RARE][b - 1];
+        v[RARE_BEFORE][b] = flags & RARE_WORD ? v[RARE][b - 1] : v[RARE_BEFORE][b - 1];
+        v[NAME][b] = name ? token : v[NAME][b - 1];
+        v[CONTENT][b] = flags & CONTENT_WORD ? token : v[CONTENT][b - 1];
+        v[CONTENT_BEFORE][b] = flags & CONTENT_WORD ? v[CONTENT][b - 1] : v[CONTENT_BEFORE][b - 1];
+        v[WORD][b] = flags & WORD_PART ? v[WORD][b - 1] * 0x2F0B4C47u + token + 1 : token + 1;
+        v[WORD_BEFORE][b] = flags & WORD_PART ? v[WORD_BEFORE][b - 1] : v[WORD][b - 1];
+        v[QUOTE][b] = flags & NEWLINE ? 0 : v[QUOTE][b - 1] ^ ((flags & QUOTE_MARK) != 0);
+    }
+}
+
+static inline uint64_t stir(uint64_t hash, uint64_t value) {
+    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 29;
+}
+
+// The hash of a kind's context before the token b of the block.
+static uint64_t context_of(const scout *s, const scout_kind *kind, size_t b) {
+    uint64_t hash = 0x1234567;
+    for (int part = 0; part < kind->parts; part++) {
+        uint32_t value = stream_of(s, kind->stream[part])[(ptrdiff_t)b - kind->lag[part]];
+        hash = stir(hash, value + 1 + ((uint64_t)part << 32));
+    }
+    hash *= 0xD6E8FEB86659FD93u;
+    return hash ^ hash >> 32;
+}
+
+// ---- dense: a table of (node, context), for contexts that many tokens follow
+// A slot is ones << 20 | zeros << 8 | check. WAYS neighbours are searched; the one with the smallest sum gives way.
+
+static uint32_t *dense_set(const scout *s, const scout_kind *kind, uint64_t context, uint32_t node, uint32_t *check) {
+    uint64_t hash = (context + node) * 0x9E3779B97F4A7C15u;
+    *check = hash >> 16 & 255;
+    return s->tables + kind->table + (hash >> 32) * (kind->slots / WAYS) / 4294967296u * WAYS;
+}
+
+static inline uint32_t dense_sum(uint32_t slot) { return (slot >> 8 & 4095) + (slot >> 20); }
+
+static int dense_find(const uint32_t *set, uint32_t check) {
+    for (int way = 0; way < WAYS; way++)
+        if (set[way] != 0 && (set[way] & 255) == check) return way;
+    return -1;
+}
+
+static inline uint16_t dense_state(const scout *s, const uint32_t *set, int way) {
+    return way < 0 ? 0 : state_of(s, set[way] >> 8 & 4095, set[way] >> 20);
+}
+
+static void dense_count(uint32_t *set, int way, uint32_t check, int y) {
+    uint32_t zeros = 0, ones = 0;
+    if (way >= 0) {
+        zeros = set[way] >> 8 & 4095, ones = set[way] >> 20;
+    } else {
+        way = 0;
+        for (int other = 1; other < WAYS; other++)
+            if (dense_sum(set[other]) < dense_sum(set[way])) way = other;
+    }
+    if (y) ones++; else zeros++;
+    if (zeros > 4095 || ones > 4095) zeros >>= 1, ones >>= 1;
+    set[way] = ones << 20 | zeros << 8 | check;
+}
+
+static void dense_read(const scout *s, int k, const uint16_t *tokens, size_t n, int learn) {
+    const scout_kind *kind = &s->kinds[k];
+    enum { AHEAD = 3, KEPT = 4 };  // the sets of the next tokens are on their way from memory
+    uint32_t check[KEPT][DEPTHS], *set[KEPT][DEPTHS];
+    for (size_t ahead = 0; ahead < n + AHEAD; ahead++) {
+        if (ahead < n) {
+            uint64_t context = context_of(s, kind, ahead);
+            for (int d = 0; d < s->length[tokens[ahead]]; d++) {
+                uint32_t **there = &set[ahead % KEPT][d];
+                *there = dense_set(s, kind, context, s->path[tokens[ahead] * DEPTHS + d], &check[ahead % KEPT][d]);
+                __builtin_prefetch(*there);
+            }
+        }
+        if (ahead < AHEAD) continue;
+        size_t b = ahead - AHEAD;
+        for (int d = 0; d < s->length[tokens[b]]; d++) {
+            uint32_t *here = set[b % KEPT][d], sign = check[b % KEPT][d];
+            int way = dense_find(here, sign);
+            s->states[(b * DEPTHS + d) * s->K + k] = dense_state(s, here, way);
+            if (learn) dense_count(here, way, sign, answer(s->code[tokens[b]], d));
+        }
+    }
+}
+
+// ---- list: a table of (context, next token), for contexts that few tokens follow
+// A slot is check << 20 | token << 8 | count. All of a context's slots share one LINE of LINE slots (a cache line), which
+// it may share with other contexts; the check tells them apart.
+
+typedef struct {
+    uint32_t token[ENTRIES], count[ENTRIES];
+    int n;
+} entries;
+
+static uint32_t *list_line(const scout *s, const scout_kind *kind, uint64_t context, uint32_t *check) {
+    *check = context & 4095 ? context & 4095 : 1;
+    return s->tables + kind->table + (context >> 32) * (kind->slots / LINE) / 4294967296u * LINE;
+}
+
+static void list_entries(entries *found, const uint32_t *line, uint32_t check) {
+    found->n = 0;
+    for (int i = 0; i < LINE; i++) {
+        if (line[i] >> 20 != check) continue;
+        found->token[found->n] = line[i] >> 8 & 4095;
+        found->count[found->n++] = line[i] & 255;
+    }
+}
+
+static void list_count(uint32_t *line, uint32_t check, uint32_t token) {
+    int least = 0;
+    for (int i = 0; i < LINE; i++) {
+        if (line[i] >> 8 == (check << 12 | token)) {
+            if ((line[i] & 255) == 255)
+                for (int j = 0; j < LINE; j++)
+                    if (line[j] >> 20 == check) line[j] = (line[j] & ~255u) | ((line[j] & 255) + 1) / 2;
+            line[i]++;
+            return;
+        }
+        if ((line[i] & 255) < (line[least] & 255)) least = i;
+    }
+    // A newcomer displaces what was seen once; what was seen more often only loses one, so that it goes if it never returns.
+    if ((line[least] & 255) > 1) line[least]--;
+    else line[least] = check << 20 | token << 8 | 1;
+}
+
+// The states along the path of `token` in a context after which the entries were seen.
+static void entries_to_path(const scout *s, int k, size_t b, const entries *found, uint32_t token) {
+    uint32_t code = s->code[token], with = 0, against[33] = {0};
+    for (int i = 0; i < found->n; i++) {
+        if (found->token[i] == token) with += found->count[i];
+        else against[__builtin_clz(s->code[found->token[i]] ^ code)] += found->count[i];
+    }
+    uint16_t *states = s->states + b * DEPTHS * s->K + k;
+    for (int d = s->length[token] - 1; d >= 0; d--) {
+        states[(size_t)d * s->K] = answer(code, d) ? state_of(s, against[d], with) : state_of(s, with, against[d]);
+        with += against[d];
+    }
+}
+
+static void note_hits(const scout *s, int k, size_t b, const entries *found) {
+    uint32_t total = 0;
+    for (int i = 0; i < found->n; i++) total += found->count[i];
+    s->hits[b * s->K + k] = (uint8_t)found->n;
+    s->counts[b * s->K + k] = (uint16_t)total;
+}
+
+static void list_read(const scout *s, int k, const uint16_t *tokens, size_t n, int learn) {
+    const scout_kind *kind = &s->kinds[k];
+    enum { AHEAD = 4 };
+    uint32_t *line[BLOCK], check[BLOCK];
+    entries found;
+    for (size_t b = 0; b < n; b++) line[b] = list_line(s, kind, context_of(s, kind, b), &check[b]);
+    for (size_t b = 0; b < n; b++) {
+        if (b + AHEAD < n) __builtin_prefetch(line[b + AHEAD]);
+        list_entries(&found, line[b], check[b]);
+        note_hits(s, k, b, &found);
+        entries_to_path(s, k, b, &found, tokens[b]);
+        if (learn) list_count(line[b], check[b], tokens[b]);
+    }
+}
+
+// ---- recent: the tokens that followed the last token within the last `reach` tokens of the text
+// The table is LINKS links to the same token's place before, by place modulo LINKS, then V last places; a place is stored + 1.
+
+static void recent_entries(const scout *s, const scout_kind *kind, uint64_t position, entries *found) {
+    found->n = 0;
+    if (position == 0) return;
+    const uint32_t *links = s->tables + kind->table;
+    uint64_t reach = (uint64_t)kind->reach;
+    for (uint32_t after = links[(position - 1) % LINKS]; after && position - after < reach; after = links[(after - 1) % LINKS]) {
+        found->token[found->n] = s->ring[after & (s->ring_slots - 1)];
+        found->count[found->n] = found->n ? 1 : 2;  // the newest one counts double
+        if (++found->n == ENTRIES) return;
+    }
+}
+
+static void recent_read(const scout *s, int k, const uint16_t *tokens, size_t n) {
+    const scout_kind *kind = &s->kinds[k];
+    uint32_t *links = s->tables + kind->table, *last = links + LINKS;
+    uint64_t position = (uint64_t)s->position[0];
+    entries found;
+    for (size_t b = 0; b < n; b++, position++) {
+        recent_entries(s, kind, position, &found);
+        note_hits(s, k, b, &found);
+        entries_to_path(s, k, b, &found, tokens[b]);
+        links[position % LINKS] = last[tokens[b]];
+        last[tokens[b]] = (uint32_t)(position + 1);
+    }
+}
+
+// ---- window: the counts of the last `reach` tokens, at every node; the table is (nodes, 2)
+
+static inline void window_add(const scout *s, uint32_t *table, uint32_t token, uint32_t amount) {
+    for (int d = 0; d < s->length[token]; d++) table[2 * s->path[token * DEPTHS + d] + answer(s->code[token], d)] += amount;
+}
+
+static void window_read(const scout *s, int k, const uint16_t *tokens, size_t n) {
+    const scout_kind *kind = &s->kinds[k];
+    uint32_t *table = s->tables + kind->table;
+    uint64_t position = (uint64_t)s->position[0];
+    for (size_t b = 0; b < n; b++, position++) {
+        for (int d = 0; d < s->length[tokens[b]]; d++) {
+            const uint32_t *pair = table + 2 * s->path[tokens[b] * DEPTHS + d];
+            s->states[(b * DEPTHS + d) * s->K + k] = state_of(s, pair[0], pair[1]);
+        }
+        window_add(s, table, tokens[b], 1);
+        if (position >= (uint64_t)kind->reach) window_add(s, table, s->ring[(position - kind->reach) & (s->ring_slots - 1)], -1u);
+    }
+}
+
+// ---- match: what followed the longest repetition, which is at least `reach` tokens long
+// The table holds the place after the last occurrence of `reach` tokens, by their hash.
+
+enum { LONGEST = 60 };
+
+// A match's length in 20 classes; 0 is none.
+static int match_class(int64_t length) {
+    return length < 16 ? (int)length : length < 24 ? 16 : length < 32 ? 17 : length < LONGEST ? 18 : 19;
+}
+
+static inline uint16_t match_state(int class, int guess) { return class ? (uint16_t)(1 + class * 2 + guess) : 0; }
+
+// Follows or finds the match after the token before `position` was read.
+static void match_move(const scout *s, const scout_kind *kind, int64_t *match, uint64_t position) {
+    const uint16_t *ring = s->ring;
+    uint32_t wrap = s->ring_slots - 1;
+    if (match[1] > 0 && ring[match[0] & wrap] == ring[(position - 1) & wrap]) {
+        match[0]++;
+        if (match[1] < LONGEST) match[1]++;
+    } else {
+        match[1] = 0;
+    }
+    if (position < (uint64_t)kind->reach) return;
+    uint64_t hash = 0;
+    for (int back = 1; back <= kind->reach; back++) hash = stir(hash, ring[(position - back) & wrap] + 1u);
+    uint32_t *place = s->tables + kind->table + (hash >> 32) * kind->slots / 4294967296u;
+    uint64_t found = *place;
+    if (!match[1] && found && position - found + LONGEST + BLOCK < s->ring_slots) {
+        int64_t length = 0;
+        while (length < LONGEST && (uint64_t)length < found &&
+               ring[(found - 1 - length) & wrap] == ring[(position - 1 - length) & wrap]) length++;
+        match[0] = (int64_t)found;
+        match[1] = length >= kind->reach ? length : 0;
+    }
+    *place = (uint32_t)position;
+}
+
+static void match_read(const scout *s, int k, const uint16_t *tokens, size_t n) {
+    const scout_kind *kind = &s->kinds[k];
+    int64_t *match = s->position + 1 + 2 * k;
+    uint64_t position = (uint64_t)s->position[0];
+    for (size_t b = 0; b < n; b++) {
+        int class = match_class(match[1]);
+        uint32_t guess = class ? s->code[s->ring[match[0] & (s->ring_slots - 1)]] : 0, differ = guess ^ s->code[tokens[b]];
+        int common = !class ? -1 : differ ? __builtin_clz(differ) : DEPTHS;
+        s->hits[b * s->K + k] = (uint8_t)class;
+        s->counts[b * s->K + k] = (uint16_t)match[1];
+        for (int d = 0; d < s->length[tokens[b]]; d++)
+            s->states[(b * DEPTHS + d) * s->K + k] = d <= common ? match_state(class, answer(guess, d)) : 0;
+        match_move(s, kind, match, ++position);
+    }
+}
+
+// ---- the text's vector: those of the last four tokens, four fading averages of all tokens, and a constant
+
+static void move_averages(const scout *s, uint32_t token) {
+    static const float keep[4] = {0.6f, 0.85f, 0.95f, 0.985f};
+    for (int a = 0; a < 4; a++)
+        for (int e = 0; e < s->E; e++) {
+            float *average = s->averages + a * s->E + e;
+            *average = keep[a] * *average + (1 - keep[a]) * s->vectors[token * s->E + e];
+        }
+}
+
+// The vector before the token b of the block.
+static void text_vector(const scout *s, size_t b, float *out) {
+    static const float scale[4] = {1.4f, 2, 3, 4};  // an average is the smaller the more it averages
+    int E = s->E;
+    for (int lag = 1; lag <= 4; lag++) {
+        int there = s->position[0] + (int64_t)b >= lag;
+        uint32_t token = stream_of(s, TOKEN)[(ptrdiff_t)b - lag];
+        for (int e = 0; e < E; e++) *out++ = there ? s->vectors[token * E + e] : 0;
+    }
+    for (int a = 0; a < 4; a++)
+        for (int e = 0; e < E; e++) *out++ = s->averages[a * E + e] * scale[a];
+    for (int i = 0; i < 8; i++) *out++ = i == 0;
+}
+
+static void vectors_read(const scout *s, const uint16_t *tokens, size_t n) {
+    for (size_t b = 0; b < n; b++) {
+        text_vector(s, b, s->features + b * s->F);
+        move_averages(s, tokens[b]);
+    }
+}
+
+// ---- a node: opinions in, one probability out
+
+// Which weights speak before the token b of the block.
+static void choose(const scout *s, size_t b, uint32_t *chosen) {
+    const uint8_t *hits = s->hits + b * s->K;
+    int match = s->match_kind < 0 ? 0 : hits[s->match_kind], step = 0;
+    for (int i = 0; i < s->ladder_steps; i++)
+        if (hits[s->ladder[i]]) step = i + 1;
+    uint32_t followers = s->ladder_steps ? hits[s->ladder[s->ladder_steps / 2]] : 0;
+    ptrdiff_t before = (ptrdiff_t)b - 1;
+    chosen[0] = 0;  // the node's own, found there
+    chosen[1] = (uint32_t)(step * 4 + (match == 0 ? 0 : match < 8 ? 1 : match < 16 ? 2 : 3));
+    chosen[2] = stream_of(s, CLASS6)[before];
+    chosen[3] = stream_of(s, CLASS4)[before] * 16 + stream_of(s, CLASS4)[before - 1];
+    chosen[4] = stream_of(s, SENTENCE_PLACE)[before] * 2 + stream_of(s, QUOTE)[before];
+    chosen[5] = (uint32_t)match * 16 + (followers > 15 ? 15 : followers);
+    chosen[6] = stream_of(s, CLASS8)[before];
+    chosen[7] = stream_of(s, CLASS6)[before - 1];
+    chosen[8] = s->code[stream_of(s, SENTENCE_FIRST)[before]] >> 26;
+    chosen[9] = s->code[stream_of(s, CONTENT)[before]] >> 24;
+}
+
+typedef struct {
+    _Alignas(32) float inputs[2 * MOST_KINDS + 8];
+    uint32_t *map[MOST_KINDS];
+    f8 *weights[SETS];
+    f8 *vector_weights;
+    const f8 *features;
+    float *asked, vector_chance, sum[SETS], chance[SETS], *final_weights, mixed, *correction, fraction;
+} node_work;
+
+// The sum of a[i] * b[i] over n f8, in one order.
+static inline float dot(const f8 *a, const f8 *b, int n) {
+    f8 even = a[0] * b[0], odd = {0};
+    for (int i = 2; i < n; i += 2) even += a[i] * b[i];
+    for (int i = 1; i < n; i += 2) odd += a[i] * b[i];
+    f8 all = even + odd;
+    return ((all[0] + all[4]) + (all[1] + all[5])) + ((all[2] + all[6]) + (all[3] + all[7]));
+}
+
+static float node_predict(const scout *s, int depth, int node, const uint16_t *states, const uint32_t *chosen,
+                          const float *features, node_work *w) {
+    uint32_t *maps = s->maps + (size_t)depth * s->K * STATES;
+    for (int k = 0; k < s->K; k++) {
+        w->map[k] = maps + k * STATES + states[k];
+        uint32_t p = *w->map[k] >> 20;
+        w->inputs[k] = s->stretch[p];
+        w->inputs[s->K + 2 + k] = (float)((int32_t)p - 2048) * (1 / 1024.0f);
+    }
+    w->inputs[s->K] = 0.3f;
+    w->vector_weights = (f8 *)(s->vector_weights + (size_t)node * s->F);
+    w->features = (const f8 *)features;
+    w->asked = s->asked + node;
+    w->inputs[s->K + 1] = limit(dot(w->vector_weights, w->features, s->F / 8), 11);
+    w->vector_chance = squash(s, w->inputs[s->K + 1]);
+    for (int i = 2 * s->K + 2; i < s->I; i++) w->inputs[i] = 0;
+    const f8 *x = (const f8 *)w->inputs;
+    float *set = s->mixers, total = 0;
+    w->final_weights = s->finals + ((size_t)depth * 64 + chosen[1]) * FINALS;
+    for (int m = 0; m < SETS; m++) {
+        size_t which = m == 0 ? (size_t)node : (size_t)depth * s->set_size[m] + chosen[m];
+        w->weights[m] = (f8 *)(set + which * s->I);
+        set += (size_t)(m == 0 ? s->nodes : DEPTHS * s->set_size[m]) * s->I;
+        w->sum[m] = limit(dot(w->weights[m], x, s->I / 8), 11);
+        w->chance[m] = squash(s, w->sum[m]);
+        total += w->final_weights[m] * w->sum[m];
+    }
+    w->mixed = squash(s, total);
+    float place = (limit(total, 11.9f) + 12) * (4 / 3.0f);
+    int bin = (int)place;
+    w->fraction = place - (float)bin;
+    w->correction = s->sse + (size_t)node * SSE + bin;
+    float corrected = w->correction[0] + (w->correction[1] - w->correction[0]) * w->fraction, p = (w->mixed + corrected) * 0.5f;
+    return p < 1 / 65536.0f ? 1 / 65536.0f : p > 1 - 1 / 65536.0f ? 1 - 1 / 65536.0f : p;
+}
+
+// Every part learns by itself from its own error.
+static void node_learn(const scout *s, node_work *w, int y, float rate) {
+    float target = (float)y, error = (target - w->mixed) * s->final_rate;
+    for (int m = 0; m < SETS; m++) w->final_weights[m] += error * w->sum[m];
+    const f8 *x = (const f8 *)w->inputs;
+    for (int m = 0; m < SETS; m++) {
+        float e = (target - w->chance[m]) * rate;
+        f8 step = {e, e, e, e, e, e, e, e};
+        for (int i = 0; i < s->I / 8; i++) w->weights[m][i] += step * x[i];
+    }
+    for (int k = 0; k < s->K; k++) {
+        int32_t asked = (int32_t)(*w->map[k] & 1023), p = (int32_t)(*w->map[k] >> 10);
+        p += (int32_t)((float)((y ? (1 << 22) - 1 : 0) - p) * s->steps[asked]);
+        *w->map[k] = (uint32_t)p << 10 | (uint32_t)(asked + (asked < s->map_limit));
+    }
+    float e = (target - w->vector_chance) * (s->vector_rate_end + s->vector_rate / (1 + *w->asked / s->vector_times));
+    f8 step = {e, e, e, e, e, e, e, e};
+    for (int i = 0; i < s->F / 8; i++) w->vector_weights[i] += step * w->features[i];
+    *w->asked += 1;
+    w->correction[0] += (target - w->correction[0]) * s->sse_rate * (1 - w->fraction);
+    w->correction[1] += (target - w->correction[1]) * s->sse_rate * w->fraction;
+}
+
+static void read_depth(const scout *s, int depth, const uint16_t *tokens, size_t n, int learn) {
+    node_work work;
+    for (size_t b = 0; b < n; b++) {
+        uint32_t token = tokens[b];
+        if (s->length[token] <= depth) continue;
+        int y = answer(s->code[token], depth);
+        size_t at = b * DEPTHS + depth;
+        float p = node_predict(s, depth, s->path[token * DEPTHS + depth], s->states + at * s->K, s->chosen + b * SETS,
+                               s->features + b * s->F, &work);
+        s->chance[at] = y ? p : 1 - p;
+        float times = (float)(s->position[0] + (int64_t)b) / s->rate_tokens;
+        if (learn) node_learn(s, &work, y, s->rate_end + (s->rate - s->rate_end) / (1 + times));
+    }
+}
+
+// ---- reading, and the whole distribution
+
+static void read_kind(const scout *s, int k, const uint16_t *tokens, size_t n, int learn) {
+    switch (s->kinds[k].form) {
+        case DENSE: dense_read(s, k, tokens, n, learn); break;
+        case LIST: list_read(s, k, tokens, n, learn); break;
+        case MATCH: match_read(s, k, tokens, n); break;
+        case WINDOW: window_read(s, k, tokens, n); break;
+        default: recent_read(s, k, tokens, n);
+    }
+}
+
+// tokens (n); out: probability (n), that of each token given all before; confidence (n,4), see Scout.probabilities_of.
+// With learn = 0 nothing that was learned changes; the memory of the text itself (ring, matches, windows) moves on.
+void scout_read(const scout *s, const uint16_t *tokens, size_t n, double *probability, int32_t *confidence, int learn) {
+    for (; n > 0;) {
+        size_t block = n < BLOCK ? n : BLOCK;
+        fill_streams(s, tokens, block);
+        for (size_t b = 0; b < block; b++) s->ring[(size_t)(s->position[0] + (int64_t)b) & (s->ring_slots - 1)] = tokens[b];
+        #pragma omp parallel num_threads(s->threads) if (block == BLOCK)
+        {
+            #pragma omp for schedule(dynamic, 1)
+            for (int k = -1; k < s->K; k++) {
+                if (k < 0) vectors_read(s, tokens, block);
+                else read_kind(s, k, tokens, block, learn);
+            }
+            #pragma omp for
+            for (size_t b = 0; b < block; b++) choose(s, b, s->chosen + b * SETS);
+            #pragma omp for schedule(dynamic, 1)
+            for (int depth = 0; depth < DEPTHS; depth++) read_depth(s, depth, tokens, block, learn);
+        }
+        for (size_t b = 0; b < block; b++) {
+            double product = 1;
+            for (int d = 0; d < s->length[tokens[b]]; d++) product *= (double)s->chance[b * DEPTHS + d];
+            probability[b] = product;
+            int32_t *c = confidence + 4 * b;
+            c[0] = c[1] = c[2] = 0;
+            for (int i = 0; i < s->ladder_steps; i++) {
+                size_t at = b * s->K + s->ladder[i];
+                if (s->hits[at]) c[0] = i + 1, c[1] = s->counts[at], c[2] = s->hits[at];
+            }
+            c[3] = s->match_kind < 0 ? 0 : s->counts[b * s->K + s->match_kind];
+        }
+        for (int x = 0; x < STREAMS; x++) {
+            uint32_t *values = s->streams + (size_t)x * (PAST + BLOCK);
+            memmove(values, values + block, PAST * sizeof *values);
+        }
+        s->position[0] += (int64_t)block;
+        tokens += block, probability += block, confidence += 4 * block, n -= block;
+    }
+}
+
+// The states of all nodes: states (nodes,K) here. Only entries' paths are walked: elsewhere nothing was seen, state 0.
+static void entries_to_nodes(const scout *s, int k, const entries *found) {
+    for (int node = 0; node < s->nodes; node++) s->states[(size_t)node * s->K + k] = 0;
+    for (int i = 0; i < found->n; i++) {
+        uint32_t code = s->code[found->token[i]];
+        for (int d = 0; d < s->length[found->token[i]]; d++) {
+            uint32_t pair[2] = {0, 0};
+            for (int j = 0; j < found->n; j++) {
+                uint32_t differ = s->code[found->token[j]] ^ code;
+                if (!differ || __builtin_clz(differ) >= d) pair[answer(s->code[found->token[j]], d)] += found->count[j];
+            }
+            s->states[(size_t)s->path[found->token[i] * DEPTHS + d] * s->K + k] = state_of(s, pair[0], pair[1]);
+        }
+    }
+    note_hits(s, k, 0, found);
+}
+
+static void kind_to_nodes(const scout *s, int k) {
+    const scout_kind *kind = &s->kinds[k];
+    uint64_t context = context_of(s, kind, 0);
+    const int64_t *match = s->position + 1 + 2 * k;
+    uint32_t check, *line;
+    entries found;
+    switch (kind->form) {
+        case DENSE:
+            for (int node = 0; node < s->nodes; node++) {
+                const uint32_t *set = dense_set(s, kind, context, (uint32_t)node, &check);
+                s->states[(size_t)node * s->K + k] = dense_state(s, set, dense_find(set, check));
+            }
+            break;
+        case LIST:
+            line = list_line(s, kind, context, &check);
+            list_entries(&found, line, check);
+            entries_to_nodes(s, k, &found);
+            break;
+        case MATCH: {
+            int class = match_class(match[1]);
+            uint32_t token = s->ring[match[0] & (s->ring_slots - 1)];
+            for (int node = 0; node < s->nodes; node++) s->states[(size_t)node * s->K + k] = 0;
+            for (int d = 0; class && d < s->length[token]; d++)
+                s->states[(size_t)s->path[token * DEPTHS + d] * s->K + k] = match_state(class, answer(s->code[token], d));
+            s->hits[k] = (uint8_t)class;
+            break;
+        }
+        case WINDOW:
+            for (int node = 0; node < s->nodes; node++) {
+                const uint32_t *pair = s->tables + kind->table + 2 * node;
+                s->states[(size_t)node * s->K + k] = state_of(s, pair[0], pair[1]);
+            }
+            break;
+        default:
+            recent_entries(s, kind, (uint64_t)s->position[0], &found);
+            entries_to_nodes(s, k, &found);
+    }
+}
+
+// out: probability (V), that of each token to be the next one; nothing changes but scratch.
+void scout_distribution(const scout *s, double *probability) {
+    #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1)
+    for (int k = 0; k < s->K; k++) kind_to_nodes(s, k);
+    choose(s, 0, s->chosen);
+    text_vector(s, 0, s->features);
+    node_work work;
+    for (int node = 0; node < s->nodes; node++) s->chance[node] = -1;
+    for (uint32_t token = 0; token < (uint32_t)s->V; token++) {
+        double product = 1;
+        for (int d = 0; d < s->length[token]; d++) {
+            int node = s->path[token * DEPTHS + d];
+            if (s->chance[node] < 0)
+                s->chance[node] = node_predict(s, d, node, s->states + (size_t)node * s->K, s->chosen, s->features, &work);
+            product *= (double)(answer(s->code[token], d) ? s->chance[node] : 1 - s->chance[node]);
+        }
+        probability[token] = product;
+    }
+}
+
+// ---- the tree: tokens that stand in the same places share a branch
+
+// Makes the columns of z (N,E) orthonormal, one after the other (Gram-Schmidt, each twice). A zero column stays.
+static void orthonormalise(double *z, double *coefficient, size_t N, size_t E) {
+    for (size_t e = 0; e < E; e++) {
+        for (int twice = 0; twice < 2; twice++) {
+            memset(coefficient, 0, e * sizeof *coefficient);
+            for (size_t n = 0; n < N; n++)
+                for (size_t j = 0; j < e; j++) coefficient[j] += z[n * E + j] * z[n * E + e];
+            for (size_t n = 0; n < N; n++)
+                for (size_t j = 0; j < e; j++) z[n * E + e] -= coefficient[j] * z[n * E + j];
+        }
+        double sum = 0;
+        for (size_t n = 0; n < N; n++) sum += z[n * E + e] * z[n * E + e];
+        double scale = sum > 1e-20 ? 1 / sqrt(sum) : 0;
+        for (size_t n = 0; n < N; n++) z[n * E + e] *= scale;
+    }
+}
+
+// z (N,E) = x (N,M) y (M,E). Most of x is 0.
+static void multiply(double *z, const float *x, const double *y, size_t N, size_t M, size_t E) {
+    memset(z, 0, N * E * sizeof *z);
+    for (size_t n = 0; n < N; n++)
+        for (size_t m = 0; m < M; m++) {
+            double value = (double)x[n * M + m];
+            if (value == 0) continue;
+            for (size_t e = 0; e < E; e++) z[n * E + e] += value * y[m * E + e];
+        }
+}
+
+// z (M,E) = transposed x (N,M), times y (N,E)
+static void multiply_turned(double *z, const float *x, const double *y, size_t N, size_t M, size_t E) {
+    memset(z, 0, M * E * sizeof *z);
+    for (size_t n = 0; n < N; n++)
+        for (size_t m = 0; m < M; m++) {
+            double value = (double)x[n * M + m];
+            if (value == 0) continue;
+            for (size_t e = 0; e < E; e++) z[m * E + e] += value * y[n * E + e];
+        }
+}
+
+// vectors (N,E): x (N,M) seen along its E strongest directions, found by subspace iteration. directions (M,E) holds any start,
+// scratch E numbers.
+void scout_directions(double *vectors, double *directions, double *scratch, const float *x, size_t N, size_t M, size_t E,
+                      int rounds) {
+    for (int round = 0; round < rounds; round++) {
+        multiply(vectors, x, directions, N, M, E);
+        orthonormalise(vectors, scratch, N, E);
+        multiply_turned(directions, x, vectors, N, M, E);
+        orthonormalise(directions, scratch, M, E);
+    }
+    multiply(vectors, x, directions, N, M, E);
+}
+
+// Sorts ids (n) by key, then by id: merging, so that equal keys cost nothing and the order is one only.
+static void sort_by_key(uint32_t *ids, uint32_t *scratch, const double *key, size_t n) {
+    for (size_t width = 1; width < n; width *= 2) {
+        for (size_t from = 0; from < n; from += 2 * width) {
+            size_t middle = from + width < n ? from + width : n, to = middle + width < n ? middle + width : n;
+            for (size_t a = from, b = middle, out = from; out < to; out++) {
+                int less = b >= to || key[ids[a]] < key[ids[b]] || (key[ids[a]] == key[ids[b]] && ids[a] < ids[b]);
+                int left = a < middle && less;
+                scratch[out] = left ? ids[a++] : ids[b++];
+            }
+        }
+        memcpy(ids, scratch, n * sizeof *ids);
+    }
+}
+
+// Where the tokens ids (n) lie on the line along which they differ most: key, centred between the two halves.
+static void project(double *key, const uint32_t *ids, size_t n, const double *vectors, const double *weight, double *work,
+                    size_t E) {
+    double *mean = work, *axis = work + E, *sum = work + 2 * E, total = 0;
+    memset(mean, 0, E * sizeof *mean);
+    for (size_t i = 0; i < n; i++) {
+        double w = sqrt(weight[ids[i]]);
+        total += w;
+        for (size_t e = 0; e < E; e++) mean[e] += w * vectors[ids[i] * E + e];
+    }
+    for (size_t e = 0; e < E; e++) mean[e] /= total, axis[e] = 1;
+    double centre = 0;
+    for (int round = 0; round < 26; round++) {  // the main axis by power iteration, then the two halves' own means
+        int halves = round >= 20;
+        double *other = work + 3 * E, mass = 0, rest = 0, norm = 0;
+        memset(sum, 0, E * sizeof *sum);
+        memset(other, 0, E * sizeof *other);
+        for (size_t i = 0; i < n; i++) {
+            const double *v = vectors + ids[i] * E;
+            double along = -centre, w = sqrt(weight[ids[i]]);
+            for (size_t e = 0; e < E; e++) along += (v[e] - mean[e]) * axis[e];
+            if (!halves) {
+                for (size_t e = 0; e < E; e++) sum[e] += w * along * (v[e] - mean[e]);
+            } else if (along > 0) {
+                mass += w;
+                for (size_t e = 0; e < E; e++) sum[e] += w * (v[e] - mean[e]);
+            } else {
+                rest += w;
+                for (size_t e = 0; e < E; e++) other[e] += w * (v[e] - mean[e]);
+            }
+        }
+        if (!halves) {
+            for (size_t e = 0; e < E; e++) norm += sum[e] * sum[e];
+            if (norm < 1e-30) break;
+            for (size_t e = 0; e < E; e++) axis[e] = sum[e] / sqrt(norm);
+        } else {
+            if (mass == 0 || rest == 0) break;
+            centre = 0;
+            for (size_t e = 0; e < E; e++) {
+                axis[e] = sum[e] / mass - other[e] / rest;
+                centre += axis[e] * (sum[e] / mass + other[e] / rest) / 2;
+            }
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        key[ids[i]] = -centre;
+        for (size_t e = 0; e < E; e++) key[ids[i]] += (vectors[ids[i] * E + e] - mean[e]) * axis[e];
+    }
+}
+
+// Where to cut sorted tokens: between the halves, but so that neither has less than 38 % of the weight.
+static size_t cut(const uint32_t *ids, size_t n, const double *key, const double *weight) {
+    double total = 0, sum = 0, best = 1e300;
+    for (size_t i = 0; i < n; i++) total += weight[ids[i]];
+    size_t at = n / 2;
+    for (size_t i = 0; i + 1 < n; i++) {
+        sum += weight[ids[i]];
+        double share = sum / total, balance = share < 0.5 ? 0.5 - share : share - 0.5;
+        double between = (key[ids[i]] + key[ids[i + 1]]) / 2;
+        double cost = balance <= 0.12 ? (between < 0 ? -between : between) : 1e100 * (1 + balance);
+        if (cost < best) best = cost, at = i + 1;
+    }
+    return at;
+}
+
+typedef struct {
+    size_t from, to;
+    uint32_t code;
+    int depth;
+} branch;
+
+// The tree over V tokens by their vectors (V,E) and weights: code (V), length (V). key (V), ids (2V) and work (4E) are scratch.
+// A branch is cut until one token is left; where the depth would not suffice, in the middle.
+void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, const double *weight, double *key, uint32_t *ids,
+                     double *work, size_t V, size_t E) {
+    branch todo[DEPTHS + 2];
+    size_t waiting = 0;
+    for (size_t i = 0; i < V; i++) ids[i] = (uint32_t)i;
+    todo[waiting++] = (branch){0, V, 0, 0};
+    while (waiting) {
+        branch now = todo[--waiting];
+        size_t n = now.to - now.from;
+        uint32_t *group = ids + now.from;
+        if (n == 1) {
+            code[*group] = now.code;
+            length[*group] = (uint8_t)now.depth;
+            continue;
+        }
+        project(key, group, n, vectors, weight, work, E);
+        sort_by_key(group, ids + V, key, n);
+        size_t left = cut(group, n, key, weight), most = (size_t)1 << (DEPTHS - now.depth - 1);
+        if (left > most || n - left > most) left = n / 2;
+        todo[waiting++] = (branch){now.from, now.from + left, now.code, now.depth + 1};
+        todo[waiting++] = (branch){now.from + left, now.to, now.code | 1u << (31 - now.depth), now.depth + 1};
+    }
+}
