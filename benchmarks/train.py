@@ -233,7 +233,7 @@ def profile(record: Record, best: str, peaks: Peaks, quick: bool) -> None:
         speed = k["operations"] / k["seconds"] / 1e9
         bound = "–"
         if speed and meter:
-            bound = percent(speed / max(meter.values("int8" if name.startswith("linear_forward") else worker.about["float"])))
+            bound = percent(speed / max(meter.values("int8" if k["kind"] == "int8" else worker.about["float"])))
         time = [f"{k['seconds'] / result['seconds']:.1%}", f"{1e6 * k['seconds'] / k['calls']:,.0f}", f"{k['calls'] / result['steps']:,.0f}"]
         lines.append([name, *time, f"{speed:,.0f}" if speed else "–", bound])
     rest = result["seconds"] - sum(k["seconds"] for k in result["kernels"].values())

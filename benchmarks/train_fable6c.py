@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 import time
+from typing import Sequence, Tuple
 
 import numpy as np
 
@@ -36,7 +37,8 @@ class Watch:
 
     def __init__(self, timed: bool):
         self.original, self.timed = kernels.bind, timed
-        self.operations = collections.Counter()  # of the calls that were bound, by function
+        self.operations = collections.Counter()  # of the calls that were bound, by kind
+        self.kinds = {}  # of the kernels that multiply
         self.clear()
         kernels.bind = self.bind
 
@@ -49,17 +51,13 @@ class Watch:
             kernels.bind = self.original
 
     def bind(self, function, *values):
-        call, name, operations = self.original(function, *values), function, 0
+        call = self.original(function, *values)
         names = kernels.SIGNATURES[function].partition("|")[2].split()
         sizes = dict(zip(names, call.args[-len(names) :]))  # kernels.bind hands them to C after everything else
-        inputs, outputs = sizes.get("C", sizes.get("P")), sizes.get("O")
-        if function.startswith(("linear_forward", "linear_backward")):
-            operations = 2 * sizes["N"] * outputs * inputs
-        elif function == "muon_update":
-            operations = muon_operations(outputs, inputs)
+        name, kind, operations = products(function, sizes, values)
+        self.operations[kind] += operations
         if operations:
-            name += f" {inputs}→{outputs}"
-        self.operations[function] += operations
+            self.kinds[name] = kind
         if not self.timed:
             return call
 
@@ -74,10 +72,23 @@ class Watch:
         return timed
 
 
-def muon_operations(rows: int, columns: int) -> int:
-    """Of one update: five times A = X·Xᵀ, A·A and (bA + cA²)·X, as if symmetry saved nothing."""
-    short, long = sorted((rows, columns))
-    return 5 * (4 * short * short * long + 2 * short**3)
+def products(function: str, sizes: dict, values: Sequence) -> Tuple[str, str, int]:
+    """A call's name in the table, the kind of its products (int8, float, optimizer) and how many operations they are.
+
+    The sparse gradient of the output layer is not counted: what it multiplies depends on the softmax.
+    """
+    N, C, O, H = (sizes.get(letter) for letter in "NCOH")
+    if function == "muon_update":  # five times A = XᵀX and A² (halves, by symmetry) and X·(bA + cA²)
+        shapes = values[3].reshape(-1, 3)[:, 1:].tolist()
+        return function, "optimizer", sum(5 * (3 * min(s) * min(s) * max(s) + min(s) ** 3) for s in shapes)
+    if function.startswith("glu_block"):
+        return f"{function} {C}→{2 * H}, {H}→{C}", "int8", 2 * N * 3 * C * H
+    if function.startswith("linear_forward"):
+        return f"{function} {sizes['P']}→{O}", "int8", 2 * N * O * sizes["P"]
+    if function.startswith("linear_backward"):
+        in_int8 = function.endswith("_int8") and kernels.ISA != "avx2"  # _kernels.c
+        return f"{function} {C}→{O}", "int8" if in_int8 else "float", 2 * N * O * C
+    return function, "", 0
 
 
 def random_batches(options: dict):
@@ -123,11 +134,10 @@ def main() -> None:
         watch.stop()
         # Products of whole numbers, products of real numbers, and Muon's: millions of operations for each token, a multiply-add being two.
         counted, per_batch = watch.operations, options["batch"] * options["context"] * 1e6
-        real = sum(count for function, count in counted.items() if function.startswith("linear_backward"))
-        products = {"int8": counted["linear_forward"] / per_batch, "float": real / per_batch, "optimizer": counted["muon_update"] / tokens / 1e6}
+        counts = {"int8": counted["int8"] / per_batch, "float": counted["float"] / per_batch, "optimizer": counted["optimizer"] / tokens / 1e6}
         ready = {
             "isa": kernels.ISA, "parameters": len(network.parameters), "tokens_per_step": tokens, "first_loss": first_loss,
-            "products": products,
+            "products": counts,
         }  # fmt: skip
 
         def repetition(seconds: float) -> dict:
@@ -142,7 +152,7 @@ def main() -> None:
             result = {"tokens_per_second": steps * tokens / taken, "loss": loss, "peak_mib": common.peak_memory_mib()}
             if watch.timed:
                 result.update(seconds=taken, steps=steps)
-                result["kernels"] = {name: {"seconds": s, "calls": watch.calls[name], "operations": watch.work[name]} for name, s in watch.seconds.items()}
+                result["kernels"] = {name: {"seconds": s, "calls": watch.calls[name], "operations": watch.work[name], "kind": watch.kinds.get(name)} for name, s in watch.seconds.items()}
             return result
 
         common.serve(ready, repetition)
