@@ -222,7 +222,7 @@ def test_bad_input_is_one_line(folder, model, tmp_path):
     for status, words, *arguments in [
         (1, "was not trained on this corpus", good, "--corpus", text, "--text", text),
         (1, "was not trained on this corpus", nameless, "--corpus", corpus, "--text", text),
-        (1, "cannot be read", tmp_path / "absent.f6c", "--corpus", corpus, "--text", text),
+        (1, "cannot read the model", tmp_path / "absent.f6c", "--corpus", corpus, "--text", text),
         (1, "there is no such file", good, "--corpus", tmp_path / "absent.txt", "--text", text),
         (1, "is not UTF-8", good, "--corpus", corpus, "--text", latin),
         (1, "is too little", good, "--corpus", corpus, "--text", text, "--memory", "64M"),
