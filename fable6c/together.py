@@ -34,11 +34,9 @@ from fable6c.reference import Reference
 from fable6c.scout import CHUNK_TOKENS, TIERS, Scout, memory_size, train
 from fable6c.tokenizer import Tokenizer
 
-SIGNS = (
-    "constant, entropy, network's best, context of 3, of 4, of 5, of 6, times seen, followers, repetition, network's lead"
-).split(", ")
+SIGNS = "constant, entropy, network's best, times seen, followers, repetition, network's lead".split(", ")
 FADING = 0.95  # of the lead: it looks back over about 20 tokens
-ROUNDS = 300  # of learning the gate; the last ones move no digit that is shown
+ROUNDS = 100  # of learning the gate; after 60 no digit moves that is shown
 RIDGE = 1e-3  # holds a weight whose sign never changes at 0
 
 
@@ -47,12 +45,14 @@ class Reading(NamedTuple):
 
     tokens (N,)     uint16
     bits (N, 2)     -log2 of the token's probability: the network's, the scout's
-    signs (N, 11)   what the gate goes by, in the order of SIGNS
+    signs (N, 7)    what the gate goes by, in the order of SIGNS
+    known (N,)      the longest context that the scout has seen before: 0 none, 1 three tokens … 4 six
     """
 
     tokens: np.ndarray
     bits: np.ndarray
     signs: np.ndarray
+    known: np.ndarray
 
 
 def read(reference: Reference, scout: Scout, text: str, learn: bool = True, progress: bool = True) -> Reading:
@@ -75,10 +75,9 @@ def read(reference: Reference, scout: Scout, text: str, learn: bool = True, prog
             rows = slice(place, place + CHUNK_TOKENS)
             bits[rows, 1], confidence[rows] = scout.probabilities_of(tokens[rows], learn)
             shown.add(len(tokens[rows]))
-    signs[:, 3:7] = confidence[:, :1] == [1, 2, 3, 4]
-    signs[:, 7:10] = np.log2(1 + confidence[:, 1:])
-    signs[:, 10] = lead(bits)
-    return Reading(tokens, bits, signs)
+    signs[:, 3:6] = np.log2(1 + confidence[:, 1:])
+    signs[:, 6] = lead(bits)
+    return Reading(tokens, bits, signs, confidence[:, 0])
 
 
 def lead(bits: np.ndarray) -> np.ndarray:
@@ -103,7 +102,7 @@ def mix(reading: Reading, gate: np.ndarray) -> np.ndarray:
 
 
 def learn_gate(reading: Reading) -> np.ndarray:
-    """The weights of the signs that make a text cheapest: (11,) float64.
+    """The weights of the signs that make a text cheapest: (7,) float64.
 
     Expectation and maximisation (Jordan and Jacobs, "Hierarchical mixtures of experts and the EM algorithm", 1994): which share of
     each token's chance came from the scout, then one Newton step of a logistic regression to those shares.
@@ -160,12 +159,10 @@ def kinds_of(tokens: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
 
 def memories_of(reading: Reading) -> np.ndarray:
     """What the scout remembered before each token, as its place in MEMORIES: (N,) int."""
-    repetition = np.exp2(reading.signs[:, 9]) - 1
-    out = np.zeros(len(reading.tokens), int)
-    out[reading.signs[:, 3:6].any(axis=1)] = 1
-    out[reading.signs[:, 6] == 1] = 2
+    repetition = np.rint(np.exp2(reading.signs[:, 5]) - 1)
+    out = np.searchsorted([1, 4], reading.known, side="right")
     out[repetition > 0] = 3
-    out[repetition > 14.5] = 4
+    out[repetition >= 15] = 4
     return out
 
 

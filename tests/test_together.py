@@ -17,7 +17,7 @@ from fable6c.data import prepare, read_documents
 from fable6c.model_file import read_model, write_model
 from fable6c.reference import Reference
 from fable6c.scout import CHUNK_TOKENS, Scout
-from fable6c.together import KINDS, SIGNS, Reading, contributions, divide, kinds_of, lead, learn_gate, mix, one_stream, read
+from fable6c.together import KINDS, SIGNS, Reading, contributions, divide, kinds_of, lead, learn_gate, memories_of, mix, one_stream, read
 from fable6c.tokenizer import Tokenizer
 
 TESTS = pathlib.Path(__file__).parent
@@ -70,11 +70,11 @@ def made_up(count, seed):
     draw = np.random.default_rng(seed)
     signs = np.zeros((count, len(SIGNS)))
     signs[:, 0] = 1
-    signs[:, 7] = draw.integers(0, 2, count) * 3
+    signs[:, 3] = draw.integers(0, 2, count) * 3
     good, bad = draw.exponential(1, count), draw.exponential(4, count)
-    better = draw.random(count) < np.where(signs[:, 7] > 0, 0.9, 0.2)
+    better = draw.random(count) < np.where(signs[:, 3] > 0, 0.9, 0.2)
     bits = np.stack([np.where(better, bad, good), np.where(better, good, bad)], 1)
-    return Reading(np.zeros(count, np.uint16), bits, signs)
+    return Reading(np.zeros(count, np.uint16), bits, signs, np.zeros(count, int))
 
 
 # ---- the gate
@@ -85,8 +85,8 @@ def test_the_gate_learns_whom_to_believe():
     other = made_up(3000, 2)
     bits = mix(other, gate)
     assert bits.mean() < 0.8 * other.bits.mean(0).min()
-    assert gate[7] > 0.5 and gate[0] < -0.5
-    assert not gate[[1, 2, 3, 9, 10]].any()  # signs that were always 0
+    assert gate[3] > 0.5 and gate[0] < -0.5
+    assert not gate[[1, 2, 4, 5, 6]].any()  # signs that were always 0
     assert np.array_equal(learn_gate(made_up(3000, 1)), gate)
 
 
@@ -94,7 +94,7 @@ def test_the_gate_is_where_nothing_can_be_gained():
     reading = made_up(2000, 3)
     gate = learn_gate(reading)
     least = mix(reading, gate).sum()
-    for i in (0, 7):
+    for i in (0, 3):
         for step in (-0.05, 0.05):
             moved = gate.copy()
             moved[i] += step
@@ -127,7 +127,7 @@ def test_bits_are_those_of_each_alone(folder, model, saved):
         assert reading.bits[:, 0].sum() == pytest.approx(network["bits_per_char"] * len(text), rel=1e-9)
         assert reading.bits[:, 1].sum() == pytest.approx(scout["bits_per_char"] * len(text), rel=1e-9)
         assert len(reading.tokens) == network["tokens"] == scout["tokens"]
-        assert np.isfinite(reading.signs).all() and reading.signs[:, 3:7].sum(1).max() == 1
+        assert np.isfinite(reading.signs).all() and 0 <= reading.known.min() and reading.known.max() <= 4
         assert (reading.signs[:, 2] <= reading.signs[:, 1] + 1e-9).all()  # entropy is at least the best token's surprise
 
 
@@ -166,6 +166,13 @@ def test_what_was_held_out_is_what_training_held_out(folder, model):
 # ---- kinds of tokens
 
 
+def test_memories():
+    signs = np.zeros((6, len(SIGNS)))
+    signs[3:, 5] = np.log2(1 + np.array([7, 14, 15]))
+    reading = Reading(np.zeros(6, np.uint16), np.zeros((6, 2)), signs, np.array([0, 3, 4, 4, 0, 4]))
+    assert memories_of(reading).tolist() == [0, 1, 2, 3, 3, 4]
+
+
 def test_kinds():
     tokenizer = Tokenizer.train(["A cat saw Tom. The cat ran."] * 50, 270, progress=False)
     text = 'Ann saw Tom. I said, "Go."\nHe ran.'
@@ -185,7 +192,7 @@ def test_kinds():
 def test_contributions_add_up():
     reading = made_up(400, 6)
     bits = mix(reading, learn_gate(reading))
-    rows = contributions(reading, bits, (reading.signs[:, 7] > 0).astype(int), ["new", "known", "absent"])
+    rows = contributions(reading, bits, (reading.signs[:, 3] > 0).astype(int), ["new", "known", "absent"])
     assert [row["kind"] for row in rows] == ["new", "known"]
     assert sum(row["tokens"] for row in rows) == 400
     assert sum(row["tokens"] * row["together"] for row in rows) == pytest.approx(bits.sum())
