@@ -120,7 +120,16 @@ def learn_gate(reading: Reading) -> np.ndarray:
 
 # ---- what each contributes
 
-KINDS = ("a sentence's first word", "name", "frequent word", "other word", "inside a word", "punctuation, line end")
+KINDS = (
+    "a line's first word",
+    "a sentence's first word",
+    "name",
+    "frequent word",
+    "other word, said before",
+    "other word, new",
+    "inside a word",
+    "punctuation, line end",
+)
 MEMORIES = (
     "no context of 3 tokens known",
     "3 to 5 tokens known",
@@ -129,6 +138,7 @@ MEMORIES = (
     "repetition of 15 tokens or more",
 )
 FREQUENT = 100  # words
+BEFORE = 200  # tokens back in which a word counts as said before
 
 
 def kinds_of(tokens: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
@@ -140,20 +150,24 @@ def kinds_of(tokens: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
         if piece in is_word:
             counts[piece] += 1
     frequent = set(sorted(counts, key=lambda piece: (-counts[piece], piece))[:FREQUENT])
-    out, before = [], b"\n"  # the text before a token: its last few bytes are enough
-    for piece in pieces:
+    out, before, said = [], b"\n", {}  # the text before a token: its last few bytes are enough; where each token was last
+    for place, piece in enumerate(pieces):
         if not re.match(rb" ?[A-Za-z\x80-\xff]", piece):
-            kind = 5
-        elif re.search(rb'[.!?\n]["\' ]*$|"$', before):
+            kind = 7
+        elif re.search(rb'\n["\' ]*$', before):
             kind = 0
-        elif re.search(rb"[A-Za-z'\x80-\xff]$", before) and piece[:1] != b" ":
-            kind = 4
-        elif re.match(rb" ?[A-Z]", piece) and piece.strip() != b"I":
+        elif re.search(rb'[.!?]["\' ]*$|"$', before):
             kind = 1
+        elif re.search(rb"[A-Za-z'\x80-\xff]$", before) and piece[:1] != b" ":
+            kind = 6
+        elif re.match(rb" ?[A-Z]", piece) and piece.strip() != b"I":
+            kind = 2
+        elif piece in frequent:
+            kind = 3
         else:
-            kind = 2 if piece in frequent else 3
+            kind = 4 if place - said.get(piece, -BEFORE - 1) <= BEFORE else 5
         out.append(kind)
-        before = (before + piece)[-8:]
+        before, said[piece] = (before + piece)[-8:], place
     return np.array(out)
 
 

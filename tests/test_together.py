@@ -182,11 +182,23 @@ def test_kinds():
     for token, kind in zip(tokens.tolist(), kinds):
         first[at] = kind
         at += len(tokenizer.token_bytes[token])
-    assert first[0] == first[text.index("Go")] == first[text.index("He")] == KINDS[0]
+    assert first[0] == first[text.index("He")] == KINDS[0]
+    assert first[text.index("Go")] == KINDS[1]
     assert first[text.index(" Tom")] == "name"
     assert first[text.index(" saw")] == "frequent word"
     assert first[text.index(".")] == "punctuation, line end"
     assert "name" not in [kind for place, kind in first.items() if place != text.index(" Tom")]
+
+
+def test_a_word_said_before(monkeypatch):
+    monkeypatch.setattr("fable6c.together.FREQUENT", 0)
+    tokenizer = Tokenizer.train(["A cat saw Tom. The cat ran."] * 50, 270, progress=False)
+    tokens = tokenizer.encode("A cat ran. A cat saw." + " ran, ran," * 3)
+    cat = tokenizer.token_bytes.index(b" cat")
+    kinds = kinds_of(tokens, tokenizer)
+    assert [KINDS[kind] for kind in kinds[tokens == cat]] == ["other word, new", "other word, said before"]
+    monkeypatch.setattr("fable6c.together.BEFORE", 2)
+    assert [KINDS[kind] for kind in kinds_of(tokens, tokenizer)[tokens == cat]] == ["other word, new"] * 2
 
 
 def test_contributions_add_up():
