@@ -25,7 +25,7 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 
 from fable6c.data import Survey, choose_held_out, read_documents
-from fable6c.errors import ArgumentParser, UsageError, UserError, run
+from fable6c.errors import ArgumentParser, UserError, run
 from fable6c.evaluate import normalise, predictions
 from fable6c.generate import whole
 from fable6c.model_file import Model, read_model
