@@ -332,7 +332,7 @@ def _name(document: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(document, digest_size=8).digest(), "little")
 
 
-def _choose_held_out(names: Sequence[int], lengths: Sequence[int]) -> HeldOut:
+def choose_held_out(names: Sequence[int], lengths: Sequence[int]) -> HeldOut:
     """Hold out about 2 % of the characters, at most 400,000: documents in the order of their names, which is as good as drawn by
     lot, as long as they fit. If that gives less than half of it (a single document, or few long ones), the end of the next one."""
     copies = collections.Counter(names)
@@ -362,7 +362,7 @@ def _encode(
     documents: Iterable[str], directory: str, tokenizer: Tokenizer, survey: Survey, threads: int, progress: bool
 ) -> Dict[str, int]:
     """Write train.bin and valid.bin; returns their counts for data.json."""
-    held_out = _choose_held_out(survey.names, survey.lengths)
+    held_out = choose_held_out(survey.names, survey.lengths)
     characters = sum(survey.lengths)
     counts = {"train_tokens": 0, "valid_tokens": 0, "valid_documents": 0, "valid_characters": 0}
     read = 0

@@ -22,7 +22,7 @@ import hashlib
 import json
 import re
 import time
-from typing import Iterable, Optional, Sequence
+from typing import Iterable, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -39,19 +39,26 @@ def normalise(document: str) -> str:
     return re.sub(r"\n+", "\n", document).strip("\n")
 
 
-def surprise(reference: Reference, tokens: Sequence[int], progress: Progress) -> float:
-    """The bits that the tokens of one document cost, each given all before it."""
+def predictions(reference: Reference, tokens: Sequence[int], progress: Progress) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+    """What the model thinks before each token of one document, in pieces: logits (T, V - 1) float64, the largest of each row 0 and
+    the end mark's left out, and the T tokens that came."""
     end_mark = reference.model.dimensions.end_mark
     inputs = np.concatenate([[end_mark], tokens[:-1]]).astype(np.intp)
-    nats, state = 0.0, None
+    state = None
     for start in range(0, len(tokens), PIECE):
         logits, state = reference.forward(inputs[None, start : start + PIECE], state)
         logits = logits[0, :, :end_mark].astype(np.float64)
         logits -= logits.max(axis=1, keepdims=True)
-        targets = np.asarray(tokens[start : start + PIECE], np.intp)
+        yield logits, np.asarray(tokens[start : start + PIECE], np.intp)
+        progress.add(len(logits))
+
+
+def surprise(reference: Reference, tokens: Sequence[int], progress: Progress) -> float:
+    """The bits that the tokens of one document cost, each given all before it."""
+    nats = 0.0
+    for logits, targets in predictions(reference, tokens, progress):
         hits = logits[np.arange(len(targets)), targets]
         nats += float((np.log(np.exp(logits, out=logits).sum(axis=1)) - hits).sum())
-        progress.add(len(targets))
     return nats / np.log(2)
 
 

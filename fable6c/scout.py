@@ -742,7 +742,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     learn.add_argument("-o", "--output", required=True, metavar="FILE", help="where to write the scout, e.g. stories.scout")
     learn.add_argument("--tier", choices=list(TIERS), default="normal", help="how much to look at (default: normal)")
     learn.add_argument(
-        "--memory", type=_size, default=1 << 30, metavar="SIZE", help="the most that the process may take (default: 1G)"
+        "--memory", type=memory_size, default=1 << 30, metavar="SIZE", help="the most that the process may take (default: 1G)"
     )
     learn.add_argument(
         "--tokenizer", metavar="FILE", help="take the tokenizer of this .f6c or .f6t (default: learn one from the beginning)"
@@ -757,7 +757,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     score.add_argument("--chars", type=int, metavar="N", help="divide by N characters (default: those of the text)")
     score.add_argument("--frozen", action="store_true", help="do not learn from the text while reading it")
     score.add_argument(
-        "--prune", type=_size, metavar="SIZE", help="score what remains in SIZE, e.g. 4M: fewer counts, 8-bit weights, frozen"
+        "--prune", type=memory_size, metavar="SIZE", help="score what remains in SIZE, e.g. 4M: fewer counts, 8-bit weights, frozen"
     )
     score.add_argument("--json", action="store_true", help="print one JSON object")
     write = commands.add_parser(
@@ -788,7 +788,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     {"train": _train, "evaluate": _evaluate, "generate": _generate}[options.command](options)
 
 
-def _size(text: str) -> int:
+def memory_size(text: str) -> int:
     found = re.fullmatch(r"(\d+)([MG])", text)
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r}: give a size like 256M or 1G")

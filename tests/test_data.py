@@ -198,16 +198,16 @@ def test_a_single_document_is_cut_at_a_paragraph(tmp_path):
 
 def test_a_long_corpus_holds_out_a_bounded_part(monkeypatch):
     monkeypatch.setattr(data, "HELD_OUT_MOST", 500)
-    held_out = data._choose_held_out(range(1000), [100] * 1000)
+    held_out = data.choose_held_out(range(1000), [100] * 1000)
     assert len(held_out.whole) == 5 and held_out.cut is None
-    held_out = data._choose_held_out(range(10), [10_000] * 10)
+    held_out = data.choose_held_out(range(10), [10_000] * 10)
     assert not held_out.whole and held_out.cut == 0 and held_out.cut_characters == 500
 
 
 def test_copies_of_one_document_are_on_one_side_or_cut_alike():
-    held_out = data._choose_held_out([1, 2] * 10 + [3] * 500, [10] * 520)
+    held_out = data.choose_held_out([1, 2] * 10 + [3] * 500, [10] * 520)
     assert held_out.whole == {1} and held_out.cut is None
-    held_out = data._choose_held_out([1] * 50, [100] * 50)
+    held_out = data.choose_held_out([1] * 50, [100] * 50)
     assert not held_out.whole and held_out.cut == 1 and held_out.cut_characters == 2
 
 
