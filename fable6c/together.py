@@ -228,15 +228,20 @@ def together(
     memory: int = 1 << 30,
     threads: int = 2,
     learn: bool = True,
+    prune: Optional[int] = None,
     progress: bool = True,
 ) -> dict:
     """All of it, as the command prints it. `chars` is the number to divide by (the text's characters if None); with learn=False
-    the scout is frozen after the part of the corpus that it learns from. UserError for whatever is wrong with the files."""
+    the scout is frozen after the part of the corpus that it learns from, with `prune` also shrunk to that many bytes. UserError for
+    whatever is wrong with the files."""
     text = one_stream(read_documents([text_path]))
     model = read_model(model_path)
     documents, held_out = divide(model_path, model, corpus)
     tokenizer, reference = Tokenizer(model.merges), Reference(model)
     scout, _ = train(documents, tier, memory, threads, tokenizer, progress)
+    if prune:
+        scout.prune(prune)
+        learn = False
     practice = read(reference, scout, held_out, learn, progress)
     gate = learn_gate(practice)
     reading = read(reference, scout, text, learn, progress)
@@ -277,9 +282,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "--threads", type=whole(1, 64), default=2, metavar="N", help="of the scout; no bit depends on them (default: 2)"
     )
     parser.add_argument("--frozen", action="store_true", help="the scout does not learn from the text while reading it")
+    parser.add_argument("--prune", type=memory_size, metavar="SIZE", help="shrink the scout to SIZE, as a model file would carry it; frozen")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     o = parser.parse_args(argv)
-    result = together(o.model, o.corpus, o.text, o.chars, o.tier, o.memory, o.threads, not o.frozen)
+    result = together(o.model, o.corpus, o.text, o.chars, o.tier, o.memory, o.threads, not o.frozen, o.prune)
     if o.json:
         print(json.dumps(result))
         return

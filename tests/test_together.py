@@ -229,6 +229,8 @@ def test_the_command(folder):
     assert list(result["gate"]) == list(SIGNS)
     assert sum(row["tokens"] for row in result["kinds"]) == sum(row["tokens"] for row in result["memories"]) == result["tokens"]
     assert json.loads(frozen.stdout)["chars"] == 9999
+    pruned = json.loads(command(*given, "--chars", "9999", "--prune", "2M", "--json").stdout)
+    assert pruned["network"] == json.loads(frozen.stdout)["network"] and pruned["scout"] > 0.999 * json.loads(frozen.stdout)["scout"]
     shown = command(*given)
     assert f"together            {result['together']:.4f}" in shown.stdout and "below the better one" in shown.stdout
 
