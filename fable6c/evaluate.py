@@ -40,8 +40,8 @@ def normalise(document: str) -> str:
 
 
 def predictions(reference: Reference, tokens: Sequence[int], progress: Progress) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-    """What the model thinks before each token of one document, in pieces: logits (T, V - 1) float64, the largest of each row 0 and
-    the end mark's left out, and the T tokens that came."""
+    """What the model thinks before each token of one document, in pieces: logits (T, V - 1) float64, the largest of each row 0
+    and the end mark's left out, and the T tokens that came."""
     end_mark = reference.model.dimensions.end_mark
     inputs = np.concatenate([[end_mark], tokens[:-1]]).astype(np.intp)
     state = None

@@ -104,8 +104,8 @@ def mix(reading: Reading, gate: np.ndarray) -> np.ndarray:
 def learn_gate(reading: Reading) -> np.ndarray:
     """The weights of the signs that make a text cheapest: (7,) float64.
 
-    Expectation and maximisation (Jordan and Jacobs, "Hierarchical mixtures of experts and the EM algorithm", 1994): which share of
-    each token's chance came from the scout, then one Newton step of a logistic regression to those shares.
+    Expectation and maximisation (Jordan and Jacobs, "Hierarchical mixtures of experts and the EM algorithm", 1994): which share
+    of each token's chance came from the scout, then one Newton step of a logistic regression to those shares.
     """
     gate = np.zeros(len(SIGNS))
     chances = np.exp2(-reading.bits)
@@ -206,8 +206,8 @@ def divide(model_path: str, model: Model, corpus: Sequence[str]) -> Tuple[Iterat
     found, wanted = survey.sha256.hexdigest(), model.card.get("text_sha256")
     if found != wanted:
         raise UserError(
-            f"{model_path}: was not trained on this corpus (its card has text_sha256 {str(wanted)[:16]}, here it is {found[:16]}); "
-            "give the files of --corpus of its training, in the same order"
+            f"{model_path}: was not trained on this corpus (its card has text_sha256 {str(wanted)[:16]}, here it is "
+            f"{found[:16]}); give the files of --corpus of its training, in the same order"
         )
     held_out = choose_held_out(survey.names, survey.lengths)
     learned = (held_out.split(document)[0] for document in read_documents(corpus))
@@ -266,13 +266,13 @@ def figures(reading: Reading, bits: np.ndarray, chars: int) -> dict:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = ArgumentParser(
         "python -m fable6c.together",
-        "Score a network, a scout and a mixture of both on a text, in bits per character. Scout and mixture are first learned from "
-        "the network's corpus.",
+        "Score a network, a scout and a mixture of both on a text, in bits per character. Scout and mixture are first learned "
+        "from the network's corpus.",
         "python -m fable6c.together small.f6c --corpus stories.txt.zst --text valid.txt",
     )
     parser.add_argument("model", help="the network (.f6c)")
     parser.add_argument("--corpus", nargs="+", required=True, metavar="FILE", help="the text that the network was trained on")
-    parser.add_argument("--text", required=True, metavar="FILE", help="the text to score, UTF-8, plain or .zst, read as one stream")
+    parser.add_argument("--text", required=True, metavar="FILE", help="UTF-8 text, or such a text packed as .zst; one stream")
     parser.add_argument("--chars", type=whole(1, 10**12), metavar="N", help="divide by N characters (default: those of the text)")
     parser.add_argument("--tier", choices=list(TIERS), default="normal", help="of the scout (default: normal)")
     parser.add_argument(
@@ -290,7 +290,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         print(json.dumps(result))
         return
     best = min(result["network"], result["scout"])
-    print(f"{result['chars']:,} characters, {result['tokens']:,} tokens; the gate learned from {result['held_out']['tokens']:,} others\n")
+    learned = result["held_out"]["tokens"]
+    print(f"{result['chars']:,} characters, {result['tokens']:,} tokens; the gate learned from {learned:,} others\n")
     print("                    bits per character")
     for name in ("network", "scout", "together"):
         below = f"  {1 - result[name] / best:.1%} below the better one" if name == "together" else ""

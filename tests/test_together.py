@@ -17,7 +17,8 @@ from fable6c.data import prepare, read_documents
 from fable6c.model_file import read_model, write_model
 from fable6c.reference import Reference
 from fable6c.scout import CHUNK_TOKENS, Scout
-from fable6c.together import KINDS, SIGNS, Reading, contributions, divide, kinds_of, lead, learn_gate, memories_of, mix, one_stream, read
+from fable6c.together import KINDS, SIGNS, Reading, contributions, divide, kinds_of, lead, learn_gate
+from fable6c.together import memories_of, mix, one_stream, read
 from fable6c.tokenizer import Tokenizer
 
 TESTS = pathlib.Path(__file__).parent
@@ -44,10 +45,8 @@ def folder(tmp_path_factory):
     (folder / "text.txt").write_text(synth.text(4, 12_000), encoding="utf-8")
     (folder / "tiny.toml").write_text(CONFIG)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        train.main(
-            ["--corpus", str(folder / "corpus.txt"), "--config", str(folder / "tiny.toml"), "--out", str(folder / "run"), "--threads", "1"]
-            + ["--tokens", "100000"]
-        )
+        files = ["--corpus", str(folder / "corpus.txt"), "--config", str(folder / "tiny.toml"), "--out", str(folder / "run")]
+        train.main([*files, "--threads", "1", "--tokens", "100000"])
         export.export(str(folder / "run"), str(folder / "model.f6c"))
     return folder
 
@@ -137,7 +136,8 @@ def test_signs_do_not_know_what_comes(folder, model, saved):
     one, two = (read(Reference(model), Scout.load(saved, 1), text + end, progress=False) for end in (" was here.", "? Zebra!"))
     same = int(np.argmax(one.tokens[: len(two.tokens)] != two.tokens[: len(one.tokens)]))
     assert same > 500 and tokenizer.token_bytes[one.tokens[same]] != tokenizer.token_bytes[two.tokens[same]]
-    assert np.array_equal(one.signs[: same + 1], two.signs[: same + 1]) and not np.array_equal(one.signs[same + 1], two.signs[same + 1])
+    assert np.array_equal(one.signs[: same + 1], two.signs[: same + 1])
+    assert not np.array_equal(one.signs[same + 1], two.signs[same + 1])
 
 
 def test_chunks_change_nothing(folder, model, saved, monkeypatch):
@@ -219,8 +219,10 @@ def command(*arguments):
 
 
 def test_the_command(folder):
-    given = [folder / "model.f6c", "--corpus", folder / "corpus.txt", "--text", folder / "text.txt", "--tier", "fast", "--memory", "160M"]
-    first, again, frozen = (command(*given, "--json", *more) for more in (["--threads", "1"], ["--threads", "2"], ["--frozen", "--chars", "9999"]))
+    files = [folder / "model.f6c", "--corpus", folder / "corpus.txt", "--text", folder / "text.txt"]
+    given = [*files, "--tier", "fast", "--memory", "160M"]
+    first, again = (command(*given, "--json", "--threads", threads) for threads in "12")
+    frozen = command(*given, "--json", "--frozen", "--chars", "9999")
     assert first.returncode == 0, first.stderr
     result = json.loads(first.stdout)
     assert json.loads(again.stdout) == result
