@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy loads, as in the scout's commands: its threads take memory
+
 import common
 from common import Failure, Record
 
 sys.path.insert(0, common.ROOT)  # the checkout's package, whatever is installed
 
-CHARACTERS = 405_081  # valid500.txt: what its bits are divided by (shared/corpus/README.md)
 COMPRESSORS = {  # name: the program, and its command for a file FILE; the packed text goes to PACKED
     "xz -9e": ("xz", ["xz", "-9e", "-k", "-T1", "-c", "FILE"]),
     "7z PPMd, order 12, 1 GB": ("7z", ["7z", "a", "-bd", "-m0=PPMd:o=12:mem=1g", "PACKED", "FILE"]),
@@ -31,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", default="")
-    parser.add_argument("--corpus", default=os.path.join(common.ROOT, os.pardir, "shared", "corpus", "tinystories"))
+    parser.add_argument("--corpus", default=common.CORPUS)
     options = parser.parse_args()
     work = os.path.join(common.BUILD, "scout")
     shutil.rmtree(work, ignore_errors=True)
@@ -82,7 +83,7 @@ def plain_texts(work: str, corpus: str, quick: bool) -> tuple:
         from fable6c.data import read_documents
 
         documents = read_documents([os.path.join(corpus, "train.txt.zst")])
-        held_out, characters = "\n".join(read_documents([os.path.join(corpus, "valid500.txt")])), CHARACTERS
+        held_out, characters = "\n".join(read_documents([os.path.join(corpus, "valid500.txt")])), common.CHARACTERS
     from fable6c.evaluate import normalise
 
     train, valid = os.path.join(work, "train.txt"), os.path.join(work, "valid.txt")
