@@ -1100,18 +1100,24 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
 // Softmax cross-entropy, forward and backward in one pass: loss (N) in nats; logits (N,V) become
 // d(Σ loss · dloss)/d logits = (softmax − onehot(target)) · dloss
 
+// A row of logits (V) becomes e^(logit − largest); the loss of its target; returns the row's sum.
+INLINE float softmax_row(float *row, float *loss, size_t target, size_t V) {
+    float top = row[0], total = 0.0f, wanted = row[target];
+#pragma omp simd reduction(max : top)
+    for (size_t v = 0; v < V; v++) top = row[v] > top ? row[v] : top;
+#pragma omp simd reduction(+ : total)
+    for (size_t v = 0; v < V; v++) {
+        row[v] = exp_f32(row[v] - top);
+        total += row[v];
+    }
+    *loss = logf(total) + top - wanted;
+    return total;
+}
+
 void crossentropy(float *loss, float *logits, const int32_t *targets, float dloss, size_t N, size_t V) {
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
-        float *row = logits + n * V, top = row[0], total = 0.0f, wanted = row[targets[n]];
-#pragma omp simd reduction(max : top)
-        for (size_t v = 0; v < V; v++) top = row[v] > top ? row[v] : top;
-#pragma omp simd reduction(+ : total)
-        for (size_t v = 0; v < V; v++) {
-            row[v] = exp_f32(row[v] - top);
-            total += row[v];
-        }
-        loss[n] = logf(total) + top - wanted;
+        float *row = logits + n * V, total = softmax_row(row, loss + n, (size_t)targets[n], V);
         float factor = dloss / total;
         for (size_t v = 0; v < V; v++) row[v] *= factor;
         row[targets[n]] -= dloss;
@@ -1131,15 +1137,7 @@ void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *cou
     const float least = 1.0f / (float)(E - 2 * LANE);  // rounding and the lanes' starting points need some room
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
-        float *row = logits + n * V, top = row[0], total = 0.0f, wanted = row[targets[n]];
-#pragma omp simd reduction(max : top)
-        for (size_t v = 0; v < V; v++) top = row[v] > top ? row[v] : top;
-#pragma omp simd reduction(+ : total)
-        for (size_t v = 0; v < V; v++) {
-            row[v] = exp_f32(row[v] - top);
-            total += row[v];
-        }
-        loss[n] = logf(total) + top - wanted;
+        float *row = logits + n * V, total = softmax_row(row, loss + n, (size_t)targets[n], V);
         float factor = dloss / total, bound = least * total, sum[LANE];
         entry[n * E] = targets[n];
         value[n * E] = row[targets[n]] * factor - dloss;
