@@ -198,10 +198,11 @@ def growth(corpus: str, work: str, record: Record) -> dict:
 
 
 def last_tenth(curve: list) -> float:
-    start = next(point for point in curve if point["characters"] >= 0.9 * curve[-1]["characters"])
-    end = curve[-1] if start is not curve[-1] else start
-    before = start if start is not end else {"characters": 0, "bits": 0}
-    return (end["bits"] - before["bits"]) / (end["characters"] - before["characters"])
+    """Bits per character from the last point that is not within the last tenth (or from the beginning) to the end."""
+    end = curve[-1]
+    before = [point for point in curve if point["characters"] <= 0.9 * end["characters"]]
+    start = before[-1] if before else {"characters": 0, "bits": 0}
+    return (end["bits"] - start["bits"]) / (end["characters"] - start["characters"])
 
 
 def grow(path: str, out: str) -> None:
