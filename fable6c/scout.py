@@ -95,7 +95,7 @@ RATES = {
 }
 LEVELS = np.array([0, 1, 2, 3, 4, 5, 7, 9, 12, 16, 22, 30, 45, 70, 110, 180, 320, 640, 1300, 2600])  # counts that are told apart
 RING = 1 << 22  # tokens in which a match is looked for
-RESERVED = 120 << 20  # bytes for Python, the libraries and the text at hand
+RESERVED = 128 << 20  # bytes for Python, the libraries and the text at hand
 MERGES = [m for m in range(1, 721) if 720 % m == 0]  # how many lines pruning can merge
 WIDTHS = {"dense": 4, "list": 16}  # slots of a line
 UNIT = 720 * 16  # slots of a table are a multiple
