@@ -94,10 +94,13 @@ class Run:
 
     def train_step(self) -> float:
         """One optimizer step; returns its mean loss in nats a token."""
-        loss = 0.0
-        for part in range(self.config.train.accumulate):
+        loss, recipe, tokenizer = 0.0, self.config.train, self.dataset.tokenizer
+        for part in range(recipe.accumulate):
             inputs, targets = self.dataset.batch(self.next_starts(), self.config.model.context)
-            loss += self.network.accumulate(inputs, targets, self.step * self.config.train.accumulate + part)
+            number = self.step * recipe.accumulate + part
+            if recipe.joined:
+                join(inputs, targets, tokenizer.end_of_text, tokenizer.encode("\n")[0], recipe.joined, [self.seed, number])
+            loss += self.network.accumulate(inputs, targets, number)
         try:
             self.optimizer.step(self.progress())
         except FloatingPointError as error:
@@ -105,7 +108,7 @@ class Run:
                 f"step {self.step + 1}: {error}; lower the rates (--config) and start again in another folder: the last checkpoint is untouched"
             ) from None
         self.step += 1
-        return loss / self.config.train.accumulate
+        return loss / recipe.accumulate
 
     def bits_per_char(self, most_tokens: Optional[int] = None) -> float:
         """Bits per character of the held-out text in windows of `context` tokens; end marks are neither credited nor lost."""
@@ -154,6 +157,15 @@ class Run:
         self.finished, self.last_bits_per_char = description["finished"], description["bits_per_char"]
         self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
         self.network.discretize()
+
+
+def join(inputs: np.ndarray, targets: np.ndarray, end_mark: int, newline: int, share: float, seed: Sequence[int]) -> None:
+    """Put a newline in the place of a share of the end marks, drawn by lot, in windows (B, T) and their targets. So the model learns
+    what texts are like in which documents follow each other without a mark, which it would take for the middle of one."""
+    marks = np.flatnonzero(targets == end_mark)
+    draws = np.random.PCG64(np.random.SeedSequence(seed)).random_raw(len(marks))  # raw: NEP 19 promises these forever
+    targets.reshape(-1)[marks[draws < share * 2.0**64]] = newline
+    inputs[:, 1:] = targets[:, :-1]
 
 
 def _characters(token: bytes) -> int:

@@ -4,6 +4,7 @@ Runs are started as the command does, by `main(argv)`; those that are killed run
 """
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
 import io
@@ -221,6 +222,32 @@ def test_each_epoch_reads_each_window_once(inputs, tmp_path):
     crossing = run.next_starts()
     assert [*first, int(crossing[0])] == run.dataset.starts(32, 1, 0)[:5].tolist()
     assert (run.epoch, run.window) == (1, 1) and crossing[1] == run.dataset.starts(32, 1, 1)[0]
+
+
+def test_a_newline_in_the_place_of_some_end_marks():
+    end_mark, newline, draws = 9, 1, np.random.default_rng(0)
+    text = draws.choice([2, end_mark], (50, 41))  # 50 windows of 40 tokens
+    inputs, targets = text[:, :-1].copy(), text[:, 1:].copy()
+    train.join(inputs, targets, end_mark, newline, 0.25, [1, 7])
+    assert (inputs[:, 1:] == targets[:, :-1]).all() and (inputs[:, 0] == text[:, 0]).all()
+    was_mark = text[:, 1:] == end_mark
+    assert (targets[~was_mark] == 2).all() and set(targets[was_mark]) == {end_mark, newline}
+    assert 0.2 < (targets[was_mark] == newline).mean() < 0.3
+    found = {}
+    for seed in ([1, 7], [1, 8]):
+        found[seed[1]] = text[:, 1:].copy()
+        train.join(text[:, :-1].copy(), found[seed[1]], end_mark, newline, 0.25, seed)
+    assert (found[7] == targets).all() and (found[8] != targets).any()  # another batch, other marks; the same one, the same
+
+
+def test_joined_documents_in_a_run(inputs, tmp_path, monkeypatch):
+    seen = []
+    run = make_run(inputs, tmp_path, tokens=1)
+    run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, joined=1.0))
+    monkeypatch.setattr(run.network, "accumulate", lambda inputs, targets, number: seen.append((inputs, targets)) or 0.0)
+    for _ in range(30):
+        run.train_step()
+    assert not any((targets == TINY.end_mark).any() for _, targets in seen)
 
 
 def test_progress_of_both_budgets(inputs, tmp_path):
