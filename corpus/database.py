@@ -545,9 +545,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Build, look into and check the training database.",
         "python -m fable6c.corpus db build clean/ -o corpus.db && python -m fable6c.corpus db tokenize corpus.db --vocab 4096",
     )
-    commands = parser.add_subparsers(
-        dest="command", required=True, parser_class=lambda prog, purpose, example, **_: ArgumentParser(prog, purpose, example)
-    )  # fmt: skip
+    commands = parser.subcommands()
 
     def command(name: str, purpose: str, example: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=purpose[0].lower() + purpose[1:-1], purpose=purpose, example=f"python -m fable6c.corpus db {example}")

@@ -305,9 +305,7 @@ def show(sources: Dict[str, Source]) -> None:
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = ArgumentParser("python -m fable6c.corpus", "List the sources of text and download them.", "python -m fable6c.corpus get tinystories -o corpora/tinystories")
-    commands = parser.add_subparsers(
-        dest="command", required=True, parser_class=lambda prog, purpose, example, **_: ArgumentParser(prog, purpose, example)
-    )  # fmt: skip
+    commands = parser.subcommands()
     commands.add_parser("list", purpose="Show the sources and what is known of them.", example="python -m fable6c.corpus list", help="show the sources")
     one = commands.add_parser(
         "get", purpose="Download a source; goes on where it was interrupted.", help="download a source",

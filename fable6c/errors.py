@@ -36,6 +36,16 @@ class ArgumentParser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
+    def subcommands(self, metavar: Optional[str] = None):
+        """What subparsers are added to, by `add_parser(name, help=…, purpose=…, example=…)`; one of them must be named."""
+        return self.add_subparsers(
+            dest="command",
+            required=True,
+            metavar=metavar,
+            # Python 3.14 hands on a `color`, which this parser does not take.
+            parser_class=lambda prog, purpose, example, **_: ArgumentParser(prog, purpose, example),
+        )
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}; see --help")
 

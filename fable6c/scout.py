@@ -65,6 +65,7 @@ NEWLINE = 10  # the token that is the byte; it stands between documents
 VOCAB = 4096  # of a tokenizer learned here, its end mark included
 SAMPLE_CHARACTERS = 4_000_000  # the text's beginning, from which tokenizer and tree are learned
 CHUNK_CHARACTERS = 1 << 20  # of text to encode at a time
+CHUNK_TOKENS = 1 << 16  # to score between two signs of progress
 LEAST_TOKENS = 1000
 
 # The order of the enum in _scout.c.
@@ -701,9 +702,6 @@ def evaluate(
     }
 
 
-CHUNK_TOKENS = 1 << 16
-
-
 def generate(scout: Scout, prompt: Sequence[int], n: int, sampler) -> Iterator[bytes]:
     """The bytes of n tokens after the prompt, chosen by a `reference.Sampler`. What is made is not learned."""
     history = list(prompt)
@@ -725,13 +723,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Learn text by counting and mixing, in one reading; score it on other text; let it write.",
         "python -m fable6c.scout train stories.txt -o stories.scout",
     )
-    commands = parser.add_subparsers(
-        dest="command",
-        required=True,
-        metavar="train|evaluate|generate",
-        # Python 3.14 hands on a `color`, which our parser does not take.
-        parser_class=lambda prog, purpose, example, **_: ArgumentParser(prog, purpose, example),
-    )
+    commands = parser.subcommands("train|evaluate|generate")
     learn = commands.add_parser(
         "train",
         help="read text once and write a scout",

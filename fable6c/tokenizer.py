@@ -295,13 +295,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Train a tokenizer on text, or show what one does.",
         "python -m fable6c.tokenizer train stories.txt --vocab 4096 -o tokenizer.f6t",
     )
-    commands = parser.add_subparsers(
-        dest="command",
-        required=True,
-        metavar="train|show",
-        # Python 3.14 hands on a `color`, which our parser does not take.
-        parser_class=lambda prog, purpose, example, **_: ArgumentParser(prog, purpose, example),
-    )
+    commands = parser.subcommands("train|show")
     train = commands.add_parser(
         "train",
         help="learn a vocabulary from text",
