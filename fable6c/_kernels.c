@@ -1028,6 +1028,7 @@ void dropout(float *x, const uint32_t *draw, size_t M, size_t D) {
 // Floats of scratch that a thread needs for a chunk's gradients, and those of all threads.
 INLINE size_t thread_scratch(size_t C, size_t H) { return CHUNK * (C + H) + 2 * H; }
 size_t block_scratch(size_t C, size_t H) { return (size_t)most_threads() * thread_scratch(C, H); }
+size_t block_chunks(size_t N) { return blocks(N, CHUNK); }
 
 // Saved for backward: u (N,2H) the product of glu_in, rstd (N), and both layers' inputs in int8: q (N,C), s (N); pq (N,H), ps (N)
 void glu_block_forward(float *out, float *u, float *rstd, int8_t *q, float *s, int8_t *pq, float *ps, const float *inp, const float *gain,

@@ -8,6 +8,7 @@ int threads(void);
 size_t linear_scratch(size_t N, size_t O, size_t C);
 size_t muon_scratch(size_t O, size_t C);
 size_t block_scratch(size_t C, size_t H);
+size_t block_chunks(size_t N);
 
 // ---- _kernels.c: the model, in its order ----
 void embedding_forward(float *out, const int32_t *tokens, const int8_t *weight, const float *scale,

@@ -8,7 +8,6 @@ from typing import Optional, Sequence
 import numpy as np
 
 from . import __version__, checkpoint, kernels
-from .config import Config, Recipe
 from .errors import ArgumentParser, UserError, run
 from .files import atomic_write
 from .model_file import MAX_MAGNITUDE, Dimensions, Model, decode_model, encode_model
@@ -32,8 +31,8 @@ def export(folder: str, path: str) -> dict:
         raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)")
     description, arrays = saved
     command = description["command"]
-    config = Config(Dimensions(**command["model"]), Recipe(**command["train"]))
-    network = Network(config.model, 1, 1.0)
+    dimensions, recipe = Dimensions(**command["model"]), command["train"]
+    network = Network(dimensions, 1, 1.0)
     network.parameters[:] = arrays["parameters"]
     largest = np.abs(network.parameters).max()
     if not largest <= MAX_MAGNITUDE:
@@ -50,7 +49,7 @@ def export(folder: str, path: str) -> dict:
         "parameters": len(network.parameters),
         "corpus": description["corpus"],
         "text_sha256": description["text_sha256"],
-        "tokens_trained": description["step"] * config.train.batch * config.train.accumulate * config.model.context,
+        "tokens_trained": description["step"] * recipe["batch"] * recipe["accumulate"] * dimensions.context,
         "seed": command["seed"],
     }
     if command["minutes"] is not None:  # with a budget of tokens the file is the same however long the run took

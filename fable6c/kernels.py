@@ -125,6 +125,11 @@ def block_scratch_floats(inputs: int, hidden: int) -> int:
     return _lib.block_scratch(inputs, hidden)
 
 
+def block_chunks(tokens: int) -> int:
+    """How many parts (M) `glu_block_backward` needs for so many tokens."""
+    return _lib.block_chunks(tokens)
+
+
 def linear_scratch(tokens: int, outputs: int, inputs: int) -> np.ndarray:
     """A scratch array for `linear_backward_input` and `linear_backward_weight`."""
     return np.empty(linear_scratch_floats(tokens, outputs, inputs), np.float32)

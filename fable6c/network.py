@@ -12,7 +12,6 @@ from . import kernels
 from .model_file import Dimensions, Matrix, Model, TensorSpec, tensor_specs
 
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
-BLOCK_ROWS = 64  # CHUNK of _kernels.c
 HEAD_ROWS = 128  # tokens whose logits exist at a time: all of a batch would be its largest array by far
 EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
 PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
@@ -54,7 +53,7 @@ def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
         plan.update({
             "entry": ((rows, HEAD_ENTRIES), np.int32), "value": ((rows, HEAD_ENTRIES), f32), "count": ((rows,), np.int32),
             "dout.q": ((N * _up(3 * C, 4),), i8), "dout.s": ((N,), f32), "dx.q": ((N, _up(C, 4)), i8), "dx.s": ((N,), f32),
-            "dglu.q": ((N, _up(2 * H, 4)), i8), "dglu.s": ((N,), f32), "dgain": ((-(-N // BLOCK_ROWS), C), f32),
+            "dglu.q": ((N, _up(2 * H, 4)), i8), "dglu.s": ((N,), f32), "dgain": ((kernels.block_chunks(N), C), f32),
         })  # fmt: skip
     else:
         plan["dglu"], plan["dproduct"] = ((N, 2 * H), f32), ((N, H), f32)

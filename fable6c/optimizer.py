@@ -36,13 +36,15 @@ class Optimizer:
         for name, spec in adam.items():
             self._second[name] = self.second[at : at + spec.size]
             at += spec.size
-        self._matrices, places = [], 0  # where each of Muon's matrices begins in the flat arrays, its rows and columns
+        matrices, places = [], 0
         for spec in network.specs.values():
             if spec.kind == "ternary":
-                self._matrices.append((places, *spec.shape))
+                matrices.append((places, *spec.shape))
             places += spec.size
-        self._matrices.sort(key=lambda matrix: -matrix[1] * matrix[2])  # the largest first, so that no thread begins it last
-        self._scratch = kernels.muon_scratch([shape for _, *shape in self._matrices])
+        matrices.sort(key=lambda matrix: -matrix[1] * matrix[2])  # the largest first, so that no thread begins it last
+        # Where each of Muon's matrices begins in the flat arrays, its rows and columns.
+        self._matrices = np.array(matrices, np.int32).reshape(-1)
+        self._scratch = kernels.muon_scratch([shape for _, *shape in matrices])
 
     def step(self, progress: float) -> float:
         """One update; the gradients are zeroed. Returns the norm that the gradient had. FloatingPointError if it is not finite."""
@@ -55,7 +57,7 @@ class Optimizer:
         self.steps += 1
         correction1, correction2 = 1.0 - recipe.beta1**self.steps, 1.0 - recipe.beta2**self.steps
         kernels.muon_update(
-            network.parameters, self.first, network.gradients, np.array(self._matrices, np.int32).reshape(-1), self._scratch,
+            network.parameters, self.first, network.gradients, self._matrices, self._scratch,
             factor * recipe.matrix_rate, recipe.matrix_momentum, recipe.decay, scale,
         )  # fmt: skip
         for name, second in self._second.items():

@@ -12,27 +12,14 @@ from fable6c.corpus import synth
 from fable6c.corpus.clean import clean
 from fable6c.corpus.database import build, tokenize
 from fable6c.errors import UsageError, UserError
-
-CONFIG = """
-[model]
-dim = 16
-layers = 2
-hidden = 24
-taps = 3
-vocab = 300
-context = 32
-[train]
-batch = 2
-accumulate = 2
-"""
-STEP_TOKENS = 128  # 2 windows of 32 tokens, twice
+from tiny_models import STEP_TOKENS, TINY_CONFIG
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     """A folder with a database of two sources and a configuration."""
     folder = tmp_path_factory.mktemp("inputs")
-    (folder / "tiny.toml").write_text(CONFIG)
+    (folder / "tiny.toml").write_text(TINY_CONFIG)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fable6c.corpus.report._plot", lambda report: None)
         for seed, name in ((1, "town"), (2, "woods")):

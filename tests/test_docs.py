@@ -241,10 +241,6 @@ def documented_flags():
 # ---- the tests
 
 
-def expect_none(problems):
-    assert not problems, "\n".join(["", *problems])
-
-
 def test_commands_are_found():
     wanted = ("train", "export", "inspect", "evaluate", "generate", "tokenizer", "corpus.synth")
     assert {f"fable6c.{name}" for name in wanted} <= set(COMMANDS)
@@ -254,35 +250,35 @@ def test_commands_are_found():
 
 
 def test_every_help_begins_with_an_example():
-    expect_none(example_problems(HELPS))
+    assert example_problems(HELPS) == []
 
 
 def test_every_option_is_documented():
-    expect_none(undocumented(documented_flags(), USER_PAGES))
+    assert undocumented(documented_flags(), USER_PAGES) == []
 
 
 def test_every_configuration_key_is_documented():
     keys = [field.name for kind in (Dimensions, Recipe) for field in dataclasses.fields(kind)]
-    expect_none([key for key in keys if f"`{key}`" not in TEXTS["docs/training.md"]])
+    assert [key for key in keys if f"`{key}`" not in TEXTS["docs/training.md"]] == []
 
 
 def test_every_make_target_is_documented():
-    expect_none([target for target in make_targets() if f"make {target}" not in TEXTS["README.md"]])
+    assert [target for target in make_targets() if f"make {target}" not in TEXTS["README.md"]] == []
 
 
 def test_every_command_on_the_pages_exists():
-    expect_none(command_problems(TEXTS, HELPS))
-    expect_none(make_problems(TEXTS, make_targets()))
+    assert command_problems(TEXTS, HELPS) == []
+    assert make_problems(TEXTS, make_targets()) == []
 
 
 def test_every_link_leads_somewhere():
-    expect_none(link_problems(TEXTS, ROOT))
+    assert link_problems(TEXTS, ROOT) == []
 
 
 def test_no_paths_of_one_machine():
     texts = committed_texts()
     assert "README.md" in texts and len(texts) > 50
-    expect_none(path_problems(texts))
+    assert path_problems(texts) == []
 
 
 @pytest.mark.parametrize("page", ["docs/training.md", "docs/quickstart.md"])
@@ -290,7 +286,7 @@ def test_troubleshooting_quotes_real_messages(page):
     sources = [*ROOT.glob("fable6c/*.py"), *ROOT.glob("asengine/assembly/*.ts"), ROOT / "Makefile"]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources).replace('\\"', '"')
     assert TEXTS[page].count("\n### ") >= 3
-    expect_none(message_problems(page, TEXTS[page].replace("## 7. When", "## When"), text))
+    assert message_problems(page, TEXTS[page].replace("## 7. When", "## When"), text) == []
 
 
 def test_the_checks_can_fail(tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from fable6c import kernels
+from instruction_sets import in_each_other
 
 SIZES = [1, 2, 3, 15, 16, 17, 129]
 BF16 = kernels.ISA == "avx512bf16"
@@ -369,7 +370,7 @@ def test_glu_block(n, c, h, rate):
     block_dx, block_dgain, block_rounded = dout.copy(), np.ones(c, np.float32), gradients()
     kernels.glu_block_backward(
         block_dx, block_dgain, *block_rounded, u, x, rstd, gain, turned_out, scale_out, turned_in, scale_in, draw_out, draw_in, draw,
-        scratch, zeros(-(-n // 64), c),
+        scratch, zeros(kernels.block_chunks(n), c),
     )  # fmt: skip
     assert np.array_equal(block_dx, dx) and not np.array_equal(dx, dout)
     assert all(np.array_equal(one, other) for one, other in zip(block_rounded, rounded))
@@ -564,16 +565,7 @@ def test_threads_do_not_change_bits():
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("isa", [isa for isa in kernels.INSTRUCTION_SETS if isa != kernels.ISA])
-@pytest.mark.skipif("FABLE6C_ISA" in os.environ, reason="one instruction set was asked for")
-def test_instruction_sets(isa):
-    """This whole file once more in each other instruction set."""
-    environment = dict(os.environ, FABLE6C_ISA=isa)
-    probe = subprocess.run([sys.executable, "-c", "import fable6c.kernels"], env=environment, capture_output=True, text=True)
-    if "this CPU does not have it" in probe.stderr:
-        pytest.skip(f"this CPU does not have {isa}")
-    run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", __file__], env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:]
+test_instruction_sets = in_each_other(__file__)
 
 
 def test_unknown_instruction_set():

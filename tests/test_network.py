@@ -4,10 +4,6 @@ The kernels run in the instruction set of this process; `test_instruction_sets` 
 CPU has.
 """
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -17,11 +13,11 @@ from fable6c.model_file import Dimensions
 from fable6c.network import HEAD_ROWS, Network, memory_estimate
 from fable6c.optimizer import Optimizer
 from fable6c.reference import Reference
+from instruction_sets import in_each_other
 
 BF16 = kernels.ISA == "avx512bf16"
 # Where the instruction set multiplies bf16, the products of the backward pass round the gradients to 8 bits.
 GRADIENT_TOLERANCE = 0.02 if BF16 else 1e-5
-
 
 
 @pytest.fixture(autouse=True)
@@ -327,12 +323,4 @@ def test_scratch_estimate(preset):
     assert memory_estimate(d, config.train.batch, fast_gradients=False)["scratch of the kernels"] == actual
 
 
-@pytest.mark.parametrize("isa", [isa for isa in kernels.INSTRUCTION_SETS if isa != kernels.ISA])
-@pytest.mark.skipif("FABLE6C_ISA" in os.environ, reason="one instruction set was asked for")
-def test_instruction_sets(isa):
-    environment = dict(os.environ, FABLE6C_ISA=isa)
-    probe = subprocess.run([sys.executable, "-c", "import fable6c.kernels"], env=environment, capture_output=True, text=True)
-    if "this CPU does not have it" in probe.stderr:
-        pytest.skip(f"this CPU does not have {isa}")
-    run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", __file__], env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-3000:]
+test_instruction_sets = in_each_other(__file__)

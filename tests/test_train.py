@@ -21,23 +21,9 @@ import pytest
 from fable6c import checkpoint, errors, export, files, kernels, plot, train
 from fable6c.corpus import synth
 from fable6c.errors import UserError
-from fable6c.model_file import Dimensions, parameter_count
+from fable6c.model_file import parameter_count
 from fable6c.reference import Reference
-
-CONFIG = """
-[model]
-dim = 16
-layers = 2
-hidden = 24
-taps = 3
-vocab = 300
-context = 32
-[train]
-batch = 2
-accumulate = 2
-"""
-TINY = Dimensions(16, 2, 24, 3, 300, 32)
-STEP_TOKENS = 128  # 2 windows of 32 tokens, twice
+from tiny_models import STEP_TOKENS, TINY, TINY_CONFIG
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +31,7 @@ def inputs(tmp_path_factory):
     """A folder with a text and a configuration."""
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "text.txt").write_text(synth.text(3, 60_000), encoding="utf-8")
-    (folder / "tiny.toml").write_text(CONFIG)
+    (folder / "tiny.toml").write_text(TINY_CONFIG)
     return folder
 
 
@@ -172,7 +158,7 @@ def test_help_begins_with_the_purpose_and_an_example(capsys):
 
 def test_the_default_corpus_has_marks_only_as_tokens(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "DEFAULT_CORPUS_BYTES", 30_000)
-    config = train.load_config("micro", write(tmp_path / "tiny.toml", CONFIG))
+    config = train.load_config("micro", write(tmp_path / "tiny.toml", TINY_CONFIG))
     data = train._dataset(config, [], str(tmp_path), 1, None)
     tokens = np.concatenate([data.train, data.valid])
     text = b"".join(data.tokenizer.token_bytes[token] for token in tokens)
@@ -481,11 +467,11 @@ def test_bad_input(inputs, tmp_path, monkeypatch, capsys, arguments, status, mes
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "text.txt", "Once upon a time there was a text.\n")
     write(tmp_path / "short.txt", synth.text(1, 2000))
-    write(tmp_path / "tiny.toml", CONFIG)
+    write(tmp_path / "tiny.toml", TINY_CONFIG)
     write(tmp_path / "unknown.toml", "[model]\nlayer = 3\n")
     write(tmp_path / "huge.toml", "[model]\ndim = 4096\nlayers = 64\nhidden = 16384\ncontext = 1048576\n[train]\nbatch = 4096\n")
-    write(tmp_path / "vocabulary.toml", CONFIG.replace("300", "4000"))
-    write(tmp_path / "context.toml", CONFIG.replace("32", "4096"))
+    write(tmp_path / "vocabulary.toml", TINY_CONFIG.replace("300", "4000"))
+    write(tmp_path / "context.toml", TINY_CONFIG.replace("32", "4096"))
     write(tmp_path / "empty.txt", b"")
     write(tmp_path / "binary.bin", b"\x7fELF\0\0\0\1" * 100)
     write(tmp_path / "latin1.txt", "café ".encode("latin-1") * 100)
@@ -498,7 +484,7 @@ def test_another_command_in_the_same_folder(inputs, tmp_path):
     folder = tmp_path / "run"
     train.main(command(inputs, folder, steps=2))
     before = contents(folder)
-    other = write(tmp_path / "other.toml", CONFIG.replace("hidden = 24", "hidden = 25"))
+    other = write(tmp_path / "other.toml", TINY_CONFIG.replace("hidden = 24", "hidden = 25"))
     for arguments, difference in [
         (command(inputs, folder, steps=3), "tokens = 256, this command has 384"),
         (command(inputs, folder, "--minutes", "1"), "minutes = None, this command has 1.0"),

@@ -1,12 +1,28 @@
-"""Random models of any shape for the tests: every value allowed by the file, none trained."""
+"""Small models for the tests: random ones of any shape, and the configuration of runs that take seconds."""
 
 import numpy as np
 
 from fable6c.model_file import Dimensions, Matrix, Model, tensor_specs
 
 
+TINY_CONFIG = """
+[model]
+dim = 16
+layers = 2
+hidden = 24
+taps = 3
+vocab = 300
+context = 32
+[train]
+batch = 2
+accumulate = 2
+"""
+TINY = Dimensions(16, 2, 24, 3, 300, 32)
+STEP_TOKENS = 128  # of TINY_CONFIG: 2 windows of 32 tokens, twice
+
+
 def tiny_model(dim=7, layers=2, hidden=6, taps=3, vocab=300, context=16, seed=1) -> Model:
-    """Two zeros in five ternary weights, all nine levels in the embedding, scales that keep activations near 1, forget biases -1 to 5."""
+    """A random model with every value that the file allows, not trained: two zeros in five ternary weights, all nine levels in the embedding, scales that keep activations near 1, forget biases -1 to 5."""
     dimensions = Dimensions(dim, layers, hidden, taps, vocab, context)
     random = np.random.default_rng(seed)
     tensors = {}
