@@ -390,7 +390,7 @@ def test_copying_in_a_browser_without_clipboard(browser, dist):
     browser.story()
     browser.run("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     browser.element("link").click()
-    browser.wait(lambda: browser.text("link") != "Copy link")
+    browser.wait(lambda: browser.text("link") != "Copy a link to it")
     assert browser.text("link") == "Copied"
 
 
