@@ -92,6 +92,7 @@ def whole(inputs, tmp_path_factory):
 
 def test_a_run_from_start_to_end(inputs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(train, "CHECKS", 10)
+    monkeypatch.setattr(train, "REPORT_SECONDS", 1e9)  # else a busy machine reports between the checks
     monkeypatch.setattr(train, "draw_loss", plot.draw_loss)
     folder = tmp_path / "$run_1$"
     train.main(command(inputs, folder, steps=30))
