@@ -83,6 +83,11 @@ INLINE void my_share(size_t count, size_t grain, size_t *from, size_t *to) {
     *to = min_size(count, grains * (thread + 1) / team * grain);
 }
 
+// Ask for a row (count) ahead of its use: the processor's own prefetching ends at a page, and some rows are one.
+INLINE void prefetch(const float *row, size_t count) {
+    for (size_t i = 0; i < count; i += 16) __builtin_prefetch(row + i);
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Scalar functions of docs/numerics.md (the compiler vectorises the loops around them)
 
@@ -101,6 +106,40 @@ INLINE float exp_f32(float x) {
 }
 
 INLINE float sigmoid(float x) { return 1.0f / (1.0f + exp_f32(0.0f - x)); }
+
+// The same as an integer of eight bits, |x| < 128: the low bits of the sum.
+INLINE int8_t nearest_int8(float x) {
+    float sum = x + 12582912.0f;
+    uint32_t bits;
+    memcpy(&bits, &sum, 4);
+    return (int8_t)bits;
+}
+
+// a·b + c in one rounding where the CPU can, else in two: for what needs no bits of docs/numerics.md.
+#ifdef __FMA__
+#define MULTIPLY_ADD(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+
+// exp_f32 with fewer roundings and instructions, for what needs no bits of docs/numerics.md.
+INLINE float exp_fused(float x) {
+    x = x > 80.0f ? 80.0f : x;
+    x = x < -80.0f ? -80.0f : x;
+    // 1.5·2^23 is added for `nearest`; the low bits of the sum are the whole number.
+    float t = MULTIPLY_ADD(x, 1.4426950408889634f, 12582912.0f), f = MULTIPLY_ADD(x, 1.4426950408889634f, 12582912.0f - t);
+    float p = MULTIPLY_ADD(0.00132647273f, f, 0.00967151299f);
+    p = MULTIPLY_ADD(p, f, 0.0555073358f);
+    p = MULTIPLY_ADD(p, f, 0.240222424f);
+    p = MULTIPLY_ADD(p, f, 0.693147004f);
+    p = MULTIPLY_ADD(p, f, 1.0f);
+    uint32_t exponent, bits;
+    memcpy(&exponent, &t, 4);
+    memcpy(&bits, &p, 4);
+    bits += exponent << 23;
+    memcpy(&p, &bits, 4);
+    return p;
+}
 
 // A random number for an index and the number of a draw: `lowbias32` of Wellons 2018 (nullprogram.com/blog/2018/07/31).
 INLINE uint32_t hash(uint32_t index, uint32_t draw) {
@@ -434,7 +473,7 @@ INLINE float quantize_backward_row(int8_t *q, const float *dy, uint32_t start, s
 #pragma omp simd reduction(max : a)
     for (size_t c = 0; c < C; c++) a = fabsf(dy[c]) > a ? fabsf(dy[c]) : a;
     float inv = a < 1e-30f ? 0.0f : 126.5f / a;  // half a level of room for the dither
-    for (size_t c = 0; c < C; c++) q[c] = (int8_t)(int32_t)nearest(dy[c] * inv + dither(start, c));
+    for (size_t c = 0; c < C; c++) q[c] = nearest_int8(dy[c] * inv + dither(start, c));
     for (size_t c = C; c < round_up(C, 4); c++) q[c] = 0;
     return a < 1e-30f ? 0.0f : a / 126.5f;
 }
@@ -983,7 +1022,7 @@ INLINE void glu_backward_row(float *da, const float *dy, const float *a, size_t 
     float *db = da + H;
 #pragma omp simd
     for (size_t i = 0; i < H; i++) {
-        float g = sigmoid(a[i]);
+        float g = 1.0f / (1.0f + exp_fused(0.0f - a[i]));
         da[i] = dy[i] * b[i] * (g + a[i] * g * (1.0f - g));
         db[i] = dy[i] * (a[i] * g);
     }
@@ -1080,6 +1119,8 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
             linear_forward_rows(dproduct, NULL, dq_out + first * P, ds_out + first, turned_out, scale_out, rows, H, P, S);
             for (size_t n = first; n < first + rows; n++) {
                 float *dy = dproduct + (n - first) * H;
+                prefetch(u + (n + 1) * 2 * H, 2 * H);
+                prefetch(inp + n * C, C);
                 dropout_part(dy, draw, n * H, H);
                 glu_backward_row(du, dy, u + n * 2 * H, H);
                 ds_in[n] = quantize_backward_row(dq_in + n * Q, du, hash((uint32_t)n, draw_in[0]), 2 * H);
@@ -1101,16 +1142,44 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
 // Softmax cross-entropy, forward and backward in one pass: loss (N) in nats; logits (N,V) become
 // d(Σ loss · dloss)/d logits = (softmax − onehot(target)) · dloss
 
-// A row of logits (V) becomes e^(logit − largest); the loss of its target; returns the row's sum.
-INLINE float softmax_row(float *row, float *loss, size_t target, size_t V) {
+// The columns of a row in blocks of WIDE lanes, DEEP columns in each: a lane whose sum is small is passed over as one.
+enum { WIDE = 16, DEEP = 8 };
+
+INLINE size_t lanes(size_t V) { return blocks(V, WIDE * DEEP) * WIDE; }
+
+// A row of logits (V) becomes e^(logit − largest), sum and largest (lanes(V)) those of each lane; the loss of its target; returns
+// the row's sum.
+INLINE float softmax_row(float *row, float *sum, float *largest, float *loss, size_t target, size_t V) {
     float top = row[0], total = 0.0f, wanted = row[target];
-#pragma omp simd reduction(max : top)
-    for (size_t v = 0; v < V; v++) top = row[v] > top ? row[v] : top;
-#pragma omp simd reduction(+ : total)
-    for (size_t v = 0; v < V; v++) {
-        row[v] = exp_f32(row[v] - top);
-        total += row[v];
+    for (size_t lane = 0, v = 0; v < V; lane += WIDE) {
+        size_t end = min_size(v + WIDE * DEEP, V);
+        float most[WIDE];
+        for (size_t i = 0; i < WIDE; i++) most[i] = -3e38f;
+        for (; v + WIDE <= end; v += WIDE)
+#pragma omp simd
+            for (size_t i = 0; i < WIDE; i++) most[i] = row[v + i] > most[i] ? row[v + i] : most[i];
+        for (size_t i = 0; v < end; i++, v++) most[i] = row[v] > most[i] ? row[v] : most[i];
+        memcpy(largest + lane, most, sizeof most);
     }
+#pragma omp simd reduction(max : top)
+    for (size_t lane = 0; lane < lanes(V); lane++) top = largest[lane] > top ? largest[lane] : top;
+    for (size_t lane = 0, v = 0; v < V; lane += WIDE) {
+        size_t end = min_size(v + WIDE * DEEP, V);
+        float part[WIDE] = {0};
+        for (; v + WIDE <= end; v += WIDE)
+#pragma omp simd
+            for (size_t i = 0; i < WIDE; i++) {
+                float power = exp_fused(row[v + i] - top);
+                row[v + i] = power;
+                part[i] += power;
+            }
+        for (size_t i = 0; v < end; i++, v++) part[i] += row[v] = exp_fused(row[v] - top);
+        memcpy(sum + lane, part, sizeof part);
+    }
+#pragma omp simd reduction(+ : total)
+    for (size_t lane = 0; lane < lanes(V); lane++) total += sum[lane];
+#pragma omp simd
+    for (size_t lane = 0; lane < lanes(V); lane++) largest[lane] = exp_fused(largest[lane] - top);
     *loss = logf(total) + top - wanted;
     return total;
 }
@@ -1118,7 +1187,8 @@ INLINE float softmax_row(float *row, float *loss, size_t target, size_t V) {
 void crossentropy(float *loss, float *logits, const int32_t *targets, float dloss, size_t N, size_t V) {
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
-        float *row = logits + n * V, total = softmax_row(row, loss + n, (size_t)targets[n], V);
+        float sum[lanes(V)], largest[lanes(V)];
+        float *row = logits + n * V, total = softmax_row(row, sum, largest, loss + n, (size_t)targets[n], V);
         float factor = dloss / total;
         for (size_t v = 0; v < V; v++) row[v] *= factor;
         row[targets[n]] -= dloss;
@@ -1127,46 +1197,62 @@ void crossentropy(float *loss, float *logits, const int32_t *targets, float dlos
 
 // The same with a sparse gradient. Of a softmax over thousands of tokens nearly all entries are tiny; an entry below `least` is
 // kept with probability p / least, as `least`, and else left out, so that the gradient is right on average and at most about
-// 1 / least entries of a row remain. Small entries are drawn systematically (sixteen lanes, each adding up its entries and keeping
-// one where the sum passes a multiple of `least`, from a starting point that draw (D), row and lane give).
+// 1 / least entries of a row remain. Small entries are drawn systematically: WIDE sums run down the lanes, and an entry is kept where
+// one passes a multiple of `least`, from a starting point that draw (D), row and lane give.
 // loss (N); entry (N,E), value (N,E), count (N): the columns and values of d(Σ loss · dloss)/d logits; logits (N,V) are used up.
 
 void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets,
                          const uint32_t *draw, float dloss, size_t N, size_t E, size_t V, size_t D) {
     (void)D;
-    enum { LANE = 16 };
-    const float least = 1.0f / (float)(E - 2 * LANE);  // rounding and the lanes' starting points need some room
+    const float least = 1.0f / (float)(E - 2 * WIDE);  // rounding and the lanes' starting points need some room
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
-        float *row = logits + n * V, total = softmax_row(row, loss + n, (size_t)targets[n], V);
-        float factor = dloss / total, bound = least * total, sum[LANE];
-        entry[n * E] = targets[n];
-        value[n * E] = row[targets[n]] * factor - dloss;
-        row[targets[n]] = 0.0f;
-        for (uint32_t i = 0; i < LANE; i++)
-            sum[i] = bound * ((float)(hash((uint32_t)n * LANE + i, draw[0]) >> 8) / 16777216.0f);
-        size_t k = 1, v = 0;
-        for (; v + LANE <= V; v += LANE) {
-            float kept[LANE];
-            int any = 0;
-#pragma omp simd reduction(| : any)
-            for (size_t i = 0; i < LANE; i++) {
-                float p = row[v + i], s = sum[i] + (p < bound ? p : 0.0f);
-                int hit = s >= bound;
-                sum[i] = hit ? s - bound : s;
-                kept[i] = p >= bound ? p : hit ? bound : 0.0f;
-                any |= kept[i] > 0.0f;
+        size_t target = (size_t)targets[n], k = 1;
+        float sum[lanes(V)], largest[lanes(V)], drawn[WIDE];
+        float *row = logits + n * V, total = softmax_row(row, sum, largest, loss + n, target, V);
+        float factor = dloss / total, bound = least * total;
+        entry[n * E] = (int32_t)target;
+        value[n * E] = row[target] * factor - dloss;
+        row[target] = 0.0f;
+        largest[target / (WIDE * DEEP) * WIDE + target % WIDE] = bound;  // its lane's sum is not what is left: look at each
+        for (uint32_t i = 0; i < WIDE; i++)
+            drawn[i] = bound * ((float)(hash((uint32_t)n * WIDE + i, draw[0]) >> 8) / 16777216.0f);
+        for (size_t lane = 0; lane < lanes(V); lane += WIDE) {
+            float passed[WIDE];
+            uint32_t look = 0;  // a bit for each lane with something to keep
+#pragma omp simd reduction(| : look)
+            for (uint32_t i = 0; i < WIDE; i++) {
+                passed[i] = drawn[i] + sum[lane + i];
+                look |= (uint32_t)((passed[i] >= bound) | (largest[lane + i] >= bound)) << i;
             }
-            for (size_t i = 0; any && i < LANE; i++)
-                if (kept[i] > 0.0f && k < E) {
-                    entry[n * E + k] = (int32_t)(v + i);
-                    value[n * E + k++] = kept[i] * factor;
+            for (; look && k < E; look &= look - 1) {
+                size_t i = (size_t)__builtin_ctz(look), v = lane * DEEP + i, rows = min_size(DEEP, blocks(V - v, WIDE));
+                if (largest[lane + i] < bound && passed[i] < 2.0f * bound) {  // one, found without a branch that nothing can foretell
+                    float at = drawn[i];
+                    size_t row_of_it = 0;
+                    for (size_t r = 0; r + 1 < rows; r++) {
+                        at += row[v + r * WIDE];
+                        row_of_it += at < bound;
+                    }
+                    passed[i] -= bound;
+                    entry[n * E + k] = (int32_t)(v + row_of_it * WIDE);
+                    value[n * E + k++] = bound * factor;
+                    continue;
                 }
-        }
-        for (; v < V && k < E; v++) {  // the columns that fill no sixteen are kept as they are
-            if (row[v] == 0.0f) continue;  // the target
-            entry[n * E + k] = (int32_t)v;
-            value[n * E + k++] = row[v] * factor;
+                passed[i] = drawn[i];
+                for (size_t r = 0; r < rows && k < E; r++, v += WIDE) {
+                    float p = row[v];
+                    if (p < bound) {
+                        passed[i] += p;
+                        if (passed[i] < bound) continue;
+                        passed[i] -= bound;
+                        p = bound;
+                    }
+                    entry[n * E + k] = (int32_t)v;
+                    value[n * E + k++] = p * factor;
+                }
+            }
+            memcpy(drawn, passed, sizeof drawn);
         }
         count[n] = (int32_t)k;
     }
@@ -1174,19 +1260,25 @@ void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *cou
 
 // The backward of the output layer from the sparse gradient of its logits.
 // dinp (N,C) = Σ_k value (N,E)[k] · scale (V)[entry (N,E)[k]] · weight (V,C)[entry[k]]
-// dlatent (V,C)[entry[k]] += value[k] · (q (N,C) · s (N))
+// dlatent (V,C)[entry[k]] += value[k] · (q (N,C) · s (N)), a row for all tokens that have an entry of its column, because the table is
+// far larger than a cache. first (V), next (N,E): scratch for lists of these entries, in the tokens' order.
 
-void head_backward_sparse(float *dinp, float *dlatent, const int32_t *entry, const float *value, const int32_t *count,
-                          const int8_t *q, const float *s, const int8_t *weight, const float *scale, size_t N, size_t C,
-                          size_t E, size_t V) {
-    (void)V;
+void head_backward_sparse(float *dinp, float *dlatent, int32_t *first, int32_t *next, const int32_t *entry, const float *value,
+                          const int32_t *count, const int8_t *q, const float *s, const int8_t *weight, const float *scale, size_t N,
+                          size_t C, size_t E, size_t V) {
     enum { BLOCK = 64 };  // channels whose sums stay in registers while the entries pass by
     size_t P = round_up(C, 4);
+    memset(first, -1, V * sizeof *first);
+    for (size_t n = N; n-- > 0;)
+        for (size_t k = 0; k < (size_t)count[n]; k++) {
+            int32_t *head = first + entry[n * E + k];
+            next[n * E + k] = *head;
+            *head = (int32_t)(n * E + k);
+        }
 #pragma omp parallel
     {
-        size_t from, to;
-        my_share(N, 1, &from, &to);
-        for (size_t n = from; n < to; n++)
+#pragma omp for schedule(static) nowait
+        for (size_t n = 0; n < N; n++)
             for (size_t c = 0; c < C; c += BLOCK) {
                 size_t width = min_size(BLOCK, C - c);
                 float sum[BLOCK] = {0};
@@ -1201,11 +1293,12 @@ void head_backward_sparse(float *dinp, float *dlatent, const int32_t *entry, con
                 }
                 memcpy(dinp + n * C + c, sum, width * sizeof(float));
             }
-        my_share(C, 16, &from, &to);  // each thread has its channels of all rows, so each row's sum has its order
-        for (size_t n = 0; n < N; n++)
-            for (size_t k = 0; k < (size_t)count[n]; k++) {
-                float factor = value[n * E + k] * s[n], *row = dlatent + (size_t)entry[n * E + k] * C;
-                for (size_t c = from; c < to; c++) row[c] += factor * (float)q[n * P + c];
+#pragma omp for schedule(static, 8)  // in turns, because the first columns are the frequent ones
+        for (size_t v = 0; v < V; v++)
+            for (int32_t at = first[v]; at >= 0; at = next[at]) {
+                size_t n = (size_t)at / E;
+                float factor = value[at] * s[n], *row = dlatent + v * C;
+                for (size_t c = 0; c < C; c++) row[c] += factor * (float)q[n * P + c];
             }
     }
 }

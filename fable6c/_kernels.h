@@ -69,9 +69,9 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
 
 void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets,
                          const uint32_t *draw, float dloss, size_t N, size_t E, size_t V, size_t D);
-void head_backward_sparse(float *dinp, float *dlatent, const int32_t *entry, const float *value, const int32_t *count,
-                          const int8_t *q, const float *s, const int8_t *weight, const float *scale, size_t N, size_t C,
-                          size_t E, size_t V);
+void head_backward_sparse(float *dinp, float *dlatent, int32_t *first, int32_t *next, const int32_t *entry, const float *value,
+                          const int32_t *count, const int8_t *q, const float *s, const int8_t *weight, const float *scale, size_t N,
+                          size_t C, size_t E, size_t V);
 void crossentropy(float *loss, float *logits, const int32_t *targets, float dloss, size_t N, size_t V);
 
 // ---- _kernels.c: the optimizer ----

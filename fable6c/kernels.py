@@ -60,7 +60,7 @@ SIGNATURES = {
     "draw_out:u32(D) draw_in:u32(D) draw:u32(D) scratch:f32(Z) parts:f32(M,C) | N C H S D Z M",
     "crossentropy_sparse": "loss:f32(N) entry:i32(N,E) value:f32(N,E) count:i32(N) logits:f32(N,V) targets:i32(N) draw:u32(D) "
     "dloss:float | N E V D",
-    "head_backward_sparse": "dinp:f32(N,C) dlatent:f32(V,C) entry:i32(N,E) value:f32(N,E) count:i32(N) q:i8(N,C~4) s:f32(N) "
+    "head_backward_sparse": "dinp:f32(N,C) dlatent:f32(V,C) first:i32(V) next:i32(N,E) entry:i32(N,E) value:f32(N,E) count:i32(N) q:i8(N,C~4) s:f32(N) "
     "weight:i8(V,C) scale:f32(V) | N C E V",
     "crossentropy": "loss:f32(N) logits:f32(N,V) targets:i32(N) dloss:float | N V",
     "sum_of_squares": "values:f32(M) | M",

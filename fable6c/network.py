@@ -12,7 +12,7 @@ from . import kernels
 from .model_file import Dimensions, Matrix, Model, TensorSpec, tensor_specs
 
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
-HEAD_ROWS = 128  # tokens whose logits exist at a time: all of a batch would be its largest array by far
+HEAD_ROWS = 64  # tokens whose logits exist at a time: a cache holds them, all of a batch would be its largest array by far
 EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
 PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
 
@@ -51,7 +51,8 @@ def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
     }  # fmt: skip
     if fast_gradients:
         plan.update({
-            "entry": ((rows, HEAD_ENTRIES), np.int32), "value": ((rows, HEAD_ENTRIES), f32), "count": ((rows,), np.int32),
+            "entry": ((N, HEAD_ENTRIES), np.int32), "value": ((N, HEAD_ENTRIES), f32), "count": ((N,), np.int32),
+            "first": ((V,), np.int32), "next": ((N, HEAD_ENTRIES), np.int32),
             "dout.q": ((N * _up(3 * C, 4),), i8), "dout.s": ((N,), f32), "dx.q": ((N, _up(C, 4)), i8), "dx.s": ((N,), f32),
             "dglu.q": ((N, _up(2 * H, 4)), i8), "dglu.s": ((N,), f32), "dgain": ((kernels.block_chunks(N), C), f32),
         })  # fmt: skip
@@ -122,7 +123,7 @@ class Network:
         self._discretize = self._bind_discretize()
         self._forward: List[Callable] = []
         self._backward: List[Callable] = []  # in reverse order
-        self._head: List[Tuple[Callable, ...]] = []  # for each part: logits, loss with its gradient, backward
+        self._head: List[Tuple[Callable, ...]] = []  # for each part: logits, loss with its gradient, and the dense gradient's backward
         self._scored: List[Tuple[Callable, Callable]] = []  # for each part: logits, loss
         self._bind_batch(loss_scale)
 
@@ -323,23 +324,23 @@ class Network:
         for part, start in enumerate(range(0, N, HEAD_ROWS)):
             rows = slice(start, min(start + HEAD_ROWS, N))
             count = rows.stop - start
-            logits, loss, targets, dinp = a["logits"][:count], a["loss"][rows], a["targets"][rows], a["dnormed"][rows]
-            q, s = a["out.q"][rows], a["out.s"][rows]
+            logits, loss, targets, q, s = a["logits"][:count], a["loss"][rows], a["targets"][rows], a["out.q"][rows], a["out.s"][rows]
             forward = kernels.bind("linear_forward", logits, None, q, s, w["packed"], w["scale"])
             dense = kernels.bind("crossentropy", loss, logits, targets, loss_scale)
             self._scored.append((forward, dense))
             if self.fast_gradients:
-                sparse = a["entry"][:count], a["value"][:count], a["count"][:count]
+                sparse = a["entry"][rows], a["value"][rows], a["count"][rows]
                 draw = self._draws[6 * self.dimensions.layers + part]
-                self._head.append((
-                    forward,
-                    kernels.bind("crossentropy_sparse", loss, *sparse, logits, targets, draw, loss_scale),
-                    kernels.bind("head_backward_sparse", dinp, self.gradient["head"], *sparse, q, s, w["weight"], w["scale"]),
-                ))  # fmt: skip
+                self._head.append((forward, kernels.bind("crossentropy_sparse", loss, *sparse, logits, targets, draw, loss_scale)))
             else:
                 self._head.append((
                     forward,
                     dense,
-                    kernels.bind("linear_backward_input", dinp, logits, w["packed_back"], w["scale"], scratch),
+                    kernels.bind("linear_backward_input", a["dnormed"][rows], logits, w["packed_back"], w["scale"], scratch),
                     kernels.bind("linear_backward_weight", self.gradient["head"], logits, q, s, scratch),
                 ))  # fmt: skip
+        if self.fast_gradients:
+            sparse = [a[name] for name in ("first", "next", "entry", "value", "count")]
+            self._backward.append(kernels.bind(
+                "head_backward_sparse", a["dnormed"], self.gradient["head"], *sparse, a["out.q"], a["out.s"], w["weight"], w["scale"]
+            ))  # fmt: skip
