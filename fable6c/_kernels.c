@@ -1058,9 +1058,8 @@ void dropout(float *x, const uint32_t *draw, size_t M, size_t D) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The second half of a block, out = inp + glu_out · glu(glu_in · rmsnorm(inp)), CHUNK tokens at a time: what lies between its
-// products is written and read again within the second-level cache, where for a whole batch it would go to memory. The kernels
-// above are its parts and, one after the other, have its bits.
+// Chains of the kernels above, CHUNK tokens at a time: what lies between their products is written and read again within the
+// second-level cache, where for a whole batch it would go to memory. Their parts, one after the other, have their bits.
 
 #define CHUNK 64
 
@@ -1069,6 +1068,67 @@ INLINE size_t thread_scratch(size_t C, size_t H) { return CHUNK * (C + H) + 2 * 
 size_t block_scratch(size_t C, size_t H) { return (size_t)most_threads() * thread_scratch(C, H); }
 size_t block_chunks(size_t N) { return blocks(N, CHUNK); }
 
+// dgain (C) += parts (M,C), added up in their order
+INLINE void add_parts(float *dgain, const float *parts, size_t M, size_t C) {
+    for (size_t i = 0; i < M; i++)
+        for (size_t c = 0; c < C; c++) dgain[c] += parts[i * C + c];
+}
+
+// rmsnorm_backward of a chunk; part (C): its sum for the gain
+INLINE void rmsnorm_backward_chunk(float *dx, float *part, const float *dy, const float *x, const float *rstd, const float *gain,
+                                   size_t rows, size_t C) {
+    memset(part, 0, C * sizeof *part);
+    for (size_t n = 0; n < rows; n++, dx += C, dy += C, x += C) {
+        for (size_t c = 0; c < C; c++) part[c] += dy[c] * x[c] * rstd[n];
+        rmsnorm_backward_row(dx, dy, x, rstd[n], gain, C);
+    }
+}
+
+// A ternary layer with what comes before it: out (N,O) = [residual (N,O) +] weight · quantised [rmsnorm of] inp (N,C). There is a norm if
+// there is a gain (C). Saved for backward: q (N,C), s (N), and with a norm rstd (N).
+void layer_forward(float *out, const float *residual, int8_t *q, float *s, float *rstd, const float *inp, const float *gain,
+                   const int8_t *packed, const float *scale, float *scratch, size_t N, size_t O, size_t C, size_t S, size_t Z) {
+    size_t P = round_up(C, 4);
+#pragma omp parallel num_threads((int)min_size((size_t)most_threads(), Z / C))
+    {
+        float *normed = scratch + my_number() * C;
+#pragma omp for schedule(static)
+        for (size_t first = 0; first < N; first += CHUNK) {
+            size_t rows = min_size(CHUNK, N - first);
+            for (size_t n = first; n < first + rows; n++) {
+                if (gain) rstd[n] = rmsnorm_forward_row(normed, inp + n * C, gain, C);
+                s[n] = quantize_forward_row(q + n * P, gain ? normed : inp + n * C, C);
+            }
+            linear_forward_rows(out + first * O, residual ? residual + first * O : NULL, q + first * P, s + first, packed, scale, rows, O, P, S);
+        }
+    }
+}
+
+// dinp (N,C): with a norm, what comes through it is added; without, dinp is written. The gradient of the product in int8, dq (N,O) and
+// ds (N), is left for linear_backward_weight_int8. turned: linear_pack_turned of the weight; parts (⌈N/CHUNK⌉,C): sums of dgain over a chunk.
+void layer_backward(float *dinp, float *dgain, int8_t *dq, float *ds, const float *dout, const float *inp, const float *rstd,
+                    const float *gain, const int8_t *turned, const float *scale, const uint32_t *draw, float *scratch, float *parts,
+                    size_t N, size_t O, size_t C, size_t S, size_t D, size_t Z, size_t M) {
+    (void)D;
+    size_t Q = round_up(O, 4);
+#pragma omp parallel num_threads((int)min_size((size_t)most_threads(), Z / (CHUNK * C)))
+    {
+        float *dnormed = scratch + my_number() * CHUNK * C;
+#pragma omp for schedule(static)
+        for (size_t first = 0; first < N; first += CHUNK) {
+            size_t rows = min_size(CHUNK, N - first);
+            for (size_t n = first; n < first + rows; n++)
+                ds[n] = quantize_backward_row(dq + n * Q, dout + n * O, hash((uint32_t)n, draw[0]), O);
+            float *dproduct = gain ? dnormed : dinp + first * C;
+            linear_forward_rows(dproduct, NULL, dq + first * Q, ds + first, turned, scale, rows, C, Q, S);
+            if (gain)
+                rmsnorm_backward_chunk(dinp + first * C, parts + first / CHUNK * C, dnormed, inp + first * C, rstd + first, gain, rows, C);
+        }
+    }
+    if (gain) add_parts(dgain, parts, M, C);
+}
+
+// The second half of a block, out = inp + glu_out · glu(glu_in · rmsnorm(inp)).
 // Saved for backward: u (N,2H) the product of glu_in, rstd (N), and both layers' inputs in int8: q (N,C), s (N); pq (N,H), ps (N)
 void glu_block_forward(float *out, float *u, float *rstd, int8_t *q, float *s, int8_t *pq, float *ps, const float *inp, const float *gain,
                        const int8_t *packed_in, const float *scale_in, const int8_t *packed_out, const float *scale_out,
@@ -1105,7 +1165,6 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
                         const uint32_t *draw, float *scratch, float *parts, size_t N, size_t C, size_t H, size_t S, size_t D, size_t Z,
                         size_t M) {
     (void)D;
-    (void)M;
     size_t P = round_up(C, 4), Q = round_up(2 * H, 4);
 #pragma omp parallel num_threads((int)min_size((size_t)most_threads(), Z / thread_scratch(C, H)))
     {
@@ -1113,7 +1172,6 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
 #pragma omp for schedule(static)
         for (size_t first = 0; first < N; first += CHUNK) {
             size_t rows = min_size(CHUNK, N - first);
-            float *part = parts + first / CHUNK * C;
             for (size_t n = first; n < first + rows; n++)
                 ds_out[n] = quantize_backward_row(dq_out + n * P, dx + n * C, hash((uint32_t)n, draw_out[0]), C);
             linear_forward_rows(dproduct, NULL, dq_out + first * P, ds_out + first, turned_out, scale_out, rows, H, P, S);
@@ -1126,16 +1184,10 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
                 ds_in[n] = quantize_backward_row(dq_in + n * Q, du, hash((uint32_t)n, draw_in[0]), 2 * H);
             }
             linear_forward_rows(dnormed, NULL, dq_in + first * Q, ds_in + first, turned_in, scale_in, rows, C, Q, S);
-            memset(part, 0, C * sizeof *part);
-            for (size_t n = first; n < first + rows; n++) {
-                const float *x = inp + n * C, *dy = dnormed + (n - first) * C;
-                for (size_t c = 0; c < C; c++) part[c] += dy[c] * x[c] * rstd[n];
-                rmsnorm_backward_row(dx + n * C, dy, x, rstd[n], gain, C);
-            }
+            rmsnorm_backward_chunk(dx + first * C, parts + first / CHUNK * C, dnormed, inp + first * C, rstd + first, gain, rows, C);
         }
     }
-    for (size_t i = 0; i < blocks(N, CHUNK); i++)
-        for (size_t c = 0; c < C; c++) dgain[c] += parts[i * C + c];
+    add_parts(dgain, parts, M, C);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

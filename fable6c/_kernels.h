@@ -58,6 +58,11 @@ void glu_backward(float *dinp, const float *dout, const float *inp, size_t N, si
 
 void dropout(float *x, const uint32_t *draw, size_t M, size_t D);
 
+void layer_forward(float *out, const float *residual, int8_t *q, float *s, float *rstd, const float *inp, const float *gain,
+                   const int8_t *packed, const float *scale, float *scratch, size_t N, size_t O, size_t C, size_t S, size_t Z);
+void layer_backward(float *dinp, float *dgain, int8_t *dq, float *ds, const float *dout, const float *inp, const float *rstd,
+                    const float *gain, const int8_t *turned, const float *scale, const uint32_t *draw, float *scratch, float *parts,
+                    size_t N, size_t O, size_t C, size_t S, size_t D, size_t Z, size_t M);
 void glu_block_forward(float *out, float *u, float *rstd, int8_t *q, float *s, int8_t *pq, float *ps, const float *inp, const float *gain,
                        const int8_t *packed_in, const float *scale_in, const int8_t *packed_out, const float *scale_out,
                        const uint32_t *draw, float *scratch, size_t N, size_t C, size_t H, size_t S, size_t D, size_t Z);

@@ -53,6 +53,10 @@ SIGNATURES = {
     "glu_forward": "out:f32(N,H) inp:f32(N,2H) | N H",
     "glu_backward": "dinp:f32(N,2H) dout:f32(N,H) inp:f32(N,2H) | N H",
     "dropout": "x:f32(M) draw:u32(D) | M D",
+    "layer_forward": "out:f32(N,O) residual:f32(N,O)? q:i8(N,C~4) s:f32(N) rstd:f32(N)? inp:f32(N,C) gain:f32(C)? packed:i8(O~32,C~4) "
+    "scale:f32(S) scratch:f32(Z) | N O C S Z",
+    "layer_backward": "dinp:f32(N,C) dgain:f32(C)? dq:i8(N,O~4) ds:f32(N) dout:f32(N,O) inp:f32(N,C)? rstd:f32(N)? gain:f32(C)? "
+    "turned:i8(C~32,O~4) scale:f32(S) draw:u32(D) scratch:f32(Z) parts:f32(M,C) | N O C S D Z M",
     "glu_block_forward": "out:f32(N,C) u:f32(N,2H) rstd:f32(N) q:i8(N,C~4) s:f32(N) pq:i8(N,H~4) ps:f32(N) inp:f32(N,C) gain:f32(C) "
     "packed_in:i8(2H~32,C~4) scale_in:f32(S) packed_out:i8(C~32,H~4) scale_out:f32(S) draw:u32(D) scratch:f32(Z) | N C H S D Z",
     "glu_block_backward": "dx:f32(N,C) dgain:f32(C) dq_out:i8(N,C~4) ds_out:f32(N) dq_in:i8(N,2H~4) ds_in:f32(N) u:f32(N,2H) "

@@ -236,26 +236,28 @@ class Network:
             if self.dropout:
                 both(*(kernels.bind("dropout", a[name].reshape(-1), draw) for name in (x, dx)))
 
-        def norm(x: str, rstd: str, gain: str) -> None:
-            """normed = rmsnorm(x); backward adds to dx."""
-            both(
-                kernels.bind("rmsnorm_forward", a["normed"], a[rstd], a[x], latent[gain]),
-                kernels.bind("rmsnorm_backward", a["dx"], gradient[gain], a["dnormed"], a[x], a[rstd], latent[gain]),
-            )
-
-        def linear(out: str, residual: str, inp: str, saved: str, matrix: str, dinp: str, dout: str, draw: np.ndarray) -> None:
-            """out = [residual +] weight · quantised inp; inp is quantised into saved.q and saved.s."""
-            w, q, s = self.weights[matrix], a[saved + "q"], a[saved + "s"]
-            self._forward.append(kernels.bind("quantize_forward", q, s, a[inp]))
-            self._forward.append(kernels.bind("linear_forward", a[out], a[residual] if residual else None, q, s, w["packed"], w["scale"]))
+        def ternary(out: str, residual: str, inp: str, saved: str, gain: str, matrix: str, dinp: str, dout: str, draw: np.ndarray) -> None:
+            """out = [residual +] weight · quantised [rmsnorm of] inp; what is quantised is saved as saved.q and saved.s. With a norm,
+            backward adds to dinp."""
+            w, q, s, before = self.weights[matrix], a[saved + "q"], a[saved + "s"], a[residual] if residual else None
+            norm = (a[inp], a[saved + "rstd"], latent[gain]) if gain else (None, None, None)
+            self._forward.append(kernels.bind(
+                "layer_forward", a[out], before, q, s, norm[1], a[inp], norm[2], w["packed"], w["scale"], a["block.scratch"]
+            ))  # fmt: skip
+            dgain = gradient[gain] if gain else None
             if self.fast_gradients:
                 dq, ds = a["dout.q"][: N * _up(len(w["weight"]), 4)].reshape(N, -1), a["dout.s"]
                 self._backward.append(kernels.bind("linear_backward_weight_int8", gradient[matrix], dq, ds, q, s, draw, scratch))
-                self._backward.append(kernels.bind("linear_forward", a[dinp], None, dq, ds, w["packed_back"], w["scale"]))
-                self._backward.append(kernels.bind("quantize_backward", dq, ds, a[dout], draw))
-            else:
-                self._backward.append(kernels.bind("linear_backward_input", a[dinp], a[dout], w["packed_back"], w["scale"], scratch))
-                self._backward.append(kernels.bind("linear_backward_weight", gradient[matrix], a[dout], q, s, scratch))
+                self._backward.append(kernels.bind(
+                    "layer_backward", a[dinp], dgain, dq, ds, a[dout], *norm, w["packed_back"], w["scale"], draw, a["block.scratch"], a["dgain"]
+                ))  # fmt: skip
+                return
+            if gain:
+                self._backward.append(kernels.bind("rmsnorm_backward", a[dinp], dgain, a["dnormed"], *norm))
+            self._backward += [
+                kernels.bind("linear_backward_input", a["dnormed" if gain else dinp], a[dout], w["packed_back"], w["scale"], scratch),
+                kernels.bind("linear_backward_weight", gradient[matrix], a[dout], q, s, scratch),
+            ]
 
         def glu_block(here: str, after: str, block: str, draw_in: np.ndarray, draw_out: np.ndarray, draw: np.ndarray) -> None:
             """after = glu.x + glu_out · glu(glu_in · rmsnorm(glu.x))."""
@@ -299,8 +301,7 @@ class Network:
         for layer in range(d.layers):
             here, block, draws = f"{layer}.", f"blocks.{layer}.", self._draws[6 * layer : 6 * layer + 6]
             after = f"{layer + 1}.x" if layer + 1 < d.layers else "out.x"
-            norm(here + "x", here + "rstd", block + "norm_mix")
-            linear(here + "u", "", "normed", here, block + "mix_in", "dnormed", "du", draws[0])
+            ternary(here + "u", "", here + "x", here, block + "norm_mix", block + "mix_in", "dx", "du", draws[0])
             both(
                 kernels.bind("conv_forward", sequence(here + "conv"), sequence(here + "u"), latent[block + "taps"]),
                 kernels.bind("conv_backward", sequence("du"), gradient[block + "taps"], sequence("dconv"), sequence(here + "u"), latent[block + "taps"]),
@@ -311,9 +312,12 @@ class Network:
                              sequence(here + "h"), sequence(here + "u"), sequence(here + "conv")),
             )  # fmt: skip
             drop("mixed", "dmixed", draws[4])
-            linear(here + "glu.x", here + "x", "mixed", here + "mixed.", block + "mix_out", "dmixed", "dx", draws[1])
+            ternary(here + "glu.x", here + "x", "mixed", here + "mixed.", "", block + "mix_out", "dmixed", "dx", draws[1])
             glu_block(here, after, block, draws[2], draws[3], draws[5])
-        norm("out.x", "out.rstd", "norm_out")
+        both(
+            kernels.bind("rmsnorm_forward", a["normed"], a["out.rstd"], a["out.x"], latent["norm_out"]),
+            kernels.bind("rmsnorm_backward", a["dx"], gradient["norm_out"], a["dnormed"], a["out.x"], a["out.rstd"], latent["norm_out"]),
+        )
         self._forward.append(kernels.bind("quantize_forward", a["out.q"], a["out.s"], a["normed"]))
         self._bind_head(loss_scale)
 

@@ -323,6 +323,42 @@ def test_glu(h):
     assert_close(dinp, numeric_gradient(glu_oracle, x, dout))
 
 
+@pytest.mark.parametrize("n,c,o", [(1, 1, 1), (63, 17, 5), (65, 33, 40), (130, 64, 129)])
+@pytest.mark.parametrize("norm", [False, True])
+def test_layer(n, c, o, norm):
+    """The bits of its parts one after the other; only the gradient of the gain is added up in another order."""
+    random = rng(n, c, o)
+    x, gain, residual, dout, dx = normal(random, n, c), normal(random, c), normal(random, n, o), normal(random, n, o), normal(random, n, c)
+    w, scale, packed = discrete(random, o, c, 1)
+    turned, draw, scratch = zeros(up(c, 32), up(o, 4), dtype=np.int8), np.array([1, 0], np.uint32), np.empty(kernels.block_scratch_floats(c, 1), np.float32)
+    kernels.linear_pack_turned(turned, w)
+    normed, rstd, q, s, out = x, zeros(n), zeros(n, up(c, 4), dtype=np.int8), zeros(n), zeros(n, o)
+    if norm:
+        normed = zeros(n, c)
+        kernels.rmsnorm_forward(normed, rstd, x, gain)
+    kernels.quantize_forward(q, s, normed)
+    kernels.linear_forward(out, residual, q, s, packed, scale)
+    saved = [zeros(n, up(c, 4), dtype=np.int8), zeros(n), zeros(n)]
+    chain_out, chain_norm = zeros(n, o), (saved[2], x, gain) if norm else (None, x, None)
+    kernels.layer_forward(chain_out, residual, *saved[:2], *chain_norm, packed, scale, scratch)
+    assert out.any() and np.array_equal(chain_out, out)
+    assert all(np.array_equal(one, other) for one, other in zip(saved, (q, s, rstd)))
+
+    dq, ds, dnormed, dgain, dinp = zeros(n, up(o, 4), dtype=np.int8), zeros(n), zeros(n, c), np.ones(c, np.float32), dx.copy()
+    kernels.quantize_backward(dq, ds, dout, draw)
+    kernels.linear_forward(dnormed, None, dq, ds, turned, scale)
+    if norm:
+        kernels.rmsnorm_backward(dinp, dgain, dnormed, x, rstd, gain)
+    else:
+        dinp = dnormed
+    chain_dq, chain_ds, chain_dgain, chain_dinp = zeros(n, up(o, 4), dtype=np.int8), zeros(n), np.ones(c, np.float32), dx.copy()
+    chain_norm = (x, rstd, gain) if norm else (None, None, None)
+    parts = zeros(kernels.block_chunks(n), c)
+    kernels.layer_backward(chain_dinp, chain_dgain if norm else None, chain_dq, chain_ds, dout, *chain_norm, turned, scale, draw, scratch, parts)
+    assert np.array_equal(chain_dinp, dinp) and np.array_equal(chain_dq, dq) and np.array_equal(chain_ds, ds)
+    assert_close(chain_dgain, dgain, 1e-5)
+
+
 @pytest.mark.parametrize("n,c,h", [(1, 1, 1), (63, 17, 5), (65, 33, 40), (130, 64, 129)])
 @pytest.mark.parametrize("rate", [0, 2**30])
 def test_glu_block(n, c, h, rate):
