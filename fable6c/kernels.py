@@ -74,6 +74,7 @@ SIGNATURES = {
     "grad_scale:float | M W R Z",
 }
 
+LINE = 64  # bytes of a cache line
 DTYPES = {"f32": np.dtype(np.float32), "i32": np.dtype(np.int32), "u32": np.dtype(np.uint32), "i8": np.dtype(np.int8)}
 POINTERS = {"f32": "float[]", "i32": "int32_t[]", "u32": "uint32_t[]", "i8": "int8_t[]"}
 
@@ -134,14 +135,22 @@ def block_chunks(tokens: int) -> int:
     return _lib.block_chunks(tokens)
 
 
+def zeros(size: int, dtype: type = np.float32) -> np.ndarray:
+    """`size` zeros from the start of a cache line on: a vector that lies in two lines takes two loads."""
+    block = np.zeros(size * np.dtype(dtype).itemsize + LINE, np.uint8)
+    start = -block.ctypes.data % LINE
+    return block[start : len(block) - LINE + start].view(dtype)
+
+
 def linear_scratch(tokens: int, outputs: int, inputs: int) -> np.ndarray:
     """A scratch array for `linear_backward_input` and `linear_backward_weight`."""
-    return np.empty(linear_scratch_floats(tokens, outputs, inputs), np.float32)
+    return zeros(linear_scratch_floats(tokens, outputs, inputs))
 
 
 def muon_scratch(shapes: Sequence[Tuple[int, int]]) -> np.ndarray:
     """A scratch array for `muon_update` of matrices of these shapes, with a row for each of the threads that are set."""
-    return np.empty((threads(), max(muon_scratch_floats(*shape) for shape in shapes)), np.float32)
+    floats = max(muon_scratch_floats(*shape) for shape in shapes)
+    return zeros(threads() * floats).reshape(threads(), floats)
 
 
 class _Argument:

@@ -70,11 +70,18 @@ def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
 
 
 def _bytes(plan: Plan) -> int:
-    return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in plan.values())
+    return sum(_up(int(np.prod(shape)) * np.dtype(dtype).itemsize, kernels.LINE) for shape, dtype in plan.values())
 
 
-def _allocate(plan: Plan) -> Dict[str, np.ndarray]:
-    return {name: np.zeros(shape, dtype) for name, (shape, dtype) in plan.items()}
+def allocate(plan: Plan) -> Dict[str, np.ndarray]:
+    """Arrays of zeros, each at the start of a cache line. They are one block of memory, because the operating system gives huge pages,
+    and with them fewer page walks, to large blocks only."""
+    block, at, arrays = kernels.zeros(_bytes(plan), np.uint8), 0, {}
+    for name, (shape, dtype) in plan.items():
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        arrays[name] = block[at : at + size].view(dtype).reshape(shape)
+        at += _up(size, kernels.LINE)
+    return arrays
 
 
 def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> Dict[str, int]:
@@ -114,10 +121,12 @@ class Network:
         self.dimensions, self.batch, self.fast_gradients, self.dropout = dimensions, batch, fast_gradients, dropout
         self.specs = {spec.name: spec for spec in tensor_specs(dimensions)}
         numbers = sum(spec.size for spec in self.specs.values())
-        self.parameters, self.gradients = np.zeros(numbers, np.float32), np.zeros(numbers, np.float32)
+        self.parameters, self.gradients = kernels.zeros(numbers), kernels.zeros(numbers)
         self.latent, self.gradient = self.views(self.parameters), self.views(self.gradients)
-        self.weights = {name: _allocate(weight_plan(spec, fast_gradients)) for name, spec in self.specs.items() if spec.kind != "f32"}
-        self.arrays = _allocate(batch_plan(dimensions, batch, fast_gradients))
+        plans = {name: weight_plan(spec, fast_gradients) for name, spec in self.specs.items() if spec.kind != "f32"}
+        weights = allocate({f"{name} {part}": entry for name, plan in plans.items() for part, entry in plan.items()})
+        self.weights = {name: {part: weights[f"{name} {part}"] for part in plan} for name, plan in plans.items()}
+        self.arrays = allocate(batch_plan(dimensions, batch, fast_gradients))
         # What each place of chance draws from: two of dropout and four gradients to round in each layer, then each part of the head.
         self._draws = np.zeros((6 * dimensions.layers + -(-batch * dimensions.context // HEAD_ROWS), 2), np.uint32)
         self._discretize = self._bind_discretize()

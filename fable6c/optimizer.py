@@ -27,10 +27,10 @@ class Optimizer:
     def __init__(self, network: Network, recipe: Recipe):
         self.network, self.recipe = network, recipe
         self.steps = 0
-        self.first = np.zeros_like(network.parameters)  # Muon's momentum or AdamW's first moment
+        self.first = kernels.zeros(len(network.parameters))  # Muon's momentum or AdamW's first moment
         self._first = network.views(self.first)
         adam = {name: spec for name, spec in network.specs.items() if spec.kind != "ternary"}
-        self.second = np.zeros(sum(spec.size for spec in adam.values()), np.float32)  # AdamW's second moment
+        self.second = kernels.zeros(sum(spec.size for spec in adam.values()))  # AdamW's second moment
         self._second: Dict[str, np.ndarray] = {}
         at = 0
         for name, spec in adam.items():
