@@ -216,7 +216,7 @@ class Record:
         self.text = [
             f"# {name}: {m['cpu']}, {m['cores']} cores, {m['date'][:10]}\n",
             f"Commit {m['commit']}; {m['compiler']}; Python {m['python']}; {packages}; Linux {m['kernel']}.",
-            f"Load average at the start {m['load_average_at_start']:.2f}: above 0.5, others were at work.\n",
+            f"Load average at the start {m['load_average_at_start']:.2f} (above 0.5, others were at work).\n",
             f"`{m['command']}`; how: [METHOD.md](../../METHOD.md).\n",
         ]
         if quick:

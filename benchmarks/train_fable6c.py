@@ -83,6 +83,8 @@ def products(function: str, sizes: dict, values: Sequence) -> Tuple[str, str, in
         return function, "optimizer", sum(5 * (3 * min(s) * min(s) * max(s) + min(s) ** 3) for s in shapes)
     if function.startswith("glu_block"):
         return f"{function} {C}→{2 * H}, {H}→{C}", "int8", 2 * N * 3 * C * H
+    if function.startswith("layer_"):
+        return f"{function} {C}→{O}", "int8", 2 * N * O * C
     if function.startswith("linear_forward"):
         return f"{function} {sizes['P']}→{O}", "int8", 2 * N * O * sizes["P"]
     if function.startswith("linear_backward"):
