@@ -1,0 +1,39 @@
+"""The models in release/: they are what SHA256SUMS says, of the sizes promised, and tell the stories that stand beside them."""
+
+import hashlib
+import importlib.util
+import pathlib
+import re
+
+import pytest
+
+from fable6c.config import load_config
+from fable6c.engine import Engine
+from fable6c.model_file import parameter_count, read_model
+
+ROOT = pathlib.Path(__file__).parent.parent
+RELEASE = ROOT / "release"
+HAS_ENGINE = importlib.util.find_spec("wasm3") is not None and (ROOT / "fable6c" / "fable6c.wasm").exists()
+
+
+@pytest.mark.parametrize("name,most_bytes,most_parameters", [("micro", 300_000, 1_048_576), ("small", 1_500_000, 5_000_000)])
+def test_files(name, most_bytes, most_parameters):
+    data = (RELEASE / f"{name}.f6c").read_bytes()
+    sums = dict(reversed(line.split()) for line in (RELEASE / "SHA256SUMS").read_text().splitlines())
+    assert sums[f"{name}.f6c"] == hashlib.sha256(data).hexdigest()
+    model = read_model(str(RELEASE / f"{name}.f6c"))
+    assert len(data) <= most_bytes and parameter_count(model.dimensions) <= most_parameters
+    assert load_config(name, str(RELEASE / f"{name}.toml")).model == model.dimensions
+    assert (RELEASE / f"{name}.png").read_bytes().startswith(b"\x89PNG") and (RELEASE / f"{name}.jsonl").stat().st_size > 1000
+
+
+@pytest.mark.skipif(not HAS_ENGINE, reason="needs pywasm3 and fable6c/fable6c.wasm: make wasm")
+@pytest.mark.parametrize("name", ["micro", "small"])
+def test_first_story(name):
+    stories = re.split(r"^--- seed \d+\n", (RELEASE / f"{name}.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    assert len(stories) == 10
+    engine = Engine(str(RELEASE / f"{name}.f6c"))
+    engine.sampling(0.8, 40)
+    engine.seed(1)
+    prompt = "Once upon a time"
+    assert (prompt + "".join(engine.generate(prompt, 300))).strip() == stories[0].strip()
