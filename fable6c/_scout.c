@@ -780,12 +780,12 @@ typedef struct {
 // A branch is cut until one token is left; where the depth would not suffice, in the middle.
 void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, const double *weight, double *key, uint32_t *ids,
                      double *work, size_t V, size_t E) {
-    branch todo[DEPTHS + 2];
+    branch stack[DEPTHS + 2];
     size_t waiting = 0;
     for (size_t i = 0; i < V; i++) ids[i] = (uint32_t)i;
-    todo[waiting++] = (branch){0, V, 0, 0};
+    stack[waiting++] = (branch){0, V, 0, 0};
     while (waiting) {
-        branch now = todo[--waiting];
+        branch now = stack[--waiting];
         size_t n = now.to - now.from;
         uint32_t *group = ids + now.from;
         if (n == 1) {
@@ -797,7 +797,7 @@ void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, con
         sort_by_key(group, ids + V, key, n);
         size_t left = cut(group, n, key, weight), most = (size_t)1 << (DEPTHS - now.depth - 1);
         if (left > most || n - left > most) left = n / 2;
-        todo[waiting++] = (branch){now.from, now.from + left, now.code, now.depth + 1};
-        todo[waiting++] = (branch){now.from + left, now.to, now.code | 1u << (31 - now.depth), now.depth + 1};
+        stack[waiting++] = (branch){now.from, now.from + left, now.code, now.depth + 1};
+        stack[waiting++] = (branch){now.from + left, now.to, now.code | 1u << (31 - now.depth), now.depth + 1};
     }
 }

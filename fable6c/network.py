@@ -73,7 +73,7 @@ def _bytes(plan: Plan) -> int:
     return sum(_up(int(np.prod(shape)) * np.dtype(dtype).itemsize, kernels.LINE) for shape, dtype in plan.values())
 
 
-def allocate(plan: Plan) -> Dict[str, np.ndarray]:
+def _allocate(plan: Plan) -> Dict[str, np.ndarray]:
     """Arrays of zeros, each at the start of a cache line. They are one block of memory, because the operating system gives huge pages,
     and with them fewer page walks, to large blocks only."""
     block, at, arrays = kernels.zeros(_bytes(plan), np.uint8), 0, {}
@@ -124,9 +124,9 @@ class Network:
         self.parameters, self.gradients = kernels.zeros(numbers), kernels.zeros(numbers)
         self.latent, self.gradient = self.views(self.parameters), self.views(self.gradients)
         plans = {name: weight_plan(spec, fast_gradients) for name, spec in self.specs.items() if spec.kind != "f32"}
-        weights = allocate({f"{name} {part}": entry for name, plan in plans.items() for part, entry in plan.items()})
+        weights = _allocate({f"{name} {part}": entry for name, plan in plans.items() for part, entry in plan.items()})
         self.weights = {name: {part: weights[f"{name} {part}"] for part in plan} for name, plan in plans.items()}
-        self.arrays = allocate(batch_plan(dimensions, batch, fast_gradients))
+        self.arrays = _allocate(batch_plan(dimensions, batch, fast_gradients))
         # What each place of chance draws from: two of dropout and four gradients to round in each layer, then each part of the head.
         self._draws = np.zeros((6 * dimensions.layers + -(-batch * dimensions.context // HEAD_ROWS), 2), np.uint32)
         self._discretize = self._bind_discretize()
