@@ -1191,8 +1191,128 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Copying: a token may be one that came before. u (N,2K) holds a query and a key of each token, N = B·T; the key of a token stands for
+// the token after it. rival (K) is the key of the network's own prediction, bias (1) its advantage. Odds of place i at place t > i:
+//   power (N,T)[t, i] = e^min(query_t·key_i − query_t·rival − bias, 40)
+// odds (N,2) at t: the sum over the places whose next token is targets (N)[t], and the sum over all. tokens (N).
+
+// scratch (B,2,T~16,K~16) holds copies that vectors may read past the end of a row.
+
+#define LARGEST_POWER 40.0f
+
+// out (rows, cols ≤ LANES) = A (rows, depth) · B (depth, LANES); numbers of A lie at a[row·row_step + k·k_step], rows of B b_step apart.
+INLINE void copy_tile(float *out, size_t ld, size_t cols, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step,
+                      size_t depth, const size_t rows) {
+    vec acc[MR];
+    float edge[LANES];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++) acc[r] = vec_zero();
+    for (size_t k = 0; k < depth; k++, a += k_step, b += b_step) {
+        vec x = vec_load(b);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++) acc[r] = vec_fma(vec_broadcast(a + r * row_step), x, acc[r]);
+    }
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++) {
+        vec_store(cols == LANES ? out + r * ld : edge, acc[r]);
+        if (cols < LANES) memcpy(out + r * ld, edge, cols * sizeof(float));
+    }
+}
+
+// The same for any number of rows up to MR and columns.
+INLINE void copy_product(float *out, size_t ld, size_t cols, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step,
+                         size_t depth, size_t rows) {
+    for (size_t col = 0; col < cols; col += LANES) {
+        size_t width = min_size(LANES, cols - col), row = 0;
+        if (rows == MR) {
+            copy_tile(out + col, ld, width, a, row_step, k_step, b + col, b_step, depth, MR);
+            continue;
+        }
+        for (; row < rows; row++) copy_tile(out + row * ld + col, ld, width, a + row * row_step, row_step, k_step, b + col, b_step, depth, 1);
+    }
+}
+
+void copy_forward(float *odds, float *power, float *scratch, const float *u, const float *rival, const float *bias, const int32_t *tokens,
+                  const int32_t *targets, size_t N, size_t K, size_t T, size_t B) {
+    size_t wide = round_up(T, 16), size = 2 * wide * round_up(K, 16);
+#pragma omp parallel
+    {
+#pragma omp for schedule(static)
+        for (size_t n = 0; n < N; n++)  // keys (T,K) to columns (K,T)
+            for (size_t k = 0; k < K; k++) scratch[n / T * size + k * wide + n % T] = u[n * 2 * K + K + k];
+#pragma omp for schedule(dynamic)
+        for (size_t block = 0; block < B * blocks(T, MR); block++) {
+            size_t window = block / blocks(T, MR), from = block % blocks(T, MR) * MR, to = min_size(from + MR, T), first = window * T;
+            copy_product(power + (first + from) * T, T, to, u + (first + from) * 2 * K, 2 * K, 1, scratch + window * size, wide, K, to - from);
+            for (size_t n = first + from; n < first + to; n++) {
+                const int32_t *next = tokens + first + 1;
+                size_t t = n - first;
+                float *row = power + n * T, own = bias[0], hit = 0.0f, all = 0.0f;
+                for (size_t k = 0; k < K; k++) own += u[n * 2 * K + k] * rival[k];
+#pragma omp simd reduction(+ : hit, all)
+                for (size_t i = 0; i < t; i++) {
+                    float x = row[i] - own;
+                    row[i] = exp_fused(x < LARGEST_POWER ? x : LARGEST_POWER);
+                    all += row[i];
+                    hit += next[i] == targets[n] ? row[i] : 0.0f;
+                }
+                memset(row + t, 0, (from + MR < T ? from + MR - t : T - t) * sizeof *row);  // a block's products take all of them
+                odds[2 * n] = hit;
+                odds[2 * n + 1] = all;
+            }
+        }
+    }
+}
+
+// dodds (N,2), made by crossentropy and used up, to du (N,2K), drival (K) += and dbias (1) +=; power (N,T) becomes the gradient of
+// the exponents.
+void copy_backward(float *du, float *drival, float *dbias, float *power, float *dodds, float *scratch, const float *u, const float *rival,
+                   const int32_t *tokens, const int32_t *targets, size_t N, size_t K, size_t T, size_t B) {
+    size_t wide = round_up(K, 16), half = round_up(T, 16) * wide;
+#pragma omp parallel
+    {
+#pragma omp for schedule(static)
+        for (size_t n = 0; n < N; n++) {
+            float *query = scratch + n / T * 2 * half + n % T * wide;
+            memcpy(query, u + n * 2 * K, K * sizeof *u);
+            memcpy(query + half, u + n * 2 * K + K, K * sizeof *u);
+        }
+#pragma omp for schedule(dynamic)
+        for (size_t block = 0; block < B * blocks(T, MR); block++) {
+            size_t window = block / blocks(T, MR), from = block % blocks(T, MR) * MR, to = min_size(from + MR, T), first = window * T;
+            for (size_t n = first + from; n < first + to; n++) {
+                const int32_t *next = tokens + first + 1;
+                float *row = power + n * T, own = 0.0f;
+#pragma omp simd reduction(- : own)
+                for (size_t i = 0; i < n - first; i++) {
+                    row[i] *= dodds[2 * n + 1] + (next[i] == targets[n] ? dodds[2 * n] : 0.0f);
+                    own -= row[i];
+                }
+                dodds[2 * n] = own;
+            }
+            copy_product(du + (first + from) * 2 * K, 2 * K, K, power + (first + from) * T, T, 1, scratch + window * 2 * half + half, wide, to,
+                         to - from);
+            for (size_t n = first + from; n < first + to; n++)
+                for (size_t k = 0; k < K; k++) du[n * 2 * K + k] += dodds[2 * n] * rival[k];
+        }
+#pragma omp for schedule(dynamic) nowait
+        for (size_t block = 0; block < B * blocks(T, MR); block++) {
+            size_t window = block / blocks(T, MR), from = block % blocks(T, MR) * MR, to = min_size(from + MR, T), first = window * T;
+            copy_product(du + (first + from) * 2 * K + K, 2 * K, K, power + (first + from) * T + from, 1, T,
+                         scratch + window * 2 * half + from * wide, wide, T - from, to - from);
+        }
+#pragma omp single
+        for (size_t n = 0; n < N; n++) {
+            for (size_t k = 0; k < K; k++) drival[k] += dodds[2 * n] * u[n * 2 * K + k];
+            dbias[0] += dodds[2 * n];
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // Softmax cross-entropy, forward and backward in one pass: loss (N) in nats; logits (N,V) become
-// d(Σ loss · dloss)/d logits = (softmax − onehot(target)) · dloss
+// d(Σ loss · dloss)/d logits = (softmax − onehot(target)) · dloss. With odds (N,2) of copying (else NULL) the probability of the target is
+// (softmax[target] + odds[0]) / (1 + odds[1]); odds become d(Σ loss · dloss)/d odds.
 
 // The columns of a row in blocks of WIDE lanes, DEEP columns in each: a lane whose sum is small is passed over as one.
 enum { WIDE = 16, DEEP = 8 };
@@ -1236,14 +1356,27 @@ INLINE float softmax_row(float *row, float *sum, float *largest, float *loss, si
     return total;
 }
 
-void crossentropy(float *loss, float *logits, const int32_t *targets, float dloss, size_t N, size_t V) {
+// The loss of a token that may be copied from the loss of one that may not. Returns the softmax's share of its probability.
+INLINE float copied_loss(float *loss, float *odds, float dloss) {
+    float all = 1.0f + odds[1], own = expf(-*loss), share = 1.0f;
+    if (odds[0] > 0.0f) {
+        share = own / (own + odds[0]);
+        *loss = -logf(own + odds[0]);
+        odds[0] = -dloss / (own + odds[0]);
+    }
+    *loss += logf(all);
+    odds[1] = dloss / all;
+    return share;
+}
+
+void crossentropy(float *loss, float *logits, const int32_t *targets, float *odds, float dloss, size_t N, size_t V) {
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
         float sum[lanes(V)], largest[lanes(V)];
         float *row = logits + n * V, total = softmax_row(row, sum, largest, loss + n, (size_t)targets[n], V);
-        float factor = dloss / total;
+        float own = odds ? dloss * copied_loss(loss + n, odds + 2 * n, dloss) : dloss, factor = own / total;
         for (size_t v = 0; v < V; v++) row[v] *= factor;
-        row[targets[n]] -= dloss;
+        row[targets[n]] -= own;
     }
 }
 
@@ -1253,7 +1386,7 @@ void crossentropy(float *loss, float *logits, const int32_t *targets, float dlos
 // one passes a multiple of `least`, from a starting point that draw (D), row and lane give.
 // loss (N); entry (N,E), value (N,E), count (N): the columns and values of d(Σ loss · dloss)/d logits; logits (N,V) are used up.
 
-void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets,
+void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets, float *odds,
                          const uint32_t *draw, float dloss, size_t N, size_t E, size_t V, size_t D) {
     (void)D;
     const float least = 1.0f / (float)(E - 2 * WIDE);  // rounding and the lanes' starting points need some room
@@ -1262,9 +1395,9 @@ void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *cou
         size_t target = (size_t)targets[n], k = 1;
         float sum[lanes(V)], largest[lanes(V)], drawn[WIDE];
         float *row = logits + n * V, total = softmax_row(row, sum, largest, loss + n, target, V);
-        float factor = dloss / total, bound = least * total;
+        float own = odds ? dloss * copied_loss(loss + n, odds + 2 * n, dloss) : dloss, factor = own / total, bound = least * total;
         entry[n * E] = (int32_t)target;
-        value[n * E] = row[target] * factor - dloss;
+        value[n * E] = row[target] * factor - own;
         row[target] = 0.0f;
         largest[target / (WIDE * DEEP) * WIDE + target % WIDE] = bound;  // its lane's sum is not what is left: look at each
         for (uint32_t i = 0; i < WIDE; i++)

@@ -72,12 +72,17 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
                         const uint32_t *draw, float *scratch, float *parts, size_t N, size_t C, size_t H, size_t S, size_t D, size_t Z,
                         size_t M);
 
-void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets,
+void copy_forward(float *odds, float *power, float *scratch, const float *u, const float *rival, const float *bias, const int32_t *tokens,
+                  const int32_t *targets, size_t N, size_t K, size_t T, size_t B);
+void copy_backward(float *du, float *drival, float *dbias, float *power, float *dodds, float *scratch, const float *u, const float *rival,
+                   const int32_t *tokens, const int32_t *targets, size_t N, size_t K, size_t T, size_t B);
+
+void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets, float *odds,
                          const uint32_t *draw, float dloss, size_t N, size_t E, size_t V, size_t D);
 void head_backward_sparse(float *dinp, float *dlatent, int32_t *first, int32_t *next, const int32_t *entry, const float *value,
                           const int32_t *count, const int8_t *q, const float *s, const int8_t *weight, const float *scale, size_t N,
                           size_t C, size_t E, size_t V);
-void crossentropy(float *loss, float *logits, const int32_t *targets, float dloss, size_t N, size_t V);
+void crossentropy(float *loss, float *logits, const int32_t *targets, float *odds, float dloss, size_t N, size_t V);
 
 // ---- _kernels.c: the optimizer ----
 double sum_of_squares(const float *values, size_t M);

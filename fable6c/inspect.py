@@ -14,7 +14,7 @@ import zstandard
 from fable6c.errors import ArgumentParser, run
 from fable6c.model_file import (
     HEADER_BYTES,
-    VERSION,
+    VERSIONS,
     ZSTD_LEVEL,
     Matrix,
     Model,
@@ -34,7 +34,7 @@ def describe(data: bytes, model: Model) -> List[str]:
     raw = decompress(data[HEADER_BYTES:], header.raw_bytes)
     dimensions = dataclasses.asdict(model.dimensions)
     lines = [
-        f"format      version {VERSION}, {len(data):,} bytes",
+        f"format      version {VERSIONS[model.dimensions.copies]}, {len(data):,} bytes",
         f"sha256      {hashlib.sha256(data).hexdigest()}",
         "dimensions  " + ", ".join(f"{name} {value}" for name, value in dimensions.items()),
         f"parameters  {parameter_count(model.dimensions):,}",
@@ -44,13 +44,14 @@ def describe(data: bytes, model: Model) -> List[str]:
     # ASCII only: a card's text comes from elsewhere and could hold a terminal's control characters.
     lines += [f"  {json.dumps(name)[1:-1]}: {json.dumps(value)}" for name, value in model.card.items()]
 
-    specs = tensor_specs(model.dimensions)
+    specs = {spec.name: spec for spec in tensor_specs(model.dimensions)}
     sizes = {
         "card": header.card_bytes,
         "tokenizer": header.tokenizer_bytes,
-        "embedding": specs[0].file_bytes,
-        "blocks": sum(spec.file_bytes for spec in specs[1:-1]),
-        "head": specs[-1].file_bytes,
+        "embedding": specs["embedding"].file_bytes,
+        "blocks": sum(spec.file_bytes for name, spec in specs.items() if name.startswith(("norm_in", "blocks", "norm_out"))),
+        "head": specs["head"].file_bytes,
+        "copying": sum(spec.file_bytes for name, spec in specs.items() if "copy" in name),
     }
     lines += ["", f"{'part':<24}{'bytes':>12}{'packed alone':>14}"]
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
@@ -62,7 +63,7 @@ def describe(data: bytes, model: Model) -> List[str]:
     lines.append(f"  {'all, as in the file':<22}{header.raw_bytes:>12,}{header.packed_bytes:>14,}")
 
     lines += ["", f"{'tensor':<24}{'kind':<14}{'shape':>14}{'zeros':>8}{'mean scale':>12}"]
-    for spec in specs:
+    for spec in specs.values():
         tensor = model.tensors[spec.name]
         shape = " x ".join(map(str, spec.shape))
         line = f"  {spec.name:<22}{spec.kind:<14}{shape:>14}"

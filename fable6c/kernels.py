@@ -23,7 +23,7 @@ INSTRUCTION_SETS = {
     "baseline": "_lib",
 }
 
-# name: arguments in C's order. `dtype(shape)`: a letter is a size, 3C a multiple, C~4 a size rounded up; `?` may be None;
+# name: arguments in C's order. `dtype(shape)`: a letter is a size, 3C a multiple, C~4 a size rounded up, 2 itself; `?` may be None;
 # a bare dtype is a scalar. Sizes follow in C's order after "|". Legend of the letters: _kernels.c.
 SIGNATURES = {
     "embedding_forward": "out:f32(N,C) tokens:i32(N) weight:i8(V,C) scale:f32(V) | N C V",
@@ -62,11 +62,15 @@ SIGNATURES = {
     "glu_block_backward": "dx:f32(N,C) dgain:f32(C) dq_out:i8(N,C~4) ds_out:f32(N) dq_in:i8(N,2H~4) ds_in:f32(N) u:f32(N,2H) "
     "inp:f32(N,C) rstd:f32(N) gain:f32(C) turned_out:i8(H~32,C~4) scale_out:f32(S) turned_in:i8(C~32,2H~4) scale_in:f32(S) "
     "draw_out:u32(D) draw_in:u32(D) draw:u32(D) scratch:f32(Z) parts:f32(M,C) | N C H S D Z M",
-    "crossentropy_sparse": "loss:f32(N) entry:i32(N,E) value:f32(N,E) count:i32(N) logits:f32(N,V) targets:i32(N) draw:u32(D) "
+    "copy_forward": "odds:f32(N,2) power:f32(N,T) scratch:f32(B,2,T~16,K~16) u:f32(N,2K) rival:f32(K) bias:f32(1) tokens:i32(N) targets:i32(N) "
+    "| N K T B",
+    "copy_backward": "du:f32(N,2K) drival:f32(K) dbias:f32(1) power:f32(N,T) dodds:f32(N,2) scratch:f32(B,2,T~16,K~16) u:f32(N,2K) rival:f32(K) "
+    "tokens:i32(N) targets:i32(N) | N K T B",
+    "crossentropy_sparse": "loss:f32(N) entry:i32(N,E) value:f32(N,E) count:i32(N) logits:f32(N,V) targets:i32(N) odds:f32(N,2)? draw:u32(D) "
     "dloss:float | N E V D",
     "head_backward_sparse": "dinp:f32(N,C) dlatent:f32(V,C) first:i32(V) next:i32(N,E) entry:i32(N,E) value:f32(N,E) count:i32(N) q:i8(N,C~4) s:f32(N) "
     "weight:i8(V,C) scale:f32(V) | N C E V",
-    "crossentropy": "loss:f32(N) logits:f32(N,V) targets:i32(N) dloss:float | N V",
+    "crossentropy": "loss:f32(N) logits:f32(N,V) targets:i32(N) odds:f32(N,2)? dloss:float | N V",
     "sum_of_squares": "values:f32(M) | M",
     "adamw_update": "param:f32(M) m:f32(M) v:f32(M) grad:f32(M) rate:float beta1:float beta2:float eps:float "
     "decay:float correction1:float correction2:float grad_scale:float | M",
@@ -170,7 +174,9 @@ def _signature(function: str):
 
 
 def _size(text: str, known: dict) -> int:
-    """The value of a size expression: C, 3C or C~4 (rounded up to a multiple of 4)."""
+    """The value of a size expression: C, 3C, C~4 (rounded up to a multiple of 4) or 2."""
+    if text.isdigit():
+        return int(text)
     name, _, multiple = text.partition("~")
     value = int(name[:-1] or 1) * known[name[-1]]
     return -(-value // int(multiple)) * int(multiple) if multiple else value
@@ -190,7 +196,7 @@ def bind(function: str, *values) -> Callable[[], object]:
         for argument, value in zip(arguments, values):
             if argument.sizes and value is not None and getattr(value, "ndim", None) == len(argument.sizes):
                 for size, extent in zip(argument.sizes, value.shape):
-                    if "~" not in size and (len(size) == 1) == plain:
+                    if not size.isdigit() and "~" not in size and (len(size) == 1) == plain:
                         known.setdefault(size[-1], extent // int(size[:-1] or 1))
     passed: list = []
     for argument, value in zip(arguments, values):

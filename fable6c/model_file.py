@@ -19,7 +19,7 @@ from fable6c.files import atomic_write
 from fable6c.tokenizer import Tokenizer, TokenizerError
 
 MAGIC = b"\x89F6C\r\n\x1a\n"
-VERSION = 1
+VERSIONS = (1, 2)  # without and with copying
 HEADER = struct.Struct("<8s14I")  # 64 bytes: the magic, then the fields of the document's table
 HEADER_BYTES = HEADER.size
 MAX_CARD_BYTES = 65536
@@ -33,7 +33,7 @@ ERRORS = {
     2: ("WEB_PAGE", 'the file starts with "<": this is a web page, not a model; download the raw file'),
     3: ("NOT_A_MODEL", "the file does not start as a .f6c model does; give a file made by `python -m fable6c.export`"),
     4: ("TEXT_MODE", "the file was changed by a text-mode transfer (line ends rewritten); transfer it as binary"),
-    5: ("NEWER_VERSION", "the model has format version {}, this build reads 1; get a newer fable6c"),
+    5: ("NEWER_VERSION", "the model has format version {}, this build reads 1 and 2; get a newer fable6c"),
     6: ("HEADER_CHECKSUM", "the header is damaged (its checksum does not match); copy or download the file again"),
     7: ("BAD_DIMENSION", "the header's {} is out of range; the file is damaged or not made by fable6c"),
     8: ("BAD_SIZE", "the sizes in the header contradict each other ({}); the file is damaged or not made by fable6c"),
@@ -70,13 +70,19 @@ class Dimensions:
     hidden: int  # H, width inside the GLU
     taps: int  # K, of the convolution
     vocab: int  # V: 256 bytes, the merges, the end mark
-    context: int  # training window in tokens (information only)
+    context: int  # training window in tokens, and how far back a model copies
+    copies: bool = False  # the next token may be copied from the text so far
 
     def __post_init__(self):
         for name, (low, high) in DIMENSION_RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UserError(f"{name} = {value} is out of range; give {low} to {high}")
+
+    @property
+    def copy_dim(self) -> int:
+        """Width of the queries and keys of copying."""
+        return -(-self.dim // 4)
 
     @property
     def end_mark(self) -> int:
@@ -154,7 +160,15 @@ def tensor_specs(dimensions: Dimensions) -> List[TensorSpec]:
             TensorSpec(block + "glu_in", "ternary", 2 * H, D),
             TensorSpec(block + "glu_out", "ternary", D, H),
         ]
-    return specs + [TensorSpec("norm_out", "f32", D), TensorSpec("head", "ternary_rows", V, D)]
+    specs += [TensorSpec("norm_out", "f32", D), TensorSpec("head", "ternary_rows", V, D)]
+    if dimensions.copies:
+        specs += [
+            TensorSpec("norm_copy", "f32", D),
+            TensorSpec("copy_in", "ternary", 2 * dimensions.copy_dim, D),
+            TensorSpec("copy_rival", "f32", dimensions.copy_dim),
+            TensorSpec("copy_bias", "f32", 1),
+        ]
+    return specs
 
 
 def parameter_count(dimensions: Dimensions) -> int:
@@ -224,7 +238,8 @@ def encode_model(model: Model) -> bytes:
     tensors = b"".join(encode_tensor(spec, model.tensors[spec.name]) for spec in tensor_specs(model.dimensions))
     raw = card + tokenizer + tensors
     frame = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True).compress(raw)
-    fields = (VERSION, *dataclasses.astuple(model.dimensions))
+    *dimensions, copies = dataclasses.astuple(model.dimensions)
+    fields = (VERSIONS[copies], *dimensions)
     sizes = (len(card), len(tokenizer), len(tensors), len(raw), len(frame))
     header = HEADER.pack(MAGIC, *fields, *sizes, zlib.crc32(raw), 0)[:-4]
     return header + struct.pack("<I", zlib.crc32(header)) + frame
@@ -316,7 +331,7 @@ def decode_header(data: bytes) -> Header:
     _, version, *fields, header_crc = HEADER.unpack_from(data)
     if version == 0:
         raise ModelFileError("NOT_A_MODEL")
-    if version > VERSION:
+    if version not in VERSIONS:
         raise ModelFileError("NEWER_VERSION", version)
     if zlib.crc32(data[: HEADER_BYTES - 4]) != header_crc:
         raise ModelFileError("HEADER_CHECKSUM")
@@ -324,7 +339,7 @@ def decode_header(data: bytes) -> Header:
     for value, (name, (low, high)) in zip(fields, DIMENSION_RANGES.items()):
         if not low <= value <= high:
             raise ModelFileError("BAD_DIMENSION", name)
-    dimensions = Dimensions(*fields[:6])
+    dimensions = Dimensions(*fields[:6], copies=version == 2)
     header = Header(dimensions, *fields[6:])
     if not 2 <= header.card_bytes <= MAX_CARD_BYTES:
         raise ModelFileError("BAD_SIZE", "card_bytes")

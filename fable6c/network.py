@@ -10,6 +10,7 @@ import numpy as np
 
 from . import kernels
 from .model_file import Dimensions, Matrix, Model, TensorSpec, tensor_specs
+from .reference import copy
 
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
 HEAD_ROWS = 64  # tokens whose logits exist at a time: a cache holds them, all of a batch would be its largest array by far
@@ -58,6 +59,12 @@ def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
         })  # fmt: skip
     else:
         plan["dglu"], plan["dproduct"] = ((N, 2 * H), f32), ((N, H), f32)
+    if d.copies:
+        plan.update({
+            "copy.rstd": ((N,), f32), "copy.q": ((N, _up(C, 4)), i8), "copy.s": ((N,), f32), "copy.u": ((N, 2 * d.copy_dim), f32),
+            "dcopy": ((N, 2 * d.copy_dim), f32), "power": ((N, T), f32), "odds": ((N, 2), f32),
+            "copy.scratch": ((B, 2, _up(T, 16), _up(d.copy_dim, 16)), f32),
+        })  # fmt: skip
     for layer in range(d.layers):
         saved: Plan = {
             "x": ((N, C), f32), "rstd": ((N,), f32), "q": ((N, _up(C, 4)), i8), "s": ((N,), f32), "u": ((N, 3 * C), f32),
@@ -127,8 +134,9 @@ class Network:
         weights = _allocate({f"{name} {part}": entry for name, plan in plans.items() for part, entry in plan.items()})
         self.weights = {name: {part: weights[f"{name} {part}"] for part in plan} for name, plan in plans.items()}
         self.arrays = _allocate(batch_plan(dimensions, batch, fast_gradients))
-        # What each place of chance draws from: two of dropout and four gradients to round in each layer, then each part of the head.
-        self._draws = np.zeros((6 * dimensions.layers + -(-batch * dimensions.context // HEAD_ROWS), 2), np.uint32)
+        # What each place of chance draws from: two of dropout and four gradients to round in each layer, each part of the head, copying.
+        parts = -(-batch * dimensions.context // HEAD_ROWS)
+        self._draws = np.zeros((6 * dimensions.layers + parts + dimensions.copies, 2), np.uint32)
         self._discretize = self._bind_discretize()
         self._forward: List[Callable] = []
         self._backward: List[Callable] = []  # in reverse order
@@ -155,6 +163,10 @@ class Network:
                 latent[:] = 1.0
             elif part == "forget_bias":
                 latent[:] = np.linspace(-1.0, 5.0, len(latent))
+            elif part == "copy_rival":
+                latent[:] = 0.0
+            elif part == "copy_bias":
+                latent[:] = 8.0  # at first all places together are less likely than the network's own prediction
             else:
                 latent[:] = random.uniform(-1.0, 1.0, latent.shape) / np.sqrt(latent.shape[1])
         self.discretize()
@@ -165,15 +177,15 @@ class Network:
             call()
 
     def forward(self, tokens: np.ndarray) -> None:
-        """Run a batch (B, T) up to the last normalisation."""
+        """Run a batch (B, T) up to the last normalisation, and the odds of copying `arrays["targets"]`."""
         self.arrays["tokens"][:] = tokens.reshape(-1)
         for call in self._forward:
             call()
 
     def losses(self, tokens: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Cross-entropy in nats of each target, (B, T)."""
-        self.forward(tokens)
         self.arrays["targets"][:] = targets.reshape(-1)
+        self.forward(tokens)
         for logits, loss in self._scored:
             logits()
             loss()
@@ -186,8 +198,12 @@ class Network:
         for logits, _ in self._scored:
             logits()
             parts.append(self.arrays["logits"].copy())
-        count = tokens.size
-        return np.concatenate(parts)[:count].reshape(*tokens.shape, -1)
+        logits = np.concatenate(parts)[: tokens.size].reshape(*tokens.shape, -1)
+        if self.dimensions.copies:
+            queries, keys = np.split(self.arrays["copy.u"].reshape(*tokens.shape, -1), 2, axis=2)
+            for b in range(len(tokens)):
+                copy(logits[b], queries[b], keys[b], tokens[b], self.latent["copy_rival"], self.latent["copy_bias"], self.dimensions.context)
+        return logits
 
     def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0) -> float:
         """Forward and backward of a batch (B, T): adds to `gradients` and returns the mean loss in nats. `number` is the batch's: the
@@ -195,8 +211,8 @@ class Network:
         places = len(self._draws)
         self._draws[:, 0] = (np.arange(places) + number * places) & 0xFFFFFFFF
         self._draws[:, 1] = int(self.dropout * 2**32)
-        self.forward(tokens)
         self.arrays["targets"][:] = targets.reshape(-1)
+        self.forward(tokens)
         self.arrays["dx"][:] = 0
         for calls in self._head:
             for call in calls:
@@ -232,7 +248,8 @@ class Network:
         d, a, latent, gradient = self.dimensions, self.arrays, self.latent, self.gradient
         B, T, C, H = self.batch, d.context, d.dim, d.hidden
         N = B * T
-        scratch = max((kernels.linear_scratch(N, *shape) for shape in ((3 * C, C), (C, C), (2 * H, C), (C, H))), key=len)
+        shapes = {spec.shape for spec in self.specs.values() if spec.kind == "ternary"}
+        scratch = max((kernels.linear_scratch(N, *shape) for shape in shapes), key=len)
 
         def both(forward: Callable, backward: Callable) -> None:
             self._forward.append(forward)
@@ -323,6 +340,14 @@ class Network:
             drop("mixed", "dmixed", draws[4])
             ternary(here + "glu.x", here + "x", "mixed", here + "mixed.", "", block + "mix_out", "dmixed", "dx", draws[1])
             glu_block(here, after, block, draws[2], draws[3], draws[5])
+        if d.copies:
+            ternary("copy.u", "", "out.x", "copy.", "norm_copy", "copy_in", "dx", "dcopy", self._draws[-1])
+            rival, bias, drival, dbias = latent["copy_rival"], latent["copy_bias"], gradient["copy_rival"], gradient["copy_bias"]
+            both(
+                kernels.bind("copy_forward", a["odds"], a["power"], a["copy.scratch"], a["copy.u"], rival, bias, a["tokens"], a["targets"]),
+                kernels.bind("copy_backward", a["dcopy"], drival, dbias, a["power"], a["odds"], a["copy.scratch"], a["copy.u"], rival,
+                             a["tokens"], a["targets"]),
+            )
         both(
             kernels.bind("rmsnorm_forward", a["normed"], a["out.rstd"], a["out.x"], latent["norm_out"]),
             kernels.bind("rmsnorm_backward", a["dx"], gradient["norm_out"], a["dnormed"], a["out.x"], a["out.rstd"], latent["norm_out"]),
@@ -339,12 +364,13 @@ class Network:
             count = rows.stop - start
             logits, loss, targets, q, s = a["logits"][:count], a["loss"][rows], a["targets"][rows], a["out.q"][rows], a["out.s"][rows]
             forward = kernels.bind("linear_forward", logits, None, q, s, w["packed"], w["scale"])
-            dense = kernels.bind("crossentropy", loss, logits, targets, loss_scale)
+            odds = a["odds"][rows] if self.dimensions.copies else None
+            dense = kernels.bind("crossentropy", loss, logits, targets, odds, loss_scale)
             self._scored.append((forward, dense))
             if self.fast_gradients:
                 sparse = a["entry"][rows], a["value"][rows], a["count"][rows]
                 draw = self._draws[6 * self.dimensions.layers + part]
-                self._head.append((forward, kernels.bind("crossentropy_sparse", loss, *sparse, logits, targets, draw, loss_scale)))
+                self._head.append((forward, kernels.bind("crossentropy_sparse", loss, *sparse, logits, targets, odds, draw, loss_scale)))
             else:
                 self._head.append((
                     forward,

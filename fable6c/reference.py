@@ -19,6 +19,7 @@ from fable6c.tokenizer import Tokenizer
 f32 = np.float32
 
 LANES = 16  # of a sum of squares
+LARGEST_POWER = 40  # of e in the odds of copying
 PENALTY_WINDOW = 64  # tokens back in which a repetition counts
 PIECE = 256  # tokens of a long text to feed at once: its arrays fit a CPU's caches
 
@@ -44,6 +45,20 @@ def exp(x: np.ndarray) -> np.ndarray:
     return p
 
 
+def log(x: np.ndarray) -> np.ndarray:
+    """Natural logarithm of positive, normal float32 x, as float32; absolute error below 1e-6 + 1e-7·|log x|."""
+    n = (x.view(np.int32) - np.int32(0x3F2AAAAB)) >> 23
+    f = (x.view(np.int32) - (n << 23)).view(np.float32)  # in [2/3, 4/3)
+    t = (f - f32(1)) / (f + f32(1))
+    r = t * t
+    p = r * f32(1 / 9)
+    for coefficient in (1 / 7, 1 / 5, 1 / 3):
+        p += f32(coefficient)
+        p *= r
+    p += f32(1)
+    return n.astype(np.float32) * f32(0.693147182) + (t + t) * p
+
+
 def sigmoid(x: np.ndarray) -> np.ndarray:
     y = exp(f32(0) - x)
     y += f32(1)
@@ -53,18 +68,22 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 # Layers. x is (..., n) float32.
 
 
-def sumsq(x: np.ndarray) -> np.ndarray:
-    """Sums of squares over the last axis in sixteen lanes: (...,)."""
-    squares = x * x
+def total(x: np.ndarray) -> np.ndarray:
+    """Sums over the last axis in sixteen lanes: (...,)."""
     lanes = np.zeros(x.shape[:-1] + (LANES,), np.float32)
     for start in range(0, x.shape[-1], LANES):
-        chunk = squares[..., start : start + LANES]
+        chunk = x[..., start : start + LANES]
         lanes[..., : chunk.shape[-1]] += chunk
     width = LANES
     while width > 1:
         width //= 2
         lanes = lanes[..., :width] + lanes[..., width:]
     return lanes[..., 0]
+
+
+def sumsq(x: np.ndarray) -> np.ndarray:
+    """Sums of squares over the last axis in sixteen lanes: (...,)."""
+    return total(x * x)
 
 
 def rmsnorm(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
@@ -136,12 +155,37 @@ class Block:
     glu_out: Linear
 
 
+def copy(logits: np.ndarray, query: np.ndarray, key: np.ndarray, tokens: np.ndarray, rival: np.ndarray, bias: np.ndarray, context: int) -> None:
+    """Mix into the logits (T, V) of a stream's last T tokens what followed each earlier place. query (T, C); key (P+T, C) and tokens (P+T),
+    P of them from before; rival (C,); bias (1,)."""
+    T, C = query.shape
+    before = len(key) - T
+    own, score = bias[0] + query[:, 0] * rival[0], query[:, :1] * key[:, 0]
+    for k in range(1, C):
+        own += query[:, k] * rival[k]
+        score += query[:, k : k + 1] * key[:, k]
+    power = exp(np.minimum(score - own[:, None], f32(LARGEST_POWER)))
+    odds = np.zeros_like(logits)
+    for t, here in enumerate(range(before, before + T)):
+        first = max(0, here - (context - 1))
+        np.add.at(odds[t], tokens[first + 1 : here + 1], power[t, first:here])  # one after the other
+    top = logits.max(axis=1, keepdims=True)
+    e = exp(logits - top)
+    copied = odds > 0
+    odds *= total(e)[:, None]
+    odds += e
+    logits[copied] = (top + log(odds))[copied]
+
+
 @dataclasses.dataclass
 class State:
-    """What the model remembers of a batch of B streams: v (L, B, K-1, D), the last inputs of the convolutions, and h (L, B, D)."""
+    """What the model remembers of a batch of B streams: v (L, B, K-1, D), the last inputs of the convolutions, and h (L, B, D); where it
+    copies, also the last P < context tokens (B, P) and their keys (B, P, C)."""
 
     v: np.ndarray
     h: np.ndarray
+    tokens: np.ndarray
+    keys: np.ndarray
 
 
 class Reference:
@@ -158,11 +202,13 @@ class Reference:
         self.norm_in = tensors["norm_in"]
         self.norm_out = tensors["norm_out"]
         self.head = tensors["head"]
+        self.copying = {name: tensors[name] for name in ("norm_copy", "copy_in", "copy_rival", "copy_bias") if name in tensors}
 
     def fresh_state(self, batch: int) -> State:
         d = self.model.dimensions
         v = np.zeros((d.layers, batch, d.taps - 1, d.dim), np.float32)
-        return State(v, np.zeros((d.layers, batch, d.dim), np.float32))
+        h = np.zeros((d.layers, batch, d.dim), np.float32)
+        return State(v, h, np.zeros((batch, 0), np.intp), np.zeros((batch, 0, d.copy_dim), np.float32))
 
     def forward(self, tokens: np.ndarray, state: Optional[State] = None) -> Tuple[np.ndarray, State]:
         """Feed tokens (B, T) to streams in `state` (fresh if None): logits (B, T, V) and the new state; the old one is unchanged.
@@ -170,11 +216,22 @@ class Reference:
         T tokens at once give the same bits as T calls with one; memory is a few times B·T·(V + 6D + 4H) floats, so feed a long
         text in pieces.
         """
-        x, state = self.hidden(tokens, state)
-        return self.head(rmsnorm(x, self.norm_out)), state
+        before = state or self.fresh_state(len(tokens))
+        x, state = self.hidden(tokens, before)
+        logits = self.head(rmsnorm(x, self.norm_out))
+        if self.copying:
+            C, context = self.model.dimensions.copy_dim, self.model.dimensions.context
+            z = self.copying["copy_in"](rmsnorm(x, self.copying["norm_copy"]))
+            keys = np.concatenate([before.keys, z[..., C:]], axis=1)
+            seen = np.concatenate([before.tokens, tokens], axis=1)
+            for b in range(len(tokens)):
+                copy(logits[b], z[b, :, :C], keys[b], seen[b], self.copying["copy_rival"], self.copying["copy_bias"], context)
+            kept = max(0, seen.shape[1] - (context - 1))
+            state.tokens, state.keys = seen[:, kept:], keys[:, kept:]
+        return logits, state
 
     def hidden(self, tokens: np.ndarray, state: Optional[State] = None) -> Tuple[np.ndarray, State]:
-        """The residual stream (B, T, D) before the last norm, and the new state."""
+        """The residual stream (B, T, D) before the last norm, and the new state (without what only `forward` can add for copying)."""
         if state is None:
             state = self.fresh_state(len(tokens))
         D = self.model.dimensions.dim

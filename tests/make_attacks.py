@@ -80,7 +80,7 @@ def attacks():
     yield "NOT_A_MODEL-version-0", with_fields(version=0)
     yield "TEXT_MODE-crlf-to-lf", good.replace(b"\r\n", b"\n")
     yield "TEXT_MODE-lf-to-crlf", good.replace(b"\n", b"\r\n")
-    yield "NEWER_VERSION-2", with_fields(version=2)
+    yield "NEWER_VERSION-3", with_fields(version=3)
     yield "NEWER_VERSION-largest", with_fields(version=2**32 - 1)
     yield "HEADER_CHECKSUM-dim", good[:12] + bytes([good[12] ^ 1]) + good[13:]
     yield "HEADER_CHECKSUM-zero", good[:60] + bytes(4) + good[64:]

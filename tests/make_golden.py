@@ -35,11 +35,12 @@ STORY_TOKENS = 200
 
 
 def random_model():
-    model = tiny_model(dim=128, layers=4, hidden=320, taps=4, vocab=1024, context=256, seed=6)
+    model = tiny_model(dim=128, layers=4, hidden=320, taps=4, vocab=1024, context=64, copies=True, seed=6)
     model.merges = Tokenizer.train(itertools.islice(synth.stories(1), 600), 1024, progress=False).merges
     model.card = {"name": "golden", "corpus": "none: the weights are random"}
     # Gains of both signs, as in a trained model.
     model.tensors["norm_out"] = np.random.default_rng(7).normal(0, 2, 128).astype(np.float32)
+    model.tensors["copy_bias"][:] = 9  # now and then a copy
     model.tensors["head"].scale[-1] *= np.float32(0.01)  # an unlikely end mark: long stories
     return model
 

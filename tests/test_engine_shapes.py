@@ -40,10 +40,12 @@ def digests(logits):
     return [xxhash.xxh64(row.astype("<f4").tobytes()).hexdigest() for row in logits[0]]
 
 
+@pytest.mark.parametrize("context", [None, 1, 2, 7, 40], ids="context {}".format)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_shape(shape):
+def test_shape(shape, context):
+    """`context`: how far back the model copies, None: not at all."""
     dim, hidden, taps, vocab = shape
-    model = tiny_model(dim=dim, layers=2, hidden=hidden, taps=taps, vocab=vocab, seed=sum(shape))
+    model = tiny_model(dim, 2, hidden, taps, vocab, context or 16, copies=context is not None, seed=sum(shape))
     reference = Reference(model)
     engine = EngineModule()
     engine.load(encode_model(model))

@@ -423,26 +423,29 @@ def test_crossentropy(v):
         return np.log(np.exp(x - top).sum(1)) + top[:, 0] - x[np.arange(4), targets]
 
     loss, gradient = zeros(4), logits.copy()
-    kernels.crossentropy(loss, gradient, targets, 0.25)
+    kernels.crossentropy(loss, gradient, targets, None, 0.25)
     assert np.abs(loss - oracle(logits.astype(np.float64))).max() < 1e-5
     assert np.abs(gradient - numeric_gradient(oracle, logits, np.full(4, 0.25))).max() < 1e-6
 
 
+@pytest.mark.parametrize("copies", [False, True])
 @pytest.mark.parametrize("v", [1, 15, 16, 17, 127, 128, 129, 700])
-def test_crossentropy_sparse(v):
+def test_crossentropy_sparse(v, copies):
     """The dense loss; a gradient of few entries, whose large ones are exact and whose mean over the draws is the dense one."""
     random, draws, n, entries = rng(v), 3000, 3, 64
     logits, targets = 3 * normal(random, n, v), random.integers(0, v, n).astype(np.int32)
     share = np.exp(logits[0]) / np.exp(logits[0]).sum()
     targets[0] = np.argmax(np.where(share < 0.9 / (entries - 32), share, 0))  # the largest that could be left out, were it not the target
-    dense_loss, dense = zeros(n), logits.copy()
-    kernels.crossentropy(dense_loss, dense, targets, 0.25)
+    odds = np.array([[0.5, 2.0], [0.0, 0.3], [1e9, 1e12]], np.float32) if copies else None
+    dense_loss, dense, dense_odds = zeros(n), logits.copy(), odds.copy() if copies else None
+    kernels.crossentropy(dense_loss, dense, targets, dense_odds, 0.25)
     least = 0.25 / (entries - 32)
     loss, entry, value, count = zeros(n), zeros(n, entries, dtype=np.int32), zeros(n, entries), zeros(n, dtype=np.int32)
     mean = np.zeros((n, v))
     for number in range(draws):
-        kernels.crossentropy_sparse(loss, entry, value, count, logits.copy(), targets, np.array([number, 0], np.uint32), 0.25)
-        assert np.array_equal(loss, dense_loss) and np.all(count <= entries)
+        own_odds = odds.copy() if copies else None
+        kernels.crossentropy_sparse(loss, entry, value, count, logits.copy(), targets, own_odds, np.array([number, 0], np.uint32), 0.25)
+        assert np.array_equal(loss, dense_loss) and np.array_equal(own_odds, dense_odds) and np.all(count <= entries)
         sparse = np.zeros((n, v))
         for row in range(n):
             kept = entry[row, : count[row]]
@@ -456,6 +459,44 @@ def test_crossentropy_sparse(v):
     tolerance = 5 * (np.abs(dense) * least / draws) ** 0.5 + 2 * least / draws
     assert np.all(np.abs(mean - dense) <= tolerance)
     assert v < 700 or count.max() < 64, "most of 700 entries are left out"
+
+
+@pytest.mark.parametrize("b,t,k", [(1, 1, 1), (2, 5, 3), (2, 37, 13), (3, 33, 16), (1, 64, 32), (1, 71, 50)])
+def test_copying(b, t, k):
+    """The loss of copies and network together, and its gradients for everything that it comes from."""
+    random, n, v = rng(b, t, k), b * t, 9
+    u, rival, bias, logits = normal(random, n, 2 * k) * np.float32(k**-0.25), normal(random, k), normal(random, 1) + 2, normal(random, n, v)
+    text = random.integers(0, v, (b, t + 1)).astype(np.int32)
+    tokens, targets = text[:, :-1].reshape(-1), text[:, 1:].reshape(-1)
+
+    def oracle(u, rival, bias, logits):
+        query, key = np.split(u.reshape(b, t, 2 * k), 2, 2)
+        odds = np.exp(query @ key.swapaxes(1, 2) - (query @ rival)[..., None] - bias) * np.tri(t, k=-1)
+        hits = text[:, None, 1:] == text[:, 1:, None]  # the token after a place is the next token
+        own = np.exp(logits[np.arange(n), targets]) / np.exp(logits).sum(1)
+        return np.log(1 + odds.sum(2)).reshape(-1) - np.log(own + (odds * hits).sum(2).reshape(-1))
+
+    odds, power, loss, gradient = zeros(n, 2), zeros(n, t), zeros(n), logits.copy()
+    scratch, du, drival, dbias = zeros(b, 2, up(t, 16), up(k, 16)), np.full_like(u, np.nan), np.ones(k, np.float32), np.ones(1, np.float32)
+    kernels.copy_forward(odds, power, scratch, u, rival, bias, tokens, targets)
+    kernels.crossentropy(loss, gradient, targets, odds, 0.25)
+    kernels.copy_backward(du, drival, dbias, power, odds, scratch, u, rival, tokens, targets)
+    exact = [x.astype(np.float64) for x in (u, rival, bias, logits)]
+    assert_close(loss, oracle(*exact), 1e-5)
+    if t == 1:
+        assert not du.any() and (drival == 1).all() and dbias == 1, "nothing came before"
+        return
+    for place, got in enumerate((du, drival - 1, dbias - 1, gradient)):
+        weights = np.full(n, 0.25)
+        expected = numeric_gradient(lambda x: oracle(*exact[:place], x, *exact[place + 1 :]), exact[place], weights)
+        assert_close(got, expected, 1e-5)
+
+
+def test_the_odds_of_a_copy_are_bounded():
+    u, odds, power = np.full((3, 2), 100, np.float32), zeros(3, 2), zeros(3, 3)
+    tokens, targets = np.array([1, 2, 1], np.int32), np.array([2, 1, 2], np.int32)
+    kernels.copy_forward(odds, power, zeros(1, 2, 16, 16), u, zeros(1), zeros(1), tokens, targets)
+    assert np.allclose(odds, np.exp(40) * np.array([[0, 0], [0, 1], [1, 2]]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("n,c", [(1, 1), (3, 17), (2, 64), (5, 129)])
@@ -491,7 +532,7 @@ def test_nan_stays_nan():
     """A trainer that has gone astray must see it in the loss."""
     x, out, loss = np.full((1, 8), np.nan, np.float32), zeros(1, 4), zeros(1)
     kernels.glu_forward(out, x)
-    kernels.crossentropy(loss, x, zeros(1, dtype=np.int32), 1.0)
+    kernels.crossentropy(loss, x, zeros(1, dtype=np.int32), None, 1.0)
     assert np.isnan(out).all() and np.isnan(loss).all()
 
 
@@ -589,8 +630,11 @@ param, momentum = normal(random, o, c), zeros(o, c)
 matrix = np.array([0, o, c], np.int32)
 kernels.muon_update(*(x.reshape(-1) for x in (param, momentum, dlatent)), matrix, kernels.muon_scratch([(o, c)]), 0.1, 0.9, 0.1, 1.0)
 loss, logits = zeros(n), out.copy()
-kernels.crossentropy(loss, logits, tokens, 0.1)
-for array in (scale, packed, turned, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
+odds, power, copying, two, db = zeros(n, 2), zeros(n, t), zeros(b, 2, 48, 48), [zeros(n, 76), zeros(38)], zeros(1)
+kernels.copy_forward(odds, power, copying, u.reshape(n, -1)[:, :76].copy(), bias[:38].copy(), db, tokens, tokens)
+kernels.crossentropy(loss, logits, tokens, odds, 0.1)
+kernels.copy_backward(*two, db, power, odds, copying, u.reshape(n, -1)[:, :76].copy(), bias[:38].copy(), tokens, tokens)
+for array in (odds, power, *two, db, scale, packed, turned, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
     digest.update(array.tobytes())
 print(digest.hexdigest(), kernels.sum_of_squares(normal(random, 100_000)))
 """

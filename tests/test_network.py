@@ -26,14 +26,18 @@ def one_thread():
     kernels.set_threads(1)
 
 
-SHAPES = [  # dim, layers, hidden, taps, vocab, context
+SHAPES = [  # dim, layers, hidden, taps, vocab, context, copies
     (1, 1, 1, 1, 257, 5),
     (17, 1, 33, 1, 300, 9),
     (16, 2, 24, 4, 257, 32),
     (33, 3, 17, 7, 301, 20),
     (64, 1, 129, 32, 511, 11),  # more taps than tokens
     (31, 4, 64, 4, 259, HEAD_ROWS // 2 + 3),  # a batch of two does not divide into HEAD_ROWS
+    (17, 1, 33, 1, 300, 1, True),
+    (16, 2, 24, 4, 257, 32, True),
+    (69, 2, 17, 3, 301, 45, True),
 ]
+CHECKED = (5, 2, 7, 3, 260, 6, True)  # against the oracle
 
 
 def make_network(shape, batch=2, loss_scale=1.0, seed=3, fast_gradients=True, dropout=0.0) -> Network:
@@ -44,6 +48,8 @@ def make_network(shape, batch=2, loss_scale=1.0, seed=3, fast_gradients=True, dr
     for name, latent in network.latent.items():
         if latent.ndim == 1:
             latent += random.normal(0, 0.3, latent.shape).astype(np.float32)
+        if name == "copy_bias":
+            latent -= 7  # copies matter from the start
     for name in ("embedding", "head"):
         network.latent[name][:] *= 20
     network.discretize()
@@ -51,8 +57,13 @@ def make_network(shape, batch=2, loss_scale=1.0, seed=3, fast_gradients=True, dr
 
 
 def make_batch(network, seed=4):
+    """Tokens and targets; where the network copies, of few different ones, and the targets are the next tokens."""
     d = network.dimensions
-    return np.random.default_rng(seed).integers(0, d.vocab, (2, network.batch, d.context)).astype(np.int32)
+    random = np.random.default_rng(seed)
+    if not d.copies:
+        return random.integers(0, d.vocab, (2, network.batch, d.context)).astype(np.int32)
+    text = random.integers(0, 8, (network.batch, d.context + 1)).astype(np.int32)
+    return np.stack([text[:, :-1], text[:, 1:]])
 
 
 # ---- forward
@@ -68,8 +79,9 @@ def test_logits_have_the_bits_of_the_reference(shape):
     assert np.array_equal(network.logits(tokens), expected)
 
 
-def test_losses_are_the_cross_entropy_of_the_logits():
-    network = make_network(SHAPES[-1])
+@pytest.mark.parametrize("shape", SHAPES[-4:])
+def test_losses_are_the_cross_entropy_of_the_logits(shape):
+    network = make_network(shape)
     tokens, targets = make_batch(network)
     logits = network.logits(tokens).astype(np.float64)
     chosen = np.take_along_axis(logits, targets[..., None], 2)[..., 0]
@@ -79,7 +91,7 @@ def test_losses_are_the_cross_entropy_of_the_logits():
     assert network.accumulate(tokens, targets) == pytest.approx(losses.mean(), abs=1e-6)
 
 
-@pytest.mark.parametrize("shape", SHAPES[1:])
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[5] > 5])
 def test_future_tokens_do_not_change_past_logits(shape):
     network = make_network(shape)
     tokens, _ = make_batch(network)
@@ -165,9 +177,12 @@ class Oracle:
             x = x + linear(np.stack(memories, 1) * sigmoid(u[..., 2 * D :]), block + "mix_out")
             a, b = np.split(linear(norm(x, block + "norm_glu"), block + "glu_in"), 2, -1)
             x = x + linear(a * sigmoid(a) * b, block + "glu_out")
-        logits = linear(norm(x, "norm_out"), "head")
-        chosen = np.take_along_axis(logits, self.targets[..., None], 2)[..., 0]
-        return (np.log(np.exp(logits).sum(-1)) - chosen).sum()
+        powers = np.exp(linear(norm(x, "norm_out"), "head"))
+        chosen = np.take_along_axis(powers, self.targets[..., None], 2)[..., 0] / powers.sum(-1)
+        query, key = np.split(linear(norm(x, "norm_copy"), "copy_in"), 2, -1)
+        odds = np.exp(query @ key.swapaxes(1, 2) - (query @ p["copy_rival"])[..., None] - p["copy_bias"]) * np.tri(T, k=-1)
+        hits = self.targets[:, :, None] == np.roll(self.tokens, -1, 1)[:, None, :]
+        return (np.log(1 + odds.sum(-1)) - np.log(chosen + (odds * hits).sum(-1))).sum()
 
 
 def worst_error(network, expected):
@@ -180,9 +195,8 @@ def worst_error(network, expected):
 @pytest.fixture(scope="module")
 def checked():
     """A network without int8 gradients, its batch and the oracle's gradients."""
-    network = make_network((5, 2, 7, 3, 260, 6), fast_gradients=False)
+    network = make_network(CHECKED, fast_gradients=False)
     tokens, targets = make_batch(network)
-    tokens[0, 3] = tokens[1, 1] = tokens[0, 0]  # a row of the embedding that gathers from several places
     oracle = Oracle(network, tokens, targets)
     assert oracle.value == pytest.approx(float(network.losses(tokens, targets).sum()), rel=1e-6), "the oracle is this network"
     return network, tokens, targets, oracle.gradients()
@@ -199,7 +213,7 @@ def test_gradients(checked):
 def test_fast_gradients(checked):
     """Each is off, by rounding and by the logits left out; their mean over the draws is the gradient."""
     _, tokens, targets, expected = checked
-    network, draws = make_network((5, 2, 7, 3, 260, 6), fast_gradients=True), 2000
+    network, draws = make_network(CHECKED, fast_gradients=True), 2000
     network.accumulate(tokens, targets)
     one, name = worst_error(network, expected)
     assert one > 0.02, f"{name}: relative error {one:.2e}"
@@ -263,7 +277,7 @@ def test_loss_scale_scales_the_gradients():
     assert gradients[0].any() and np.array_equal(gradients[0] / 8, gradients[1])
 
 
-@pytest.mark.parametrize("shape", [SHAPES[3], SHAPES[5]])
+@pytest.mark.parametrize("shape", [SHAPES[3], SHAPES[5], SHAPES[-1]])
 def test_threads_do_not_change_the_bits(shape):
     results = []
     for threads in (1, 2):
@@ -305,8 +319,9 @@ def in_lines(arrays):
 
 
 @pytest.mark.parametrize("fast_gradients", [True, False])
-def test_memory_estimate_is_what_is_allocated(fast_gradients):
-    d, batch = Dimensions(32, 3, 48, 4, 600, 100), 3
+@pytest.mark.parametrize("copies", [True, False])
+def test_memory_estimate_is_what_is_allocated(fast_gradients, copies):
+    d, batch = Dimensions(32, 3, 48, 4, 600, 100, copies), 3
     network = Network(d, batch, 1.0, fast_gradients)
     optimizer = Optimizer(network, Recipe())
     parts = memory_estimate(d, batch, fast_gradients)

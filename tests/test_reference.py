@@ -19,11 +19,15 @@ SHAPES = [
     dict(dim=16, layers=2, hidden=24, taps=4),
     dict(dim=17, layers=3, hidden=15, taps=2),
     dict(dim=129, layers=1, hidden=33, taps=9),
+    dict(dim=1, layers=1, hidden=1, taps=1, vocab=257, context=1, copies=True),
+    dict(dim=17, layers=2, hidden=24, taps=2, context=6, copies=True),
+    dict(dim=64, layers=1, hidden=20, taps=2, context=64, copies=True),
 ]
 
 
 def random_tokens(model, *shape, seed=0):
-    return np.random.default_rng(seed).integers(0, model.dimensions.vocab, shape)
+    """Tokens; where the model copies, of few different ones."""
+    return np.random.default_rng(seed).integers(0, 5 if model.dimensions.copies else model.dimensions.vocab, shape)
 
 
 # exp, sigmoid
@@ -141,6 +145,7 @@ def slow_logits(model, tokens):
     def sigmoid(x):
         return 1 / (1 + math.exp(-x))
 
+    keys = []
     v = [[[0.0] * d.dim for _ in range(K - 1)] for _ in range(d.layers)]
     h = [[0.0] * d.dim for _ in range(d.layers)]
     for token in tokens:
@@ -159,7 +164,26 @@ def slow_logits(model, tokens):
             u = linear(rmsnorm(x, t[b + "norm_glu"]), b + "glu_in")
             m = [u[i] * sigmoid(u[i]) * u[d.hidden + i] for i in range(d.hidden)]
             x = [a + y for a, y in zip(x, linear(m, b + "glu_out"))]
-    return linear(rmsnorm(x, t["norm_out"]), "head")
+        if d.copies:
+            z = linear(rmsnorm(x, t["norm_copy"]), "copy_in")
+            query = z[: d.copy_dim]
+            keys.append(z[d.copy_dim :])
+    logits = linear(rmsnorm(x, t["norm_out"]), "head")
+    if not d.copies:
+        return logits
+    own = sum(q * float(r) for q, r in zip(query, t["copy_rival"])) + float(t["copy_bias"][0])
+    powers = [math.exp(logit) for logit in logits]
+    total = sum(powers)
+    for p in range(max(0, len(tokens) - d.context), len(tokens) - 1):
+        powers[tokens[p + 1]] += total * math.exp(sum(a * b for a, b in zip(query, keys[p])) - own)
+    return [math.log(power) for power in powers]
+
+
+def test_log_is_close():
+    x = np.exp(np.linspace(-80, 80, 100_001)).astype(np.float32)
+    exact = np.log(x.astype(np.float64))
+    assert (np.abs(numerics.log(x) - exact) < 1e-6 + 1e-7 * np.abs(exact)).all()
+    assert numerics.log(np.ones(1, np.float32)) == 0
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -183,7 +207,8 @@ def test_forward_over_T_is_T_steps_bit_for_bit(shape):
         logits, state = reference.forward(tokens[:, t : t + 1], state)
         steps.append(logits)
     assert np.concatenate(steps, axis=1).tobytes() == whole.tobytes()
-    assert state.v.tobytes() == end.v.tobytes() and state.h.tobytes() == end.h.tobytes()
+    for name in ("v", "h", "tokens", "keys"):
+        assert getattr(state, name).tobytes() == getattr(end, name).tobytes()
 
 
 def test_streams_of_a_batch_are_alone():

@@ -21,9 +21,9 @@ TINY = Dimensions(16, 2, 24, 3, 300, 32)
 STEP_TOKENS = 128  # of TINY_CONFIG: 2 windows of 32 tokens, twice
 
 
-def tiny_model(dim=7, layers=2, hidden=6, taps=3, vocab=300, context=16, seed=1) -> Model:
+def tiny_model(dim=7, layers=2, hidden=6, taps=3, vocab=300, context=16, copies=False, seed=1) -> Model:
     """A random model with every value that the file allows, not trained: two zeros in five ternary weights, all nine levels in the embedding, scales that keep activations near 1, forget biases -1 to 5."""
-    dimensions = Dimensions(dim, layers, hidden, taps, vocab, context)
+    dimensions = Dimensions(dim, layers, hidden, taps, vocab, context, copies)
     random = np.random.default_rng(seed)
     tensors = {}
     for spec in tensor_specs(dimensions):

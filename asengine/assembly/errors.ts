@@ -53,7 +53,7 @@ function template(code: i32): string {
     case WEB_PAGE: return "the file starts with \"<\": this is a web page, not a model; download the raw file";
     case NOT_A_MODEL: return "the file does not start as a .f6c model does; give a file made by `python -m fable6c.export`";
     case TEXT_MODE: return "the file was changed by a text-mode transfer (line ends rewritten); transfer it as binary";
-    case NEWER_VERSION: return "the model has format version {}, this build reads 1; get a newer fable6c";
+    case NEWER_VERSION: return "the model has format version {}, this build reads 1 and 2; get a newer fable6c";
     case HEADER_CHECKSUM: return "the header is damaged (its checksum does not match); copy or download the file again";
     case BAD_DIMENSION: return "the header's {} is out of range; the file is damaged or not made by fable6c";
     case BAD_SIZE: return "the sizes in the header contradict each other ({}); the file is damaged or not made by fable6c";

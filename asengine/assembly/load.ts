@@ -6,9 +6,9 @@ import {
   TEXT_MODE, TOO_LARGE, TOO_SHORT, TRAILING_BYTES, TRUNCATED, WEB_PAGE,
 } from "./errors";
 import {
-  ARENA, context, dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE, HEAD, HEAD_SCALES, hidden, LAYERS, layers,
-  layerSize, layout, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, reserve, setDimensions, SUMS, TAPS, taps,
-  TEXT, vocab,
+  ARENA, context, COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_RIVAL, copyDim, dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT,
+  GLU_OUT_SCALE, HEAD, HEAD_SCALES, hidden, LAYERS, layers, layerSize, layout, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_COPY, NORM_GLU,
+  NORM_IN, NORM_MIX, NORM_OUT, ODDS, reserve, setDimensions, SUMS, TAPS, taps, TEXT, vocab,
 } from "./memory";
 import { readRow, rowBytes, unpackMatrix } from "./product";
 import { loadTokens } from "./tokenizer";
@@ -41,7 +41,7 @@ function checkStart(size: u32): i32 {
   if (size < HEADER_BYTES) return fail(TOO_SHORT, size);
   let version = load<u32>(FILE, 8);
   if (version == 0) return fail(NOT_A_MODEL);
-  if (version != 1) return fail(NEWER_VERSION, version);
+  if (version > 2) return fail(NEWER_VERSION, version);
   if (crc32(FILE, 60) != load<u32>(FILE, 60)) return fail(HEADER_CHECKSUM);
   return 0;
 }
@@ -49,6 +49,7 @@ function checkStart(size: u32): i32 {
 function checkHeader(size: u32): i32 {
   setDimensions(
     load<u32>(FILE, 12), load<u32>(FILE, 16), load<u32>(FILE, 20), load<u32>(FILE, 24), load<u32>(FILE, 28), load<u32>(FILE, 32),
+    load<u32>(FILE, 8) == 2,
   );
   if (dim - 1 >= 4096) return fail(BAD_DIMENSION, 0, "dim");
   if (layers - 1 >= 64) return fail(BAD_DIMENSION, 0, "layers");
@@ -78,7 +79,8 @@ function tensorBytesOf(): u64 {
   let layer = 4 * (2 * d + d * taps + d + 4) // norms, taps, forget bias, four scales
     + (3 * d + d + 2 * h) * row + d * rowBytes(hidden);
   let embedding = <u64>vocab * (4 + 2 * row), head = <u64>vocab * (4 + row);
-  return embedding + 4 * d + layer * layers + 4 * d + head;
+  let copying = copyDim > 0 ? 4 * d + 4 + 2 * copyDim * row + 4 * copyDim + 4 : 0;
+  return embedding + 4 * d + layer * layers + 4 * d + head + copying;
 }
 
 /** The content is unpacked above the file; then the model takes the file's place. */
@@ -117,19 +119,27 @@ let tensor: u32 = 0; // its place in the list of docs/model-file.md
 
 export function loadTensors(): i32 {
   tensor = 0;
-  let good = loadEmbedding() && loadVector(NORM_IN);
+  let good = loadEmbedding() && loadVector(NORM_IN, dim);
   for (let layer: u32 = 0; good && layer < layers; layer++) {
     let base = LAYERS + layer * layerSize;
-    good = loadVector(base + NORM_MIX)
+    good = loadVector(base + NORM_MIX, dim)
       && loadMatrix(base + MIX_IN, base + MIX_IN_SCALE, 1, 3 * dim, dim)
       && loadTaps(base + TAPS)
-      && loadVector(base + FORGET_BIAS)
+      && loadVector(base + FORGET_BIAS, dim)
       && loadMatrix(base + MIX_OUT, base + MIX_OUT_SCALE, 1, dim, dim)
-      && loadVector(base + NORM_GLU)
+      && loadVector(base + NORM_GLU, dim)
       && loadMatrix(base + GLU_IN, base + GLU_IN_SCALE, 1, 2 * hidden, dim)
       && loadMatrix(base + GLU_OUT, base + GLU_OUT_SCALE, 1, dim, hidden);
   }
-  good = good && loadVector(NORM_OUT) && loadMatrix(HEAD, HEAD_SCALES, vocab, vocab, dim);
+  good = good && loadVector(NORM_OUT, dim) && loadMatrix(HEAD, HEAD_SCALES, vocab, vocab, dim);
+  if (copyDim > 0) {
+    good = good
+      && loadVector(NORM_COPY, dim)
+      && loadMatrix(COPY_IN, COPY_IN_SCALE, 1, 2 * copyDim, dim)
+      && loadVector(COPY_RIVAL, copyDim)
+      && loadVector(COPY_BIAS, 1);
+    memory.fill(ODDS, 0, 4 * vocab);
+  }
   return good ? 0 : fail(BAD_TENSOR, tensor);
 }
 
@@ -146,8 +156,8 @@ function loadEmbedding(): bool {
   return true;
 }
 
-function loadVector(target: usize): bool {
-  if (!loadReals(target, dim)) return false;
+function loadVector(target: usize, count: u32): bool {
+  if (!loadReals(target, count)) return false;
   tensor++;
   return true;
 }

@@ -75,10 +75,12 @@ export let hidden: u32 = 0; // H
 export let taps: u32 = 0; // K
 export let vocab: u32 = 0; // V
 export let context: u32 = 0;
+export let copyDim: u32 = 0; // C; 0 in a model that does not copy
 
 // @ts-ignore: decorator
-@inline export function setDimensions(d: u32, l: u32, h: u32, k: u32, v: u32, c: u32): void {
+@inline export function setDimensions(d: u32, l: u32, h: u32, k: u32, v: u32, c: u32, copies: bool): void {
   dim = d; layers = l; hidden = h; taps = k; vocab = v; context = c;
+  copyDim = copies ? (d + 3) / 4 : 0;
 }
 
 export let TOKEN_BYTES: usize = 0; // 64 bytes for each token
@@ -91,6 +93,15 @@ export let NORM_IN: usize = 0; // f32 (D)
 export let NORM_OUT: usize = 0; // f32 (D)
 export let HEAD: usize = 0; // ternary (V, D)
 export let HEAD_SCALES: usize = 0; // f32 (V)
+export let NORM_COPY: usize = 0; // f32 (D)
+export let COPY_IN: usize = 0; // ternary (2C, D)
+export let COPY_IN_SCALE: usize = 0; // f32
+export let COPY_RIVAL: usize = 0; // f32 (C)
+export let COPY_BIAS: usize = 0; // f32
+export let QUERY: usize = 0; // f32 (C): of the last token
+export let KEYS: usize = 0; // f32 (context, C): of the last tokens, a ring
+export let NEXT: usize = 0; // u16 (context): the tokens after them
+export let ODDS: usize = 0; // f32 (V): zeros, but while they are in use
 export let LAYERS: usize = 0; // L times layerSize bytes, in it:
 export let layerSize: usize = 0;
 export let NORM_MIX: usize = 0; // f32 (D)
@@ -150,6 +161,18 @@ export function layout(): u64 {
   NORM_OUT = place(d);
   HEAD = place(ternarySize(vocab, dim));
   HEAD_SCALES = place(4 * vocab);
+
+  if (copyDim > 0) {
+    NORM_COPY = place(d);
+    COPY_IN = place(ternarySize(2 * copyDim, dim));
+    COPY_IN_SCALE = place(4);
+    COPY_RIVAL = place(4 * copyDim);
+    COPY_BIAS = place(4);
+    QUERY = place(4 * copyDim);
+    KEYS = place(4 * <u64>context * copyDim);
+    NEXT = place(2 * context);
+    ODDS = place(4 * vocab);
+  }
 
   LAYERS = <usize>end;
   end = 0; // addresses within a layer

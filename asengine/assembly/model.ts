@@ -4,16 +4,19 @@
 // Loops count bytes in `at`. A constant address is part of the load or store, load<f32>(at, WORK), and costs an interpreter nothing.
 
 import {
-  dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE, groupsOf, HEAD, HEAD_SCALES, hidden, LAYERS, layers,
-  layerSize, LOGITS, MEMORY, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, QUANTISED, RING, SCALES, SUMS,
-  SUMS_STRIDE, TAPS, taps, vocab, WORK, X, X_STRIDE,
+  context, COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_RIVAL, copyDim, dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE,
+  groupsOf, HEAD, HEAD_SCALES, hidden, KEYS, LAYERS, layers, layerSize, LOGITS, MEMORY, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NEXT, NORM_COPY,
+  NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, ODDS, QUANTISED, QUERY, RING, SCALES, SUMS, SUMS_STRIDE, TAPS, taps, vocab, WORK, X, X_STRIDE,
 } from "./memory";
 import { embedding } from "./load";
 import { product, product4, readRow, rowBytes } from "./product";
-import { sigmoid, sumOfSquares } from "./real";
+import { exp, log, sigmoid, sumOfPowers, sumOfSquares } from "./real";
 
 let ringSlot: u32 = 0; // of the next token, in every layer's ring of K values
 let lastX: usize = 0; // the last token's x after all layers
+let keySlot: u32 = 0; // of the next token, in the ring of keys
+let places: u32 = 0; // whose keys and next tokens are known
+let anyKey = false;
 
 /** Forgets all tokens: ring buffers and memories are zero. */
 export function clearState(): void {
@@ -23,6 +26,8 @@ export function clearState(): void {
     memory.fill(base + MEMORY, 0, 4 * dim);
   }
   ringSlot = 0;
+  keySlot = places = 0;
+  anyKey = false;
 }
 
 /** Runs `count` tokens, 1 to 4, whose u16 ids, all below V, lie at `ids`. */
@@ -55,6 +60,31 @@ export function runTokens(ids: usize, count: u32): void {
   }
   ringSlot = (ringSlot + count) % taps;
   lastX = X + X_STRIDE * (count - 1);
+  if (copyDim > 0) keepKeys(ids, count);
+}
+
+/** Puts the tokens' keys and, for the places before them, the tokens themselves into their rings; QUERY is the last token's. */
+function keepKeys(ids: usize, count: u32): void {
+  for (let token: u32 = 0; token < count; token++) {
+    normalise(X + X_STRIDE * token, NORM_COPY, WORK);
+    quantise(dim, token);
+  }
+  linear(COPY_IN, 2 * copyDim, dim, count);
+  let size: usize = 4 * copyDim;
+  for (let token: u32 = 0; token < count; token++) {
+    if (anyKey) {
+      store<u16>(NEXT + 2 * (keySlot == 0 ? context - 1 : keySlot - 1), load<u16>(ids + 2 * token));
+      if (places < context - 1) places++;
+    }
+    let scale = scaleOf(token, COPY_IN_SCALE);
+    let sums = SUMS + SUMS_STRIDE * token, key = KEYS + size * keySlot;
+    for (let at: usize = 0; at < size; at += 4) {
+      store<f32>(QUERY + at, <f32>load<i32>(sums + at) * scale);
+      store<f32>(key + at, <f32>load<i32>(sums + size + at) * scale);
+    }
+    keySlot = keySlot + 1 == context ? 0 : keySlot + 1;
+    anyKey = true;
+  }
 }
 
 /** LOGITS after the last token. Not part of runTokens, because only the last token of a prompt needs them. */
@@ -68,6 +98,38 @@ export function runOutput(): void {
     store<f32>(at, <f32>load<i32>(at, SUMS) * (scale * load<f32>(rowScales + at)), LOGITS);
     at += 4;
   } while (at < size);
+  if (places > 0) copy();
+}
+
+/** Mixes into LOGITS what followed the earlier places. */
+function copy(): void {
+  let size: usize = 4 * copyDim;
+  let own = load<f32>(COPY_BIAS);
+  for (let at: usize = 0; at < size; at += 4) own += load<f32>(QUERY + at) * load<f32>(COPY_RIVAL + at);
+
+  // The newest key is the last token's own, which nothing has followed yet.
+  let oldest = (keySlot + context - 1 - places) % context;
+  for (let place: u32 = 0, slot = oldest; place < places; place++) {
+    let key = KEYS + size * slot;
+    let score: f32 = load<f32>(QUERY) * load<f32>(key);
+    for (let at: usize = 4; at < size; at += 4) score += load<f32>(QUERY + at) * load<f32>(key + at);
+    let odds = ODDS + 4 * <usize>load<u16>(NEXT + 2 * slot);
+    store<f32>(odds, load<f32>(odds) + exp(min<f32>(score - own, 40)));
+    slot = slot + 1 == context ? 0 : slot + 1;
+  }
+
+  let largest = load<f32>(LOGITS);
+  for (let at: usize = 4, end: usize = 4 * vocab; at < end; at += 4) largest = max<f32>(largest, load<f32>(at, LOGITS));
+  let sum = sumOfPowers(LOGITS, vocab, largest);
+  for (let place: u32 = 0, slot = oldest; place < places; place++) {
+    let at = 4 * <usize>load<u16>(NEXT + 2 * slot);
+    let odds = load<f32>(ODDS + at);
+    if (odds > 0) { // not yet done
+      store<f32>(at, largest + log(exp(load<f32>(at, LOGITS) - largest) + sum * odds), LOGITS);
+      store<f32>(ODDS + at, 0);
+    }
+    slot = slot + 1 == context ? 0 : slot + 1;
+  }
 }
 
 /** x = rmsnorm of the token's row of the embedding. */
