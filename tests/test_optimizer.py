@@ -41,13 +41,14 @@ def kind(network, name):
     "progress,expected", [(0, 0.1), (0.05, 0.55), (0.1, 1), (0.25, 1), (0.4, 1), (0.55, 0.75), (0.7, 0.5), (0.85, 0.25), (1, 0)]
 )
 def test_rate_factor(progress, expected):
-    assert rate_factor(progress, 0.1, 0.6) == pytest.approx(expected, abs=1e-12)
+    assert rate_factor(progress, 0.1, 0.6, 1) == pytest.approx(expected, abs=1e-12)
 
 
 def test_rate_factor_at_the_edges():
-    assert rate_factor(0, 0, 0) == rate_factor(1, 0, 0) == 1, "no warm-up, no cool-down"
-    assert rate_factor(0, 1, 1) == 0.1 and rate_factor(1, 1, 1) == 0, "warm-up and cool-down may overlap"
-    values = [rate_factor(i / 1000, 0.01, 0.6) for i in range(1001)]
+    assert rate_factor(0, 0, 0, 1) == rate_factor(1, 0, 0, 1) == 1, "no warm-up, no cool-down"
+    assert rate_factor(0, 1, 1, 1) == 0.1 and rate_factor(1, 1, 1, 1) == 0, "warm-up and cool-down may overlap"
+    assert rate_factor(0.75, 0, 1, 1) == 0.25 and rate_factor(0.75, 0, 1, 2) == 0.0625
+    values = [rate_factor(i / 1000, 0.01, 0.6, 2) for i in range(1001)]
     assert max(values) == 1 and all(0 <= value <= 1 for value in values)
     assert max(abs(a - b) for a, b in zip(values, values[1:])) < 0.1, "no jumps"
 

@@ -7,8 +7,8 @@ import {
 } from "./errors";
 import {
   ARENA, context, COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_RIVAL, copyDim, dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT,
-  GLU_OUT_SCALE, HEAD, HEAD_SCALES, hidden, LAYERS, layers, layerSize, layout, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_COPY, NORM_GLU,
-  NORM_IN, NORM_MIX, NORM_OUT, ODDS, reserve, setDimensions, SUMS, TAPS, taps, TEXT, vocab,
+  GLU_OUT_SCALE, HEAD, HEAD_SCALES, hidden, KEYS, keySize, LAYERS, layers, layerSize, layout, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_COPY, NORM_GLU,
+  NORM_IN, NORM_MIX, NORM_OUT, ODDS, QUERY, reserve, setDimensions, SUMS, TAPS, taps, TEXT, vocab,
 } from "./memory";
 import { readRow, rowBytes, unpackMatrix } from "./product";
 import { loadTokens } from "./tokenizer";
@@ -138,6 +138,8 @@ export function loadTensors(): i32 {
       && loadMatrix(COPY_IN, COPY_IN_SCALE, 1, 2 * copyDim, dim)
       && loadVector(COPY_RIVAL, copyDim)
       && loadVector(COPY_BIAS, 1);
+    memory.fill(QUERY, 0, keySize);
+    memory.fill(KEYS, 0, context * keySize);
     memory.fill(ODDS, 0, 4 * vocab);
   }
   return good ? 0 : fail(BAD_TENSOR, tensor);

@@ -98,6 +98,7 @@ export let COPY_IN: usize = 0; // ternary (2C, D)
 export let COPY_IN_SCALE: usize = 0; // f32
 export let COPY_RIVAL: usize = 0; // f32 (C)
 export let COPY_BIAS: usize = 0; // f32
+export let keySize: usize = 0; // bytes of a query or key: C numbers, and zeros up to a multiple of four
 export let QUERY: usize = 0; // f32 (C): of the last token
 export let KEYS: usize = 0; // f32 (context, C): of the last tokens, a ring
 export let NEXT: usize = 0; // u16 (context): the tokens after them
@@ -168,8 +169,9 @@ export function layout(): u64 {
     COPY_IN_SCALE = place(4);
     COPY_RIVAL = place(4 * copyDim);
     COPY_BIAS = place(4);
-    QUERY = place(4 * copyDim);
-    KEYS = place(4 * <u64>context * copyDim);
+    keySize = (4 * copyDim + 15) & ~15;
+    QUERY = place(keySize);
+    KEYS = place(<u64>context * keySize);
     NEXT = place(2 * context);
     ODDS = place(4 * vocab);
   }

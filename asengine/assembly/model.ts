@@ -5,7 +5,7 @@
 
 import {
   context, COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_RIVAL, copyDim, dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE,
-  groupsOf, HEAD, HEAD_SCALES, hidden, KEYS, LAYERS, layers, layerSize, LOGITS, MEMORY, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NEXT, NORM_COPY,
+  groupsOf, HEAD, HEAD_SCALES, hidden, KEYS, keySize, LAYERS, layers, layerSize, LOGITS, MEMORY, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NEXT, NORM_COPY,
   NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, ODDS, QUANTISED, QUERY, RING, SCALES, SUMS, SUMS_STRIDE, TAPS, taps, vocab, WORK, X, X_STRIDE,
 } from "./memory";
 import { embedding } from "./load";
@@ -77,7 +77,7 @@ function keepKeys(ids: usize, count: u32): void {
       if (places < context - 1) places++;
     }
     let scale = scaleOf(token, COPY_IN_SCALE);
-    let sums = SUMS + SUMS_STRIDE * token, key = KEYS + size * keySlot;
+    let sums = SUMS + SUMS_STRIDE * token, key = KEYS + keySize * keySlot;
     for (let at: usize = 0; at < size; at += 4) {
       store<f32>(QUERY + at, <f32>load<i32>(sums + at) * scale);
       store<f32>(key + at, <f32>load<i32>(sums + size + at) * scale);
@@ -107,12 +107,20 @@ function copy(): void {
   let own = load<f32>(COPY_BIAS);
   for (let at: usize = 0; at < size; at += 4) own += load<f32>(QUERY + at) * load<f32>(COPY_RIVAL + at);
 
+  memory.copy(WORK, QUERY, keySize); // to an address that is a constant
   // The newest key is the last token's own, which nothing has followed yet.
   let oldest = (keySlot + context - 1 - places) % context;
   for (let place: u32 = 0, slot = oldest; place < places; place++) {
-    let key = KEYS + size * slot;
-    let score: f32 = load<f32>(QUERY) * load<f32>(key);
-    for (let at: usize = 4; at < size; at += 4) score += load<f32>(QUERY + at) * load<f32>(key + at);
+    let key = KEYS + keySize * slot;
+    let score: f32 = 0, at: usize = 0;
+    do {
+      score += load<f32>(at, WORK) * load<f32>(key);
+      score += load<f32>(at, WORK + 4) * load<f32>(key, 4);
+      score += load<f32>(at, WORK + 8) * load<f32>(key, 8);
+      score += load<f32>(at, WORK + 12) * load<f32>(key, 12);
+      key += 16;
+      at += 16;
+    } while (at < keySize);
     let odds = ODDS + 4 * <usize>load<u16>(NEXT + 2 * slot);
     store<f32>(odds, load<f32>(odds) + exp(min<f32>(score - own, 40)));
     slot = slot + 1 == context ? 0 : slot + 1;
