@@ -17,7 +17,7 @@ context = 32
 batch = 2
 accumulate = 2
 """
-TINY = Dimensions(16, 2, 24, 3, 300, 32)
+TINY = Dimensions(16, 2, 24, 3, 300, 32, True)
 STEP_TOKENS = 128  # of TINY_CONFIG: 2 windows of 32 tokens, twice
 
 
