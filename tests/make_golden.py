@@ -35,7 +35,7 @@ STORY_TOKENS = 200
 
 
 def random_model():
-    model = tiny_model(dim=128, layers=4, hidden=320, taps=4, vocab=1024, context=64, copies=True, seed=6)
+    model = tiny_model(dim=128, layers=4, hidden=320, taps=4, vocab=1024, context=256, copies=True, seed=6)
     model.merges = Tokenizer.train(itertools.islice(synth.stories(1), 600), 1024, progress=False).merges
     model.card = {"name": "golden", "corpus": "none: the weights are random"}
     # Gains of both signs, as in a trained model.
