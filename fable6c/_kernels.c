@@ -1195,7 +1195,6 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
 // the token after it. rival (K) is the key of the network's own prediction, bias (1) its advantage. Odds of place i at place t > i:
 //   power (N,T)[t, i] = e^min(query_t·key_i − query_t·rival − bias, 40)
 // odds (N,2) at t: the sum over the places whose next token is targets (N)[t], and the sum over all. tokens (N).
-
 // scratch (B,2,T~16,K~16) holds copies that vectors may read past the end of a row.
 
 #define LARGEST_POWER 40.0f
@@ -1232,6 +1231,13 @@ INLINE void copy_product(float *out, size_t ld, size_t cols, const float *a, siz
     }
 }
 
+// Block number `block` of all windows' blocks of MR rows: its window, the place of its first row there, that row's token, how many rows.
+typedef struct { size_t window, place, token, rows; } copy_block;
+INLINE copy_block copy_block_at(size_t block, size_t T) {
+    size_t window = block / blocks(T, MR), place = block % blocks(T, MR) * MR;
+    return (copy_block){window, place, window * T + place, min_size(MR, T - place)};
+}
+
 void copy_forward(float *odds, float *power, float *scratch, const float *u, const float *rival, const float *bias, const int32_t *tokens,
                   const int32_t *targets, size_t N, size_t K, size_t T, size_t B) {
     size_t wide = round_up(T, 16), size = 2 * wide * round_up(K, 16);
@@ -1242,11 +1248,11 @@ void copy_forward(float *odds, float *power, float *scratch, const float *u, con
             for (size_t k = 0; k < K; k++) scratch[n / T * size + k * wide + n % T] = u[n * 2 * K + K + k];
 #pragma omp for schedule(dynamic)
         for (size_t block = 0; block < B * blocks(T, MR); block++) {
-            size_t window = block / blocks(T, MR), from = block % blocks(T, MR) * MR, to = min_size(from + MR, T), first = window * T;
-            copy_product(power + (first + from) * T, T, to, u + (first + from) * 2 * K, 2 * K, 1, scratch + window * size, wide, K, to - from);
-            for (size_t n = first + from; n < first + to; n++) {
-                const int32_t *next = tokens + first + 1;
-                size_t t = n - first;
+            copy_block at = copy_block_at(block, T);
+            size_t end = at.place + at.rows;
+            const int32_t *next = tokens + at.window * T + 1;
+            copy_product(power + at.token * T, T, end, u + at.token * 2 * K, 2 * K, 1, scratch + at.window * size, wide, K, at.rows);
+            for (size_t n = at.token, t = at.place; t < end; n++, t++) {
                 float *row = power + n * T, own = bias[0], hit = 0.0f, all = 0.0f;
                 for (size_t k = 0; k < K; k++) own += u[n * 2 * K + k] * rival[k];
 #pragma omp simd reduction(+ : hit, all)
@@ -1256,7 +1262,7 @@ void copy_forward(float *odds, float *power, float *scratch, const float *u, con
                     all += row[i];
                     hit += next[i] == targets[n] ? row[i] : 0.0f;
                 }
-                memset(row + t, 0, (from + MR < T ? from + MR - t : T - t) * sizeof *row);  // a block's products take all of them
+                memset(row + t, 0, (end - t) * sizeof *row);  // a block's products take all of them
                 odds[2 * n] = hit;
                 odds[2 * n + 1] = all;
             }
@@ -1279,27 +1285,27 @@ void copy_backward(float *du, float *drival, float *dbias, float *power, float *
         }
 #pragma omp for schedule(dynamic)
         for (size_t block = 0; block < B * blocks(T, MR); block++) {
-            size_t window = block / blocks(T, MR), from = block % blocks(T, MR) * MR, to = min_size(from + MR, T), first = window * T;
-            for (size_t n = first + from; n < first + to; n++) {
-                const int32_t *next = tokens + first + 1;
+            copy_block at = copy_block_at(block, T);
+            size_t end = at.place + at.rows;
+            const int32_t *next = tokens + at.window * T + 1;
+            for (size_t n = at.token, t = at.place; t < end; n++, t++) {
                 float *row = power + n * T, own = 0.0f;
 #pragma omp simd reduction(- : own)
-                for (size_t i = 0; i < n - first; i++) {
+                for (size_t i = 0; i < t; i++) {
                     row[i] *= dodds[2 * n + 1] + (next[i] == targets[n] ? dodds[2 * n] : 0.0f);
                     own -= row[i];
                 }
                 dodds[2 * n] = own;
             }
-            copy_product(du + (first + from) * 2 * K, 2 * K, K, power + (first + from) * T, T, 1, scratch + window * 2 * half + half, wide, to,
-                         to - from);
-            for (size_t n = first + from; n < first + to; n++)
+            copy_product(du + at.token * 2 * K, 2 * K, K, power + at.token * T, T, 1, scratch + at.window * 2 * half + half, wide, end, at.rows);
+            for (size_t n = at.token; n < at.token + at.rows; n++)
                 for (size_t k = 0; k < K; k++) du[n * 2 * K + k] += dodds[2 * n] * rival[k];
         }
 #pragma omp for schedule(dynamic) nowait
         for (size_t block = 0; block < B * blocks(T, MR); block++) {
-            size_t window = block / blocks(T, MR), from = block % blocks(T, MR) * MR, to = min_size(from + MR, T), first = window * T;
-            copy_product(du + (first + from) * 2 * K + K, 2 * K, K, power + (first + from) * T + from, 1, T,
-                         scratch + window * 2 * half + from * wide, wide, T - from, to - from);
+            copy_block at = copy_block_at(block, T);
+            copy_product(du + at.token * 2 * K + K, 2 * K, K, power + at.token * T + at.place, 1, T, scratch + at.window * 2 * half + at.place * wide,
+                         wide, T - at.place, at.rows);
         }
 #pragma omp single
         for (size_t n = 0; n < N; n++) {
