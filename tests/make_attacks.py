@@ -6,6 +6,7 @@ A file's name begins with the name of its error in docs/model-file.md: `BAD_FRAM
 answer each file with that error and the same text (tests/test_model_file.py, tests/test_same_bits.py).
 """
 
+import dataclasses
 import pathlib
 import struct
 import zlib
@@ -194,6 +195,23 @@ def attacks():
     yield "BAD_TENSOR-low-plane-padding", with_content(low_row + 1, bytes([1 + 3 + 9 * 2 + 27 + 81]))
     mix_in_last_byte = start + sum(spec.file_bytes for spec in (embedding, norm_in, norm_mix, mix_in)) - 1
     yield "BAD_TENSOR-padding-in-the-last-row", with_content(mix_in_last_byte, bytes([1 + 3 + 9 + 27 + 81 * 2]))
+
+    yield "BAD_SIZE-version-2-without-its-tensors", with_fields(version=2)
+    copying = encode_model(tiny_model(layers=1, copies=True))
+    copying_fields = dict(zip(FIELDS, HEADER.unpack_from(copying)[1:]))
+    copying_raw = zstandard.ZstdDecompressor().decompress(copying[HEADER_BYTES:])
+    yield "BAD_SIZE-version-1-with-the-tensors-of-2", with_frame(copying[HEADER_BYTES:], **{**copying_fields, "version": 1})
+    norm, matrix, rival, bias = tensor_specs(Dimensions(**{**dataclasses.asdict(model.dimensions), "copies": True}))[-4:]
+    end = len(copying_raw)
+    for name, place, replacement in (
+        ("copy-bias-nan", end - bias.file_bytes, np.float32(np.nan).tobytes()),
+        ("copy-rival-infinite", end - bias.file_bytes - rival.file_bytes, np.float32(np.inf).tobytes()),
+        ("copy-matrix-byte-243", end - bias.file_bytes - rival.file_bytes - 1, b"\xf3"),
+        ("copy-norm-1e30", end - sum(spec.file_bytes for spec in (norm, matrix, rival, bias)), np.float32(1e30).tobytes()),
+    ):
+        raw = copying_raw[:place] + replacement + copying_raw[place + len(replacement) :]
+        frame = compress(raw)
+        yield f"BAD_TENSOR-{name}", with_frame(frame, **{**copying_fields, "packed_bytes": len(frame), "raw_crc": zlib.crc32(raw)})
 
 
 def flip(data, place):
