@@ -217,7 +217,7 @@ class Reference:
         text in pieces.
         """
         before = state or self.fresh_state(len(tokens))
-        x, state = self.hidden(tokens, before)
+        x, state = self._hidden(tokens, before)
         logits = self.head(rmsnorm(x, self.norm_out))
         if self.copying:
             C, context = self.model.dimensions.copy_dim, self.model.dimensions.context
@@ -230,10 +230,8 @@ class Reference:
             state.tokens, state.keys = seen[:, kept:], keys[:, kept:]
         return logits, state
 
-    def hidden(self, tokens: np.ndarray, state: Optional[State] = None) -> Tuple[np.ndarray, State]:
-        """The residual stream (B, T, D) before the last norm, and the new state (without what only `forward` can add for copying)."""
-        if state is None:
-            state = self.fresh_state(len(tokens))
+    def _hidden(self, tokens: np.ndarray, state: State) -> Tuple[np.ndarray, State]:
+        """The residual stream (B, T, D) before the last norm, and the new state without its tokens and keys."""
         D = self.model.dimensions.dim
         T = tokens.shape[1]
         new = self.fresh_state(len(tokens))

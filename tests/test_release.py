@@ -23,7 +23,10 @@ def test_files(name, most_bytes, most_parameters):
     assert sums[f"{name}.f6c"] == hashlib.sha256(data).hexdigest()
     model = read_model(str(RELEASE / f"{name}.f6c"))
     assert len(data) <= most_bytes and parameter_count(model.dimensions) <= most_parameters
-    assert load_config(name, str(RELEASE / f"{name}.toml")).model == model.dimensions
+    config = load_config(name, str(RELEASE / f"{name}.toml"))
+    assert config.model == model.dimensions
+    written = re.findall(r"^(\w+) = ", (RELEASE / f"{name}.toml").read_text(), re.MULTILINE)
+    assert sorted(written) == sorted(key for table in config.as_dict().values() for key in table), "the whole configuration"
     assert (RELEASE / f"{name}.png").read_bytes().startswith(b"\x89PNG") and (RELEASE / f"{name}.jsonl").stat().st_size > 1000
 
 
