@@ -93,7 +93,7 @@ def plain_texts(work: str, corpus: str, quick: bool) -> tuple:
     power = 1 << (len(text) + len(other) + margin).bit_length() - 1
     if len(text) < power:
         # Both sizes must lie between the same powers of two, and not close to one: zpaq doubles its tables 4 KB below, and the
-        # difference would measure that (0.794 instead of 1.116). So the end of train is left out, up to the end of a line.
+        # difference would measure that (0.79 instead of 1.12). So the end of train is left out, up to the end of a line.
         text = text[: text.rindex(b"\n", 0, power - len(other) - margin) + 1]
     for path, content in ((train, text), (valid, other)):
         with open(path, "wb") as file:

@@ -6,7 +6,7 @@
 // zeroes them); gradients of activations are written, except where a residual branch joins (rmsnorm_backward).
 //
 // The forward pass follows docs/numerics.md operation by operation; the file is compiled with -ffp-contract=off, and fused
-// multiply-add appears only where a gradient or the optimizer asks for it (FMA below). Loops over threads give each
+// multiply-add appears only where a gradient, the optimizer, the loss or the odds of copying ask for it (FMA below). Loops over threads give each
 // output to one writer and keep the order of every sum, so the number of threads never changes a bit.
 //
 // The file is compiled once for each instruction set (build_kernels.py); fable6c/kernels.py loads the best one.
