@@ -1,6 +1,6 @@
 // All kernels of the trainer, in model order, each x_forward beside its x_backward.
 //
-// Legend: B batch, T time, C channels in, O channels out, H GLU hidden, K convolution taps, V vocabulary,
+// Legend: B batch, T time, C channels in, O channels out, H GLU hidden, K convolution taps or, in copying, numbers of a key, V vocabulary,
 //         N tokens (= B·T), P = C rounded up to a multiple of 4, S scales of a ternary matrix (1, or O: one for each row), Z size of a scratch buffer.
 // Outputs come first, then saved buffers, inputs, weights, sizes. Gradients of parameters are added to (the caller
 // zeroes them); gradients of activations are written, except where a residual branch joins (rmsnorm_backward).
@@ -1191,13 +1191,14 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Copying: a token may be one that came before. u (N,2K) holds a query and a key of each token, N = B·T; the key of a token stands for
-// the token after it. rival (K) is the key of the network's own prediction, bias (1) its advantage. Odds of place i at place t > i:
-//   power (N,T)[t, i] = e^min(query_t·key_i − query_t·rival − bias, 40)
-// odds (N,2) at t: the sum over the places whose next token is targets (N)[t], and the sum over all. tokens (N).
-// scratch (B,2,T~16,K~16) holds copies that vectors may read past the end of a row.
+// Copying: a token may be one that came before. u (B,T,2K) holds a query and a key of each token; the key of a token stands for the token
+// after it. rival (K) is the key of the network's own prediction, bias (1) its advantage. Odds of place i at place t > i:
+//   power (B,T,T)[t, i] = e^min(query_t·key_i − query_t·rival − bias, 40)
+// odds (B,T,2) at t: the sum over the places whose next token is targets (B,T)[t], and the sum over all. tokens (B,T).
+// scratch (B,2,T~16,K~16), rows with room for a whole vector at the end: forward the keys turned, (K~16,T~16), in the first half;
+// backward the queries, then the keys.
 
-#define LARGEST_POWER 40.0f
+#define LARGEST_EXPONENT 40.0f
 
 // out (rows, cols ≤ LANES) = A (rows, depth) · B (depth, LANES); numbers of A lie at a[row·row_step + k·k_step], rows of B b_step apart.
 INLINE void copy_tile(float *out, size_t ld, size_t cols, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step,
@@ -1222,12 +1223,10 @@ INLINE void copy_tile(float *out, size_t ld, size_t cols, const float *a, size_t
 INLINE void copy_product(float *out, size_t ld, size_t cols, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step,
                          size_t depth, size_t rows) {
     for (size_t col = 0; col < cols; col += LANES) {
-        size_t width = min_size(LANES, cols - col), row = 0;
-        if (rows == MR) {
-            copy_tile(out + col, ld, width, a, row_step, k_step, b + col, b_step, depth, MR);
-            continue;
-        }
-        for (; row < rows; row++) copy_tile(out + row * ld + col, ld, width, a + row * row_step, row_step, k_step, b + col, b_step, depth, 1);
+        size_t width = min_size(LANES, cols - col);
+        if (rows == MR) copy_tile(out + col, ld, width, a, row_step, k_step, b + col, b_step, depth, MR);
+        else for (size_t row = 0; row < rows; row++)
+                copy_tile(out + row * ld + col, ld, width, a + row * row_step, row_step, k_step, b + col, b_step, depth, 1);
     }
 }
 
@@ -1239,12 +1238,12 @@ INLINE copy_block copy_block_at(size_t block, size_t T) {
 }
 
 void copy_forward(float *odds, float *power, float *scratch, const float *u, const float *rival, const float *bias, const int32_t *tokens,
-                  const int32_t *targets, size_t N, size_t K, size_t T, size_t B) {
-    size_t wide = round_up(T, 16), size = 2 * wide * round_up(K, 16);
+                  const int32_t *targets, size_t B, size_t T, size_t K) {
+    size_t N = B * T, wide = round_up(T, 16), size = 2 * wide * round_up(K, 16);
 #pragma omp parallel
     {
 #pragma omp for schedule(static)
-        for (size_t n = 0; n < N; n++)  // keys (T,K) to columns (K,T)
+        for (size_t n = 0; n < N; n++)
             for (size_t k = 0; k < K; k++) scratch[n / T * size + k * wide + n % T] = u[n * 2 * K + K + k];
 #pragma omp for schedule(dynamic)
         for (size_t block = 0; block < B * blocks(T, MR); block++) {
@@ -1258,7 +1257,7 @@ void copy_forward(float *odds, float *power, float *scratch, const float *u, con
 #pragma omp simd reduction(+ : hit, all)
                 for (size_t i = 0; i < t; i++) {
                     float x = row[i] - own;
-                    row[i] = exp_fused(x < LARGEST_POWER ? x : LARGEST_POWER);
+                    row[i] = exp_fused(x > LARGEST_EXPONENT ? LARGEST_EXPONENT : x);
                     all += row[i];
                     hit += next[i] == targets[n] ? row[i] : 0.0f;
                 }
@@ -1270,11 +1269,11 @@ void copy_forward(float *odds, float *power, float *scratch, const float *u, con
     }
 }
 
-// dodds (N,2), made by crossentropy and used up, to du (N,2K), drival (K) += and dbias (1) +=; power (N,T) becomes the gradient of
+// dodds (B,T,2), made by crossentropy and used up, to du (B,T,2K), drival (K) += and dbias (1) +=; power (B,T,T) becomes the gradient of
 // the exponents.
 void copy_backward(float *du, float *drival, float *dbias, float *power, float *dodds, float *scratch, const float *u, const float *rival,
-                   const int32_t *tokens, const int32_t *targets, size_t N, size_t K, size_t T, size_t B) {
-    size_t wide = round_up(K, 16), half = round_up(T, 16) * wide;
+                   const int32_t *tokens, const int32_t *targets, size_t B, size_t T, size_t K) {
+    size_t N = B * T, wide = round_up(K, 16), half = round_up(T, 16) * wide;
 #pragma omp parallel
     {
 #pragma omp for schedule(static)
@@ -1289,13 +1288,13 @@ void copy_backward(float *du, float *drival, float *dbias, float *power, float *
             size_t end = at.place + at.rows;
             const int32_t *next = tokens + at.window * T + 1;
             for (size_t n = at.token, t = at.place; t < end; n++, t++) {
-                float *row = power + n * T, own = 0.0f;
-#pragma omp simd reduction(- : own)
+                float *row = power + n * T, sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
                 for (size_t i = 0; i < t; i++) {
                     row[i] *= dodds[2 * n + 1] + (next[i] == targets[n] ? dodds[2 * n] : 0.0f);
-                    own -= row[i];
+                    sum += row[i];
                 }
-                dodds[2 * n] = own;
+                dodds[2 * n] = -sum;  // what the network's own prediction gains
             }
             copy_product(du + at.token * 2 * K, 2 * K, K, power + at.token * T, T, 1, scratch + at.window * 2 * half + half, wide, end, at.rows);
             for (size_t n = at.token; n < at.token + at.rows; n++)
@@ -1362,7 +1361,7 @@ INLINE float softmax_row(float *row, float *sum, float *largest, float *loss, si
     return total;
 }
 
-// The loss of a token that may be copied from the loss of one that may not. Returns the softmax's share of its probability.
+// *loss without copying becomes that with it, odds (2) their gradients. Returns the softmax's share of the target's probability.
 INLINE float copied_loss(float *loss, float *odds, float dloss) {
     float all = 1.0f + odds[1], own = expf(-*loss), share = 1.0f;
     if (odds[0] > 0.0f) {

@@ -73,9 +73,9 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
                         size_t M);
 
 void copy_forward(float *odds, float *power, float *scratch, const float *u, const float *rival, const float *bias, const int32_t *tokens,
-                  const int32_t *targets, size_t N, size_t K, size_t T, size_t B);
+                  const int32_t *targets, size_t B, size_t T, size_t K);
 void copy_backward(float *du, float *drival, float *dbias, float *power, float *dodds, float *scratch, const float *u, const float *rival,
-                   const int32_t *tokens, const int32_t *targets, size_t N, size_t K, size_t T, size_t B);
+                   const int32_t *tokens, const int32_t *targets, size_t B, size_t T, size_t K);
 
 void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets, float *odds,
                          const uint32_t *draw, float dloss, size_t N, size_t E, size_t V, size_t D);

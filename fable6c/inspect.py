@@ -14,7 +14,6 @@ import zstandard
 from fable6c.errors import ArgumentParser, run
 from fable6c.model_file import (
     HEADER_BYTES,
-    VERSIONS,
     ZSTD_LEVEL,
     Matrix,
     Model,
@@ -34,7 +33,7 @@ def describe(data: bytes, model: Model) -> List[str]:
     raw = decompress(data[HEADER_BYTES:], header.raw_bytes)
     dimensions = dataclasses.asdict(model.dimensions)
     lines = [
-        f"format      version {VERSIONS[model.dimensions.copies]}, {len(data):,} bytes",
+        f"format      version {model.dimensions.version}, {len(data):,} bytes",
         f"sha256      {hashlib.sha256(data).hexdigest()}",
         "dimensions  " + ", ".join(f"{name} {value}" for name, value in dimensions.items()),
         f"parameters  {parameter_count(model.dimensions):,}",
@@ -51,7 +50,7 @@ def describe(data: bytes, model: Model) -> List[str]:
         "embedding": specs["embedding"].file_bytes,
         "blocks": sum(spec.file_bytes for name, spec in specs.items() if name.startswith(("norm_in", "blocks", "norm_out"))),
         "head": specs["head"].file_bytes,
-        "copying": sum(spec.file_bytes for name, spec in specs.items() if "copy" in name),
+        **({"copying": sum(spec.file_bytes for name, spec in specs.items() if "copy" in name)} if model.dimensions.copies else {}),
     }
     lines += ["", f"{'part':<24}{'bytes':>12}{'packed alone':>14}"]
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)

@@ -62,10 +62,10 @@ SIGNATURES = {
     "glu_block_backward": "dx:f32(N,C) dgain:f32(C) dq_out:i8(N,C~4) ds_out:f32(N) dq_in:i8(N,2H~4) ds_in:f32(N) u:f32(N,2H) "
     "inp:f32(N,C) rstd:f32(N) gain:f32(C) turned_out:i8(H~32,C~4) scale_out:f32(S) turned_in:i8(C~32,2H~4) scale_in:f32(S) "
     "draw_out:u32(D) draw_in:u32(D) draw:u32(D) scratch:f32(Z) parts:f32(M,C) | N C H S D Z M",
-    "copy_forward": "odds:f32(N,2) power:f32(N,T) scratch:f32(B,2,T~16,K~16) u:f32(N,2K) rival:f32(K) bias:f32(1) tokens:i32(N) targets:i32(N) "
-    "| N K T B",
-    "copy_backward": "du:f32(N,2K) drival:f32(K) dbias:f32(1) power:f32(N,T) dodds:f32(N,2) scratch:f32(B,2,T~16,K~16) u:f32(N,2K) rival:f32(K) "
-    "tokens:i32(N) targets:i32(N) | N K T B",
+    "copy_forward": "odds:f32(B,T,2) power:f32(B,T,T) scratch:f32(B,2,T~16,K~16) u:f32(B,T,2K) rival:f32(K) bias:f32(1) tokens:i32(B,T) "
+    "targets:i32(B,T) | B T K",
+    "copy_backward": "du:f32(B,T,2K) drival:f32(K) dbias:f32(1) power:f32(B,T,T) dodds:f32(B,T,2) scratch:f32(B,2,T~16,K~16) u:f32(B,T,2K) "
+    "rival:f32(K) tokens:i32(B,T) targets:i32(B,T) | B T K",
     "crossentropy_sparse": "loss:f32(N) entry:i32(N,E) value:f32(N,E) count:i32(N) logits:f32(N,V) targets:i32(N) odds:f32(N,2)? draw:u32(D) "
     "dloss:float | N E V D",
     "head_backward_sparse": "dinp:f32(N,C) dlatent:f32(V,C) first:i32(V) next:i32(N,E) entry:i32(N,E) value:f32(N,E) count:i32(N) q:i8(N,C~4) s:f32(N) "

@@ -19,7 +19,7 @@ from fable6c.files import atomic_write
 from fable6c.tokenizer import Tokenizer, TokenizerError
 
 MAGIC = b"\x89F6C\r\n\x1a\n"
-VERSIONS = (1, 2)  # without and with copying
+NEWEST_VERSION = 2
 HEADER = struct.Struct("<8s14I")  # 64 bytes: the magic, then the fields of the document's table
 HEADER_BYTES = HEADER.size
 MAX_CARD_BYTES = 65536
@@ -78,6 +78,11 @@ class Dimensions:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UserError(f"{name} = {value} is out of range; give {low} to {high}")
+
+    @property
+    def version(self) -> int:
+        """Format version of its file."""
+        return 2 if self.copies else 1
 
     @property
     def copy_dim(self) -> int:
@@ -238,8 +243,7 @@ def encode_model(model: Model) -> bytes:
     tensors = b"".join(encode_tensor(spec, model.tensors[spec.name]) for spec in tensor_specs(model.dimensions))
     raw = card + tokenizer + tensors
     frame = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True).compress(raw)
-    *dimensions, copies = dataclasses.astuple(model.dimensions)
-    fields = (VERSIONS[copies], *dimensions)
+    fields = (model.dimensions.version, *(getattr(model.dimensions, name) for name in DIMENSION_RANGES))
     sizes = (len(card), len(tokenizer), len(tensors), len(raw), len(frame))
     header = HEADER.pack(MAGIC, *fields, *sizes, zlib.crc32(raw), 0)[:-4]
     return header + struct.pack("<I", zlib.crc32(header)) + frame
@@ -331,7 +335,7 @@ def decode_header(data: bytes) -> Header:
     _, version, *fields, header_crc = HEADER.unpack_from(data)
     if version == 0:
         raise ModelFileError("NOT_A_MODEL")
-    if version not in VERSIONS:
+    if version > NEWEST_VERSION:
         raise ModelFileError("NEWER_VERSION", version)
     if zlib.crc32(data[: HEADER_BYTES - 4]) != header_crc:
         raise ModelFileError("HEADER_CHECKSUM")

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import kernels
 from .model_file import Dimensions, Matrix, Model, TensorSpec, tensor_specs
-from .reference import copy
+from .reference import mix_copies
 
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
 HEAD_ROWS = 64  # tokens whose logits exist at a time: a cache holds them, all of a batch would be its largest array by far
@@ -166,7 +166,7 @@ class Network:
             elif part == "copy_rival":
                 latent[:] = 0.0
             elif part == "copy_bias":
-                latent[:] = 8.0  # at first all places together are less likely than the network's own prediction
+                latent[:] = 8.0  # at first a place has e⁻⁸ of what the network's own prediction has: 255 of them 9 %
             else:
                 latent[:] = random.uniform(-1.0, 1.0, latent.shape) / np.sqrt(latent.shape[1])
         self.discretize()
@@ -202,7 +202,7 @@ class Network:
         if self.dimensions.copies:
             queries, keys = np.split(self.arrays["copy.u"].reshape(*tokens.shape, -1), 2, axis=2)
             for b in range(len(tokens)):
-                copy(logits[b], queries[b], keys[b], tokens[b], self.latent["copy_rival"], self.latent["copy_bias"], self.dimensions.context)
+                mix_copies(logits[b], queries[b], keys[b], tokens[b], self.latent["copy_rival"], self.latent["copy_bias"], self.dimensions.context)
         return logits
 
     def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0) -> float:
@@ -343,10 +343,11 @@ class Network:
         if d.copies:
             ternary("copy.u", "", "out.x", "copy.", "norm_copy", "copy_in", "dx", "dcopy", self._draws[-1])
             rival, bias, drival, dbias = latent["copy_rival"], latent["copy_bias"], gradient["copy_rival"], gradient["copy_bias"]
+            odds, power, u, du = (sequence(name) for name in ("odds", "power", "copy.u", "dcopy"))
+            texts = [a[name].reshape(B, T) for name in ("tokens", "targets")]
             both(
-                kernels.bind("copy_forward", a["odds"], a["power"], a["copy.scratch"], a["copy.u"], rival, bias, a["tokens"], a["targets"]),
-                kernels.bind("copy_backward", a["dcopy"], drival, dbias, a["power"], a["odds"], a["copy.scratch"], a["copy.u"], rival,
-                             a["tokens"], a["targets"]),
+                kernels.bind("copy_forward", odds, power, a["copy.scratch"], u, rival, bias, *texts),
+                kernels.bind("copy_backward", du, drival, dbias, power, odds, a["copy.scratch"], u, rival, *texts),
             )
         both(
             kernels.bind("rmsnorm_forward", a["normed"], a["out.rstd"], a["out.x"], latent["norm_out"]),

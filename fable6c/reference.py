@@ -19,7 +19,7 @@ from fable6c.tokenizer import Tokenizer
 f32 = np.float32
 
 LANES = 16  # of a sum of squares
-LARGEST_POWER = 40  # of e in the odds of copying
+LARGEST_EXPONENT = 40  # in the odds of copying
 PENALTY_WINDOW = 64  # tokens back in which a repetition counts
 PIECE = 256  # tokens of a long text to feed at once: its arrays fit a CPU's caches
 
@@ -155,7 +155,9 @@ class Block:
     glu_out: Linear
 
 
-def copy(logits: np.ndarray, query: np.ndarray, key: np.ndarray, tokens: np.ndarray, rival: np.ndarray, bias: np.ndarray, context: int) -> None:
+def mix_copies(
+    logits: np.ndarray, query: np.ndarray, key: np.ndarray, tokens: np.ndarray, rival: np.ndarray, bias: np.ndarray, context: int
+) -> None:
     """Mix into the logits (T, V) of a stream's last T tokens what followed each earlier place. query (T, C); key (P+T, C) and tokens (P+T),
     P of them from before; rival (C,); bias (1,)."""
     T, C = query.shape
@@ -164,7 +166,7 @@ def copy(logits: np.ndarray, query: np.ndarray, key: np.ndarray, tokens: np.ndar
     for k in range(1, C):
         own += query[:, k] * rival[k]
         score += query[:, k : k + 1] * key[:, k]
-    power = exp(np.minimum(score - own[:, None], f32(LARGEST_POWER)))
+    power = exp(np.minimum(score - own[:, None], f32(LARGEST_EXPONENT)))
     odds = np.zeros_like(logits)
     for t, here in enumerate(range(before, before + T)):
         first = max(0, here - (context - 1))
@@ -172,9 +174,8 @@ def copy(logits: np.ndarray, query: np.ndarray, key: np.ndarray, tokens: np.ndar
     top = logits.max(axis=1, keepdims=True)
     e = exp(logits - top)
     copied = odds > 0
-    odds *= total(e)[:, None]
-    odds += e
-    logits[copied] = (top + log(odds))[copied]
+    mixture = odds * total(e)[:, None] + e
+    logits[copied] = (top + log(mixture))[copied]
 
 
 @dataclasses.dataclass
@@ -213,8 +214,8 @@ class Reference:
     def forward(self, tokens: np.ndarray, state: Optional[State] = None) -> Tuple[np.ndarray, State]:
         """Feed tokens (B, T) to streams in `state` (fresh if None): logits (B, T, V) and the new state; the old one is unchanged.
 
-        T tokens at once give the same bits as T calls with one; memory is a few times B·T·(V + 6D + 4H) floats, so feed a long
-        text in pieces.
+        T tokens at once give the same bits as T calls with one; memory is a few times B·T·(V + 6D + 4H) floats, and for copying
+        T·(context + T), so feed a long text in pieces.
         """
         before = state or self.fresh_state(len(tokens))
         x, state = self._hidden(tokens, before)
@@ -225,7 +226,7 @@ class Reference:
             keys = np.concatenate([before.keys, z[..., C:]], axis=1)
             seen = np.concatenate([before.tokens, tokens], axis=1)
             for b in range(len(tokens)):
-                copy(logits[b], z[b, :, :C], keys[b], seen[b], self.copying["copy_rival"], self.copying["copy_bias"], context)
+                mix_copies(logits[b], z[b, :, :C], keys[b], seen[b], self.copying["copy_rival"], self.copying["copy_bias"], context)
             kept = max(0, seen.shape[1] - (context - 1))
             state.tokens, state.keys = seen[:, kept:], keys[:, kept:]
         return logits, state

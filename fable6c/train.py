@@ -10,6 +10,7 @@ A run lives in one folder (--out):
 """
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -27,14 +28,14 @@ except ImportError:  # Windows
 import numpy as np
 
 from . import __version__, checkpoint, kernels
-from .config import Config, load_config, presets
+from .config import Config, Recipe, load_config, presets
 from .corpus import synth
 from .corpus.database import is_database
 from .corpus.serve import DatabaseDataset, open_dataset, parse_mix
 from .data import Dataset, Survey, describe_files, prepare, read_documents
 from .errors import ArgumentParser, UsageError, UserError, run
 from .files import atomic_write, make_folder
-from .model_file import parameter_count
+from .model_file import Dimensions, parameter_count
 from .network import Network, memory_estimate
 from .optimizer import Optimizer
 from .plot import draw_loss
@@ -446,13 +447,19 @@ def _free_memory() -> Optional[int]:
 
 
 def _check_same_command(folder: str, before: dict, command: dict) -> None:
-    """Refuse to go on with another command than the one in the folder's checkpoint."""
-    old = _flat(before)
-    for name, value in _flat(command).items():
-        if old.get(name) != value:
+    """Refuse to go on with another command than the one in the folder's checkpoint. What one of them does not name has its default."""
+    defaults = {
+        f"{table}.{field.name}": field.default
+        for table, kind in (("model", Dimensions), ("train", Recipe))
+        for field in dataclasses.fields(kind)
+        if field.default is not dataclasses.MISSING
+    }
+    old, new = ({**defaults, **_flat(one)} for one in (before, command))
+    for name in {**_flat(command), **old}:
+        if old.get(name) != new.get(name):
             raise UserError(
-                f"{folder} holds a run with {name} = {old.get(name)}, this command has {value}: go on with the same command, or choose "
-                "another folder with --out"
+                f"{folder} holds a run with {name} = {old.get(name)}, this command has {new.get(name)}: go on with the same command, or "
+                "choose another folder with --out"
             )
 
 

@@ -137,8 +137,9 @@ def test_help_begins_with_purpose_and_example(capsys):
         assert "example:\n  python -m fable6c." in capsys.readouterr().out
 
 
-def test_inspect_shows_header_card_and_every_tensor(model_path, tmp_path, capsys):
-    model = tiny_model(dim=16, hidden=24)
+@pytest.mark.parametrize("copies", [False, True])
+def test_inspect_shows_header_card_and_every_tensor(tmp_path, capsys, copies):
+    model = tiny_model(dim=16, hidden=24, copies=copies)
     model.card = {"name": "tiny \x1b[31m é", "parameters": 123}
     path = str(tmp_path / "model.f6c")
     write_model(path, model)
@@ -147,6 +148,7 @@ def test_inspect_shows_header_card_and_every_tensor(model_path, tmp_path, capsys
     shown = capsys.readouterr().out
     assert hashlib.sha256(data).hexdigest() in shown
     assert "dim 16, layers 2, hidden 24, taps 3, vocab 300, context 16" in shown
+    assert (f"format      version {1 + copies}" in shown) and (("\n  copying " in shown) == copies)
     assert f"{parameter_count(model.dimensions):,}" in shown
     assert r'name: "tiny \u001b[31m \u00e9"' in shown and "\x1b" not in shown
     for name, tensor in model.tensors.items():

@@ -16,7 +16,7 @@ from fable6c.network import Network
 from fable6c.reference import Reference
 from fable6c.tokenizer import Tokenizer
 
-DIMENSIONS = Dimensions(17, 2, 25, 4, 300, 40)
+DIMENSIONS = Dimensions(17, 2, 25, 4, 300, 40, True)
 
 
 @pytest.fixture(autouse=True)
@@ -135,12 +135,25 @@ def test_a_file_that_does_not_agree_is_not_written(tmp_path, path, monkeypatch, 
     def wrong(model):
         full_name = name if name in model.tensors else f"blocks.1.{name}"
         weight = model.tensors[full_name].weight
-        row = weight[int(np.random.default_rng(0).integers(0, 300))] if name == "embedding" else weight[0]  # a token that is compared
+        row = weight[int(np.random.default_rng(0).integers(0, export.COMPARED_VOCAB))] if name == "embedding" else weight[0]  # a token that is compared
         row[0] = 1 if row[0] < 1 else -1
         return encode(model)
 
     monkeypatch.setattr(export, "encode_model", wrong)
-    fails(tmp_path / "run", path, "the model's logits differ from the trainer's by")
+    fails(tmp_path / "run", path, "the model's logits or losses differ from the trainer's by")
+
+
+def test_trainers_odds_that_are_wrong_are_found(tmp_path, path, monkeypatch):
+    """The trainer computes its odds of copying itself, the logits of a comparison come from the reference."""
+    make_run(tmp_path / "run")
+    losses = Network.losses
+
+    def wrong(self, tokens, targets):
+        self.latent["copy_bias"][:] -= 1  # seen by copy_forward
+        return losses(self, tokens, targets)
+
+    monkeypatch.setattr(Network, "losses", wrong)
+    fails(tmp_path / "run", path, "the model's logits or losses differ from the trainer's by")
 
 
 def test_no_run(tmp_path, path):

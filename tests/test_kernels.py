@@ -465,21 +465,21 @@ def test_crossentropy_sparse(v, copies):
 def test_copying(b, t, k):
     """The loss of copies and network together, and its gradients for everything that it comes from."""
     random, n, v = rng(b, t, k), b * t, 9
-    u, rival, bias, logits = normal(random, n, 2 * k) * np.float32(k**-0.25), normal(random, k), normal(random, 1) + 2, normal(random, n, v)
+    u, rival, bias, logits = normal(random, b, t, 2 * k) * np.float32(k**-0.25), normal(random, k), normal(random, 1) + 2, normal(random, n, v)
     text = random.integers(0, v, (b, t + 1)).astype(np.int32)
-    tokens, targets = text[:, :-1].reshape(-1), text[:, 1:].reshape(-1)
+    tokens, targets = text[:, :-1].copy(), text[:, 1:].copy()
 
     def oracle(u, rival, bias, logits):
-        query, key = np.split(u.reshape(b, t, 2 * k), 2, 2)
+        query, key = np.split(u, 2, 2)
         odds = np.exp(query @ key.swapaxes(1, 2) - (query @ rival)[..., None] - bias) * np.tri(t, k=-1)
         hits = text[:, None, 1:] == text[:, 1:, None]  # the token after a place is the next token
-        own = np.exp(logits[np.arange(n), targets]) / np.exp(logits).sum(1)
+        own = np.exp(logits[np.arange(n), targets.reshape(-1)]) / np.exp(logits).sum(1)
         return np.log(1 + odds.sum(2)).reshape(-1) - np.log(own + (odds * hits).sum(2).reshape(-1))
 
-    odds, power, loss, gradient = zeros(n, 2), zeros(n, t), zeros(n), logits.copy()
+    odds, power, loss, gradient = zeros(b, t, 2), zeros(b, t, t), zeros(n), logits.copy()
     scratch, du, drival, dbias = zeros(b, 2, up(t, 16), up(k, 16)), np.full_like(u, np.nan), np.ones(k, np.float32), np.ones(1, np.float32)
     kernels.copy_forward(odds, power, scratch, u, rival, bias, tokens, targets)
-    kernels.crossentropy(loss, gradient, targets, odds, 0.25)
+    kernels.crossentropy(loss, gradient, targets.reshape(-1), odds.reshape(n, 2), 0.25)
     kernels.copy_backward(du, drival, dbias, power, odds, scratch, u, rival, tokens, targets)
     exact = [x.astype(np.float64) for x in (u, rival, bias, logits)]
     assert_close(loss, oracle(*exact), 1e-5)
@@ -493,10 +493,10 @@ def test_copying(b, t, k):
 
 
 def test_the_odds_of_a_copy_are_bounded():
-    u, odds, power = np.full((3, 2), 100, np.float32), zeros(3, 2), zeros(3, 3)
-    tokens, targets = np.array([1, 2, 1], np.int32), np.array([2, 1, 2], np.int32)
+    u, odds, power = np.full((1, 3, 2), 100, np.float32), zeros(1, 3, 2), zeros(1, 3, 3)
+    tokens, targets = np.array([[1, 2, 1]], np.int32), np.array([[2, 1, 2]], np.int32)
     kernels.copy_forward(odds, power, zeros(1, 2, 16, 16), u, zeros(1), zeros(1), tokens, targets)
-    assert np.allclose(odds, np.exp(40) * np.array([[0, 0], [0, 1], [1, 2]]), rtol=1e-5)
+    assert np.allclose(odds, np.exp(40) * np.array([[[0, 0], [0, 1], [1, 2]]]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("n,c", [(1, 1), (3, 17), (2, 64), (5, 129)])
@@ -533,7 +533,9 @@ def test_nan_stays_nan():
     x, out, loss = np.full((1, 8), np.nan, np.float32), zeros(1, 4), zeros(1)
     kernels.glu_forward(out, x)
     kernels.crossentropy(loss, x, zeros(1, dtype=np.int32), None, 1.0)
-    assert np.isnan(out).all() and np.isnan(loss).all()
+    odds, tokens = zeros(1, 3, 2), zeros(1, 3, dtype=np.int32)
+    kernels.copy_forward(odds, zeros(1, 3, 3), zeros(1, 2, 16, 16), np.full((1, 3, 2), np.nan, np.float32), zeros(1), zeros(1), tokens, tokens)
+    assert np.isnan(out).all() and np.isnan(loss).all() and np.isnan(odds[0, 1:]).all()
 
 
 def test_adamw():
@@ -591,6 +593,10 @@ def test_wrong_arguments_are_named():
         kernels.rmsnorm_forward(zeros(4, 8), rstd, zeros(8, 4).T, gain)
     with pytest.raises(ValueError, match="inp: expected .* got NoneType"):
         kernels.rmsnorm_forward(zeros(4, 8), rstd, None, gain)
+    copying = [zeros(1, 5, 2), zeros(1, 5, 5), zeros(1, 2, 16, 16), zeros(1, 5, 2), zeros(1), zeros(1), *[zeros(1, 5, dtype=np.int32)] * 2]
+    kernels.copy_forward(*copying)
+    with pytest.raises(ValueError, match=r"scratch: expected \(1, 2, 16, 16\) float32, got \(3, 2, 16, 16\) float32"):
+        kernels.copy_forward(*copying[:2], zeros(3, 2, 16, 16), *copying[3:])
     with pytest.raises(TypeError, match="expected 4 arguments, got 1"):
         kernels.rmsnorm_forward(inp)
 
@@ -630,10 +636,11 @@ param, momentum = normal(random, o, c), zeros(o, c)
 matrix = np.array([0, o, c], np.int32)
 kernels.muon_update(*(x.reshape(-1) for x in (param, momentum, dlatent)), matrix, kernels.muon_scratch([(o, c)]), 0.1, 0.9, 0.1, 1.0)
 loss, logits = zeros(n), out.copy()
-odds, power, copying, two, db = zeros(n, 2), zeros(n, t), zeros(b, 2, 48, 48), [zeros(n, 76), zeros(38)], zeros(1)
-kernels.copy_forward(odds, power, copying, u.reshape(n, -1)[:, :76].copy(), bias[:38].copy(), db, tokens, tokens)
-kernels.crossentropy(loss, logits, tokens, odds, 0.1)
-kernels.copy_backward(*two, db, power, odds, copying, u.reshape(n, -1)[:, :76].copy(), bias[:38].copy(), tokens, tokens)
+odds, power, copying, two, db = zeros(b, t, 2), zeros(b, t, t), zeros(b, 2, 48, 48), [zeros(b, t, 76), zeros(38)], zeros(1)
+queries, rival, texts = u[..., :76].copy(), bias[:38].copy(), [tokens.reshape(b, t)] * 2
+kernels.copy_forward(odds, power, copying, queries, rival, db, *texts)
+kernels.crossentropy(loss, logits, tokens, odds.reshape(n, 2), 0.1)
+kernels.copy_backward(*two, db, power, odds, copying, queries, rival, *texts)
 for array in (odds, power, *two, db, scale, packed, turned, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
     digest.update(array.tobytes())
 print(digest.hexdigest(), kernels.sum_of_squares(normal(random, 100_000)))

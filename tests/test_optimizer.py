@@ -19,7 +19,7 @@ def one_thread():
 
 def make(recipe: Recipe):
     """A network of random gradients and its optimizer."""
-    network = Network(Dimensions(17, 2, 9, 3, 260, 8), 1, 1.0)
+    network = Network(Dimensions(17, 2, 9, 3, 260, 8, True), 1, 1.0)
     network.initialize(1)
     fill_gradients(network)
     return network, Optimizer(network, recipe)

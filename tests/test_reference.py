@@ -175,7 +175,7 @@ def slow_logits(model, tokens):
     powers = [math.exp(logit) for logit in logits]
     total = sum(powers)
     for p in range(max(0, len(tokens) - d.context), len(tokens) - 1):
-        powers[tokens[p + 1]] += total * math.exp(sum(a * b for a, b in zip(query, keys[p])) - own)
+        powers[tokens[p + 1]] += total * math.exp(min(sum(a * b for a, b in zip(query, keys[p])) - own, 40))
     return [math.log(power) for power in powers]
 
 
@@ -196,6 +196,15 @@ def test_forward_agrees_with_slow_float64(shape):
     assert np.abs(logits[0, -1] - exact).max() < 1e-4 * np.abs(exact).max()
 
 
+def test_the_odds_of_a_copy_are_bounded():
+    model = tiny_model(copies=True)
+    model.tensors["copy_bias"][:] = -200
+    tokens = random_tokens(model, 1, 12) % 5
+    logits, _ = Reference(model).forward(tokens)
+    assert np.abs(logits[0, -1] - slow_logits(model, tokens[0].tolist())).max() < 1e-4 * np.abs(logits[0, -1]).max()
+    assert 30 < logits[0, -1].max() < 60, "e^40 times the network's own"
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_forward_over_T_is_T_steps_bit_for_bit(shape):
     model = tiny_model(**shape)
@@ -211,8 +220,12 @@ def test_forward_over_T_is_T_steps_bit_for_bit(shape):
         assert getattr(state, name).tobytes() == getattr(end, name).tobytes()
 
 
-def test_streams_of_a_batch_are_alone():
-    model = tiny_model(dim=17, hidden=40)
+both_kinds = pytest.mark.parametrize("copies", [False, True])  # with a context of 6 places are forgotten on the way
+
+
+@both_kinds
+def test_streams_of_a_batch_are_alone(copies):
+    model = tiny_model(dim=17, hidden=40, context=6, copies=copies)
     reference = Reference(model)
     tokens = random_tokens(model, 4, 19)
     together, _ = reference.forward(tokens)
@@ -220,8 +233,9 @@ def test_streams_of_a_batch_are_alone():
         assert reference.forward(one[None])[0][0].tobytes() == logits.tobytes()
 
 
-def test_the_state_that_was_given_is_unchanged():
-    model = tiny_model()
+@both_kinds
+def test_the_state_that_was_given_is_unchanged(copies):
+    model = tiny_model(context=6, copies=copies)
     reference = Reference(model)
     _, state = reference.forward(random_tokens(model, 1, 5))
     first, _ = reference.forward(random_tokens(model, 1, 5, seed=1), state)
@@ -229,9 +243,10 @@ def test_the_state_that_was_given_is_unchanged():
     assert first.tobytes() == again.tobytes()
 
 
+@both_kinds
 @pytest.mark.parametrize("place", [0, 1, 9, 19])
-def test_future_tokens_do_not_change_past_logits(place):
-    model = tiny_model(dim=16, hidden=24)
+def test_future_tokens_do_not_change_past_logits(place, copies):
+    model = tiny_model(dim=16, hidden=24, context=6, copies=copies)
     reference = Reference(model)
     tokens = random_tokens(model, 1, 20)
     changed = tokens.copy()
@@ -250,8 +265,9 @@ def test_the_memory_reaches_back_beyond_the_taps():
     assert reference.forward(tokens)[0][:, -1].tobytes() != reference.forward(changed)[0][:, -1].tobytes()
 
 
-def test_the_largest_parameters_overflow_nothing():
-    model = tiny_model(dim=64, hidden=64, layers=4)
+@both_kinds
+def test_the_largest_parameters_overflow_nothing(copies):
+    model = tiny_model(dim=64, hidden=64, layers=4, copies=copies)
     for name, tensor in model.tensors.items():
         reals = tensor.scale if isinstance(tensor, Matrix) else tensor
         reals[...] = np.where(reals < 0, -1024, 1024)

@@ -18,7 +18,7 @@ import xxhash
 import make_attacks
 import make_golden
 from fable6c.engine import Engine, EngineError
-from fable6c.model_file import ModelFileError, decode_model, encode_model, read_model
+from fable6c.model_file import CODES, Dimensions, ModelFileError, decode_model, encode_model, read_model
 from fable6c.reference import Reference, Sampler, generate
 from fable6c.tokenizer import Tokenizer
 from tiny_models import tiny_model
@@ -148,16 +148,25 @@ def test_awkward_shapes(reader, shape):
 
 
 @needs_wasm
+@pytest.mark.parametrize("copies", [False, True])
 @pytest.mark.parametrize("reals", [[1024, -1024], [0], [1e-40, -1e-38], [1024, 1e-40, 0, -1024, 1e-20]], ids=str)
-def test_extreme_parameters(reader, reals):
+def test_extreme_parameters(reader, reals, copies):
     """The largest parameters, zeros and subnormal numbers: infinite sums of squares, s = 0, exp at its limits."""
     random = np.random.default_rng(5)
-    model = tiny_model(dim=20, layers=4, hidden=20, taps=3)
+    model = tiny_model(dim=20, layers=4, hidden=20, taps=3, copies=copies)
     for tensor in model.tensors.values():
         array = getattr(tensor, "scale", tensor)
         array[...] = random.choice(np.array(reals, np.float32), array.shape)
     reader.load(encode_model(model))
     assert_same_logits(reader, model, random.integers(0, model.dimensions.vocab, 30).tolist())
+
+
+@needs_wasm
+def test_odds_of_copying_at_their_bound(reader):
+    model = tiny_model(dim=20, context=9, copies=True)
+    model.tensors["copy_bias"][:] = -200
+    reader.load(encode_model(model))
+    assert_same_logits(reader, model, np.random.default_rng(7).integers(0, 5, 30).tolist())
 
 
 @needs_wasm
@@ -223,6 +232,14 @@ def test_both_readers_reject(reader, path):
     if caught.value.name == "TOO_LARGE":  # each reader needs memory of its own
         message = re.sub(r"\d+ KiB", f"{caught.value.value} KiB", message)
     assert message == str(caught.value)
+
+
+@needs_wasm
+def test_keys_count_in_the_memory_that_a_file_asks_for(reader):
+    """2³² bytes of them, which are none in 32 bits. The reference takes memory for its keys as they come."""
+    fields = make_attacks.sized(Dimensions(dim=4096, layers=1, hidden=1, taps=1, vocab=257, context=1 << 20, copies=True))
+    code, message = answer(reader, make_attacks.with_frame(make_attacks.good_frame, **fields, version=2))
+    assert code == CODES["TOO_LARGE"] and int(re.search(r"(\d+) KiB", message)[1]) > 1 << 22
 
 
 @needs_wasm

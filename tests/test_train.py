@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from fable6c import checkpoint, errors, export, files, kernels, plot, train
+from fable6c.config import Recipe
 from fable6c.corpus import synth
 from fable6c.errors import UserError
 from fable6c.model_file import parameter_count
@@ -286,6 +287,23 @@ def test_resumed_after_a_signal_to_the_bit(inputs, tmp_path, monkeypatch, capsys
     assert [entry["step"] for entry in log(folder)] == sorted(entry["step"] for entry in log(folder))
 
 
+def test_a_resumed_run_draws_the_same(inputs, tmp_path, monkeypatch):
+    """What a run draws for dropout and joined documents goes with the number of the batch, not with how often it was stopped."""
+    recipe = "dropout = 0.1\njoined = 0.5\ndecay = 0.1\ncooldown = 1\nfall = 2\n"
+    write(tmp_path / "text.txt", (inputs / "text.txt").read_text().replace("\n", "\n<|endoftext|>\n"))  # many documents: each paragraph
+    write(tmp_path / "tiny.toml", TINY_CONFIG + recipe)
+    train.main(command(tmp_path, tmp_path / "whole"))
+    interrupt_after(monkeypatch, 7, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        train.main(command(tmp_path, tmp_path / "run"))
+    train.main(command(tmp_path, tmp_path / "run"))
+    assert bits(tmp_path / "run") == bits(tmp_path / "whole")
+    for line in recipe.splitlines():  # each of them counts
+        write(tmp_path / "tiny.toml", TINY_CONFIG + recipe.replace(line + "\n", ""))
+        train.main(command(tmp_path, tmp_path / line.split()[0]))
+        assert bits(tmp_path / line.split()[0])[1] != bits(tmp_path / "whole")[1], line
+
+
 @pytest.mark.parametrize("more", [["--threads", "2"], ["--save-minutes", "1e-9"]])
 def test_threads_and_saves_do_not_change_the_bits(inputs, tmp_path, whole, more):
     train.main(command(inputs, tmp_path / "run", *more))
@@ -496,6 +514,24 @@ def test_another_command_in_the_same_folder(inputs, tmp_path):
         line = one_line(lambda: train.main(arguments), 1)
         assert line.startswith(f"{folder} holds a run with {difference}: go on with the same command, or choose another folder"), line
         assert contents(folder) == before
+
+
+def test_a_command_of_another_version_in_the_same_folder(inputs, tmp_path, monkeypatch):
+    """A key that a checkpoint does not have yet had its default; one that is gone since then is refused."""
+    folder = tmp_path / "run"
+    train.main(command(inputs, folder, steps=2))
+    description, arrays = checkpoint.load(str(folder))
+    recipe = description["command"]["train"]
+    assert recipe["fall"] == Recipe().fall
+    del recipe["fall"]
+    checkpoint.save(str(folder), description, arrays)
+    train.main(command(inputs, folder, steps=2))
+    recipe["fall"], recipe["noise"] = 2.0, 0.1
+    checkpoint.save(str(folder), description, arrays)
+    assert "train.fall = 2.0, this command has 1.0" in one_line(lambda: train.main(command(inputs, folder, steps=2)), 1)
+    recipe["fall"] = 1.0
+    checkpoint.save(str(folder), description, arrays)
+    assert "train.noise = 0.1, this command has None" in one_line(lambda: train.main(command(inputs, folder, steps=2)), 1)
 
 
 def test_another_text_in_the_same_folder(inputs, tmp_path, monkeypatch, whole):

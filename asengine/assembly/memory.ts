@@ -176,7 +176,8 @@ export function layout(): u64 {
     ODDS = place(4 * vocab);
   }
 
-  LAYERS = <usize>end;
+  let before = end;
+  LAYERS = <usize>before;
   end = 0; // addresses within a layer
   NORM_MIX = place(d);
   MIX_IN = place(ternarySize(3 * dim, dim));
@@ -193,7 +194,7 @@ export function layout(): u64 {
   RING = place(d * taps);
   MEMORY = place(d);
   layerSize = <usize>end;
-  return LAYERS + end * layers;
+  return before + end * layers; // not LAYERS, which has 32 bits only
 }
 
 /** Grows memory so that addresses below `limit` exist. False if that cannot be. */

@@ -12,6 +12,8 @@ import { embedding } from "./load";
 import { product, product4, readRow, rowBytes } from "./product";
 import { exp, log, sigmoid, sumOfPowers, sumOfSquares } from "./real";
 
+const LARGEST_EXPONENT: f32 = 40; // in the odds of copying
+
 let ringSlot: u32 = 0; // of the next token, in every layer's ring of K values
 let lastX: usize = 0; // the last token's x after all layers
 let keySlot: u32 = 0; // of the next token, in the ring of keys
@@ -98,11 +100,11 @@ export function runOutput(): void {
     store<f32>(at, <f32>load<i32>(at, SUMS) * (scale * load<f32>(rowScales + at)), LOGITS);
     at += 4;
   } while (at < size);
-  if (places > 0) copy();
+  if (places > 0) mixCopies();
 }
 
 /** Mixes into LOGITS what followed the earlier places. */
-function copy(): void {
+function mixCopies(): void {
   let size: usize = 4 * copyDim;
   let own = load<f32>(COPY_BIAS);
   for (let at: usize = 0; at < size; at += 4) own += load<f32>(QUERY + at) * load<f32>(COPY_RIVAL + at);
@@ -121,8 +123,8 @@ function copy(): void {
       key += 16;
       at += 16;
     } while (at < keySize);
-    let odds = ODDS + 4 * <usize>load<u16>(NEXT + 2 * slot);
-    store<f32>(odds, load<f32>(odds) + exp(min<f32>(score - own, 40)));
+    let next = ODDS + 4 * <usize>load<u16>(NEXT + 2 * slot);
+    store<f32>(next, load<f32>(next) + exp(min<f32>(score - own, LARGEST_EXPONENT)));
     slot = slot + 1 == context ? 0 : slot + 1;
   }
 
