@@ -173,6 +173,8 @@ class Database:
 
 def is_database(path: str) -> bool:
     """Whether the file is a SQLite database."""
+    if not os.path.isfile(path):  # to open a pipe is to wait for its writer
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(16) == b"SQLite format 3\0"

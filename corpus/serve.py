@@ -198,7 +198,10 @@ def open_dataset(path: str, vocab: int, seed: int, mix: Optional[Dict[str, float
     falling values. UserError or UsageError for a mistake in either, or for a database without tokens of this vocabulary."""
     database = Database(path)
     try:
-        if database.value("SELECT complete FROM tokenizer WHERE vocab = ?", (vocab,)) != 1:
+        complete = database.value("SELECT complete FROM tokenizer WHERE vocab = ?", (vocab,)) == 1
+        # Chunks are numbered as they come and tokenized in that order; documents may have been added since.
+        last = database.value("SELECT MAX(id) FROM chunk")
+        if not complete or (last is not None and database.value("SELECT 1 FROM tokens WHERE id = ?", (vocab << VOCAB_SHIFT | last,)) is None):
             raise UserError(f"{path}: has no tokens (or not all) of a vocabulary of {vocab}; run: python -m fable6c.corpus db tokenize {path} --vocab {vocab}")
         column = curriculum.lstrip("-")
         if curriculum and column not in QUALITY:
@@ -265,4 +268,6 @@ def parse_mix(text: str) -> Dict[str, float]:
         if not equals or not name or not 0 < value < 1e9 or name in mix:
             raise UsageError(f"--mix {text}: `{part}` is not SOURCE=WEIGHT with a weight above 0, each source once, as in tinystories=0.7,children=0.3")
         mix[name] = value
+    if text and not mix:
+        raise UsageError(f"--mix {text}: names no source; give SOURCE=WEIGHT, as in tinystories=0.7,children=0.3")
     return mix

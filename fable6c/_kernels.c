@@ -488,6 +488,18 @@ void quantize_backward(int8_t *q, float *s, const float *dout, const uint32_t *d
 // ---------------------------------------------------------------------------------------------------------------------
 // Ternary linear layer: out (N,O) = [residual (N,O) +] (q (N,C) · weightᵀ (O,C)) · (s (N) · scale (S))
 
+// In sixteen lanes, so that the order does not depend on the instruction set.
+INLINE float sum_of_magnitudes(const float *x, size_t n) {
+    float lane[16] = {0}, sum = 0.0f;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+#pragma omp simd
+        for (size_t j = 0; j < 16; j++) lane[j] += fabsf(x[i + j]);
+    for (size_t j = 0; i < n; i++, j++) lane[j] += fabsf(x[i]);
+    for (size_t j = 0; j < 16; j++) sum += lane[j];
+    return sum;
+}
+
 // weight (O,C) = clip(nearest(latent / scale), ±levels), scale (S) = share · mean |latent| of the matrix (S = 1) or of each
 // row (S = O). Ternary: levels 1, share 1; the embedding: levels 4, share 0.7. Straight-through: no backward.
 void discretize_forward(int8_t *weight, float *scale, const float *latent, float levels, float share,
@@ -497,9 +509,7 @@ void discretize_forward(int8_t *weight, float *scale, const float *latent, float
 #pragma omp parallel for schedule(static)
     for (size_t p = 0; p < PARTS; p++)
         for (size_t o = O * p / PARTS; o < O * (p + 1) / PARTS; o++) {
-            float row = 0.0f;
-#pragma omp simd reduction(+ : row)
-            for (size_t c = 0; c < C; c++) row += fabsf(latent[o * C + c]);
+            float row = sum_of_magnitudes(latent + o * C, C);
             if (S > 1) scale[o] = share * row / (float)C;
             part[p] += row;
         }
@@ -743,7 +753,8 @@ INLINE float largest_scale(const float *ds, const float *s, size_t from, size_t 
 }
 
 INLINE int32_t round_again(int8_t dq, float ratio, uint32_t start, size_t o) {
-    return (int32_t)nearest((float)dq * ratio + (ratio > 0.0f ? dither(start, o) : 0.0f));
+    float x = (float)dq * ratio + (ratio > 0.0f ? dither(start, o) : 0.0f);
+    return (int32_t)nearest(x < 127.0f ? x : 127.0f);  // 127 and a large dither would be 128
 }
 
 void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,

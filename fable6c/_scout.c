@@ -228,8 +228,9 @@ static void list_count(uint32_t *line, uint32_t check, uint32_t token) {
 static void entries_to_path(const scout *s, int k, size_t b, const entries *found, uint32_t token) {
     uint32_t code = s->code[token], with = 0, against[33] = {0};
     for (int i = 0; i < found->n; i++) {
+        uint32_t differ = s->code[found->token[i]] ^ code;  // none for a token that a crafted table invents
         if (found->token[i] == token) with += found->count[i];
-        else against[__builtin_clz(s->code[found->token[i]] ^ code)] += found->count[i];
+        else against[differ ? __builtin_clz(differ) : 32] += found->count[i];
     }
     uint16_t *states = s->states + b * DEPTHS * s->K + k;
     for (int d = s->length[token] - 1; d >= 0; d--) {

@@ -172,7 +172,7 @@ void text_figures(double *figure, const uint8_t *text, size_t n, const uint64_t 
                     symbols += text[i] == '#';
                     braces += text[i] == '{' || text[i] == '}';
                     sentences += (text[i] == '.' || text[i] == '!' || text[i] == '?') && next != text[i] && !(KIND[next] & ALNUM);
-                    if (text[i] == '.' && i + 2 < last && text[i + 1] == '.' && text[i + 2] == '.' && text[i - (i > first)] != '.') symbols++;
+                    if (text[i] == '.' && i + 2 < last && text[i + 1] == '.' && text[i + 2] == '.' && (i == first || text[i - 1] != '.')) symbols++;
                 }
                 if (text[i] == 0xE2 && i + 2 < last && text[i + 1] == 0x80 && text[i + 2] == 0xA6) symbols++;  // U+2026, one ellipsis
             }

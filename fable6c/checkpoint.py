@@ -80,7 +80,7 @@ def _read(path: str) -> Tuple[dict, memoryview]:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     if data[:8] != MAGIC:
         raise UserError(f"{path}: is not a checkpoint of fable6c")
-    if len(data) < 48 or hashlib.sha256(data[:-32]).digest() != data[-32:]:
+    if len(data) < 48 or hashlib.sha256(memoryview(data)[:-32]).digest() != data[-32:]:
         raise UserError(f"{path}: the checkpoint is damaged (its checksum does not match)")
     size = struct.unpack_from("<Q", data, 8)[0]
     return json.loads(data[16 : 16 + size]), memoryview(data)[16 + size : -32]

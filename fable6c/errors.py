@@ -7,7 +7,7 @@ exit status: 2 for a wrong command line or configuration, 1 for everything else.
 import argparse
 import os
 import sys
-from typing import Callable, NoReturn, Optional, Sequence
+from typing import Callable, NoReturn, Optional, Sequence, TextIO
 
 
 class UserError(Exception):
@@ -50,8 +50,15 @@ class ArgumentParser(argparse.ArgumentParser):
         raise UsageError(f"{self.prog}: {message}; see --help")
 
 
+def unheard(stream: TextIO) -> None:
+    """Nobody reads what is printed there any more (`… | head`, a closed terminal): point it elsewhere, so that nothing printed later fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def run(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
     """Run a stage's `main(argv)` as the process: exit 0, the UserError's status, or 130 after Ctrl-C."""
+    if sys.stdout.errors == "strict":  # a file's name that the terminal's encoding does not have must not end a command
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main(None)
         sys.stdout.flush()
@@ -62,7 +69,6 @@ def run(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        # The reader of our output went away (`… | head`): point stdout elsewhere so that the exit's flush cannot fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        unheard(sys.stdout)
         sys.exit(141)
     sys.exit(0)

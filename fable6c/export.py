@@ -44,7 +44,7 @@ def export(folder: str, path: str) -> dict:
     network.discretize()
     tokenizer = Tokenizer.from_bytes(bytes.fromhex(description["tokenizer"]))
     card = {
-        "name": os.path.splitext(os.path.basename(path))[0],
+        "name": os.fsencode(os.path.splitext(os.path.basename(path))[0]).decode("utf-8", "replace"),
         "made_by": f"fable6c {__version__}",
         "preset": command["preset"],
         "parameters": len(network.parameters),

@@ -1,6 +1,6 @@
 """The C kernels as Python functions: checked arguments in, C loops inside.
 
-Importing chooses the instruction set: the best that this CPU has, or the one that the environment variable FABLE6C_ISA names.
+The first call chooses the instruction set, `kernels.ISA`: the best that this CPU has, or the one that the environment variable FABLE6C_ISA names.
 `kernels.rmsnorm_forward(out, rstd, inp, gain)` checks every array (dtype, shape, contiguity) against the signature
 below, derives the sizes from the shapes and calls C. `bind("rmsnorm_forward", ...)` checks once and returns the
 call for a training loop that uses the same arrays in every step.
@@ -89,14 +89,18 @@ POINTERS = {"f32": "float[]", "i32": "int32_t[]", "u32": "uint32_t[]", "i8": "in
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-def _load(wanted: str):
-    """The extension module for the wanted instruction set ("" = the best one) and its name."""
-    try:
-        baseline = importlib.import_module("fable6c._lib")
-    except ImportError as error:
-        raise UserError(
-            f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed"
-        ) from None
+try:
+    baseline = importlib.import_module("fable6c._lib")
+except ImportError as error:
+    raise UserError(
+        f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed"
+    ) from None
+
+
+@functools.lru_cache(maxsize=None)
+def _load():
+    """The extension module for the instruction set, and its name. Not at import, where a wrong FABLE6C_ISA would be no line but a traceback."""
+    wanted = os.environ.get("FABLE6C_ISA", "")
     if wanted and wanted not in INSTRUCTION_SETS:
         raise UsageError(f"FABLE6C_ISA={wanted}: unknown instruction set; use one of {', '.join(INSTRUCTION_SETS)}")
     for name, module in INSTRUCTION_SETS.items():
@@ -105,38 +109,38 @@ def _load(wanted: str):
     raise UserError(f"FABLE6C_ISA={wanted}: this CPU does not have it; unset the variable or use FABLE6C_ISA=baseline")
 
 
-_module, ISA = _load(os.environ.get("FABLE6C_ISA", ""))
-_lib, _ffi = _module.lib, _module.ffi
+def _lib():
+    return _load()[0].lib
 
 
 def set_threads(wanted: int) -> int:
     """Let the kernels use `wanted` threads; returns how many there are (1 in a build without OpenMP)."""
-    return _lib.set_threads(wanted)
+    return _lib().set_threads(wanted)
 
 
 def linear_scratch_floats(tokens: int, outputs: int, inputs: int) -> int:
     """How long the scratch array (Z) of `linear_backward_input` and `linear_backward_weight` of these sizes must be."""
-    return _lib.linear_scratch(tokens, outputs, inputs)
+    return _lib().linear_scratch(tokens, outputs, inputs)
 
 
 def threads() -> int:
     """How many threads the kernels may use."""
-    return _lib.threads()
+    return _lib().threads()
 
 
 def muon_scratch_floats(outputs: int, inputs: int) -> int:
     """How long a row (Z) of the scratch array of `muon_update` must be for a matrix (outputs, inputs)."""
-    return _lib.muon_scratch(outputs, inputs)
+    return _lib().muon_scratch(outputs, inputs)
 
 
 def block_scratch_floats(inputs: int, hidden: int) -> int:
     """How long the scratch array (Z) of `glu_block_forward` and `glu_block_backward` must be for the threads that are set."""
-    return _lib.block_scratch(inputs, hidden)
+    return _lib().block_scratch(inputs, hidden)
 
 
 def block_chunks(tokens: int) -> int:
     """How many parts (M) `glu_block_backward` needs for so many tokens."""
-    return _lib.block_chunks(tokens)
+    return _lib().block_chunks(tokens)
 
 
 def zeros(size: int, dtype: type = np.float32) -> np.ndarray:
@@ -199,11 +203,12 @@ def bind(function: str, *values) -> Callable[[], object]:
                     if not size.isdigit() and "~" not in size and (len(size) == 1) == plain:
                         known.setdefault(size[-1], extent // int(size[:-1] or 1))
     passed: list = []
+    lib, ffi = _load()[0].lib, _load()[0].ffi
     for argument, value in zip(arguments, values):
         if not argument.sizes:
             passed.append(float(value))
         elif value is None and argument.optional:
-            passed.append(_ffi.NULL)
+            passed.append(ffi.NULL)
         else:
             shape = tuple(_size(size, known) for size in argument.sizes)
             if not isinstance(value, np.ndarray) or value.dtype != DTYPES[argument.dtype] or value.shape != shape:
@@ -211,12 +216,14 @@ def bind(function: str, *values) -> Callable[[], object]:
                 raise ValueError(f"{function}: {argument.name}: expected {shape} {DTYPES[argument.dtype]}, got {found}")
             if not value.flags.c_contiguous:
                 raise ValueError(f"{function}: {argument.name}: expected a C-contiguous array")
-            passed.append(_ffi.from_buffer(POINTERS[argument.dtype], value))
-    return functools.partial(getattr(_lib, function), *passed, *(known[size] for size in sizes))
+            passed.append(ffi.from_buffer(POINTERS[argument.dtype], value))
+    return functools.partial(getattr(lib, function), *passed, *(known[size] for size in sizes))
 
 
 def __getattr__(function: str):
-    """`kernels.NAME(*arguments)` checks and calls at once."""
+    """`kernels.NAME(*arguments)` checks and calls at once; `kernels.ISA` is the instruction set."""
+    if function == "ISA":
+        return _load()[1]
     if function in SIGNATURES:
         return lambda *values: bind(function, *values)()
     raise AttributeError(f"module 'fable6c.kernels' has no attribute '{function}'")

@@ -9,9 +9,11 @@ from typing import Callable, Dict, List, Tuple
 import numpy as np
 
 from . import kernels
-from .model_file import Dimensions, Matrix, Model, TensorSpec, tensor_specs
+from .errors import UsageError
+from .model_file import Dimensions, Matrix, Model, TensorSpec, parameter_count, tensor_specs
 from .reference import mix_copies
 
+MOST_NUMBERS = 2**31 - 1
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
 HEAD_ROWS = 64  # tokens whose logits exist at a time: a cache holds them, all of a batch would be its largest array by far
 EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
@@ -89,6 +91,14 @@ def _allocate(plan: Plan) -> Dict[str, np.ndarray]:
         arrays[name] = block[at : at + size].view(dtype).reshape(shape)
         at += _up(size, kernels.LINE)
     return arrays
+
+
+def check_counts(d: Dimensions, batch: int) -> None:
+    """UsageError for a model or a batch with more numbers than the kernels count in 32 bits."""
+    if parameter_count(d) > MOST_NUMBERS:
+        raise UsageError(f"{parameter_count(d):,} parameters are more than {MOST_NUMBERS:,}: choose a smaller dim, hidden, vocab or layers")
+    if batch * d.context * HEAD_ENTRIES > MOST_NUMBERS:
+        raise UsageError(f"batch · context = {batch * d.context:,} is more than {MOST_NUMBERS // HEAD_ENTRIES:,}: choose a smaller batch")
 
 
 def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> Dict[str, int]:

@@ -263,6 +263,7 @@ class Scout:
         sizes = [-(-fixed.get(it.form, 0) // 16) * 16 for it in self.kinds]
         shares = sum(it.share for it in self.kinds)
         unit = (room // 4 - sum(sizes)) // (shares * UNIT) * UNIT
+        unit = min(unit, (2**32 - 1) // max(it.share for it in self.kinds) // UNIT * UNIT)  # C counts a table's slots in 32 bits
         if unit <= 0:
             least = self.memory - room + 4 * (sum(sizes) + shares * UNIT)
             raise UserError(f"{self.memory >> 20} MiB of memory are too little for the tier {self.tier}; it needs {-(-least >> 20)}")
@@ -401,8 +402,13 @@ class Scout:
         text = file.read(PREFIX.unpack(head)[1])
         if file.read(CRC.size) != CRC.pack(zlib.crc32(head + text)):
             raise UserError(f"{path}: is damaged (its checksum does not match); copy it again or train again")
-        header = json.loads(text)
-        tier, merges, memory = (header.get(key) for key in ("tier", "merges", "memory"))
+        try:
+            header = json.loads(text)
+            tier, merges, memory = (header[key] for key in ("tier", "merges", "memory"))
+        except (ValueError, RecursionError, KeyError, TypeError):
+            raise damaged from None
+        if type(tier) is not str or type(merges) is not int or type(memory) is not int:
+            raise damaged
         if tier not in TIERS:
             raise UserError(f"{path}: is of the tier {tier!r}, which this build does not have; train again")
         if merges not in range(MOST_TOKENS - 255) or memory not in range(MOST_MEMORY):
@@ -482,7 +488,11 @@ def _pointer(array: np.ndarray):
 
 def _aligned(size: int, dtype: type) -> np.ndarray:
     """Zeros that begin at a page of memory; the system hands the pages out when they are first used."""
-    return np.frombuffer(mmap.mmap(-1, size * np.dtype(dtype).itemsize), dtype)
+    size *= np.dtype(dtype).itemsize
+    try:
+        return np.frombuffer(mmap.mmap(-1, size), dtype)
+    except OSError as error:
+        raise UserError(f"{size >> 20} MiB of memory cannot be had ({error.strerror}); give a smaller --memory") from None
 
 
 def _padded(array: np.ndarray, rows: int) -> np.ndarray:
@@ -527,12 +537,14 @@ def _paths(code: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 
 def _is_tree(code: np.ndarray, length: np.ndarray) -> bool:
-    """Whether the codes are the leaves of one full binary tree: in their order, each begins where the one before ends."""
+    """Whether the codes are the leaves of one full binary tree: in their order, each begins where the one before ends, at a multiple of
+    its width."""
     if length.min() < 1 or length.max() > DEPTHS:
         return False
     order = np.argsort(code, kind="stable")
     starts, widths = code[order].astype(np.uint64), np.uint64(1) << (np.uint64(32) - length[order].astype(np.uint64))
-    return bool(starts[0] == 0 and (starts[:-1] + widths[:-1] == starts[1:]).all() and starts[-1] + widths[-1] == 1 << 32)
+    joined = (starts[:-1] + widths[:-1] == starts[1:]).all() and not (starts & (widths - np.uint64(1))).any()
+    return bool(starts[0] == 0 and joined and starts[-1] + widths[-1] == 1 << 32)
 
 
 # ---- before the reading: the tree
@@ -810,8 +822,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.chars is not None and options.chars < 1:
         raise UsageError(f"--chars {options.chars}: give a number above 0")
     scout = Scout.load(options.scout, options.threads)
-    size = {"pruned_bytes": scout.prune(options.prune)} if options.prune else {}
-    frozen = options.frozen or bool(options.prune)
+    size = {"pruned_bytes": scout.prune(options.prune)} if options.prune is not None else {}
+    frozen = options.frozen or options.prune is not None
     result = {**evaluate(scout, read_documents([options.text]), options.chars, not frozen), **size}
     if options.json:
         print(json.dumps(result))

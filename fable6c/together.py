@@ -239,7 +239,7 @@ def together(
     documents, held_out = divide(model_path, model, corpus)
     tokenizer, reference = Tokenizer(model.merges), Reference(model)
     scout, _ = train(documents, tier, memory, threads, tokenizer, progress)
-    if prune:
+    if prune is not None:
         scout.prune(prune)
         learn = False
     practice = read(reference, scout, held_out, learn, progress)

@@ -14,6 +14,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -33,10 +34,10 @@ from .corpus import synth
 from .corpus.database import is_database
 from .corpus.serve import DatabaseDataset, open_dataset, parse_mix
 from .data import Dataset, Survey, describe_files, prepare, read_documents
-from .errors import ArgumentParser, UsageError, UserError, run
+from .errors import ArgumentParser, UsageError, UserError, run, unheard
 from .files import atomic_write, make_folder
 from .model_file import Dimensions, parameter_count
-from .network import Network, memory_estimate
+from .network import Network, check_counts, memory_estimate
 from .optimizer import Optimizer
 from .plot import draw_loss
 from .reference import Reference, Sampler, generate
@@ -49,6 +50,7 @@ SAMPLE_TOKENS = 80
 DEFAULT_CORPUS_SEED, DEFAULT_CORPUS_BYTES = 1, 8_000_000
 MOST_THREADS = 256
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+PAUSE_SIGNAL = getattr(signal, "SIGTSTP", None)  # Ctrl-Z
 
 
 class Run:
@@ -181,6 +183,7 @@ class Reporter:
         self.run = run_
         self.path = os.path.join(run_.folder, "log.jsonl")
         _drop_later_entries(self.path, run_.step)
+        _drop_later_samples(os.path.join(run_.folder, "samples.txt"), run_.step)
         self.losses: List[float] = []  # of the steps since the last report
         self.seconds = 0.0  # that these steps took: checks and saves are not slow steps
         self.reported = time.monotonic()
@@ -229,16 +232,29 @@ def _drop_later_entries(path: str, step: int) -> None:
         except (ValueError, KeyError, TypeError):
             return False  # cut off by the kill, or by a full disk
 
-    try:
-        with open(path, "rb") as file:
-            lines = file.readlines()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); move it away or choose another folder with --out") from None
+    lines = _read_own(path).splitlines(keepends=True)
     kept = [line for line in lines if valid(line)]
     if kept != lines:
         atomic_write(path, b"".join(kept))
+
+
+def _drop_later_samples(path: str, step: int) -> None:
+    """The same for samples.txt."""
+    text = _read_own(path)
+    later = next((mark for mark in re.finditer(rb"^--- step ([0-9]+)$", text, re.MULTILINE) if int(mark[1]) > step), None)
+    if later:
+        atomic_write(path, text[: later.start()])
+
+
+def _read_own(path: str) -> bytes:
+    """A file that the run itself wrote; nothing if there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); move it away or choose another folder with --out") from None
 
 
 def _clock(seconds: float) -> str:
@@ -248,10 +264,12 @@ def _clock(seconds: float) -> str:
 
 
 class StopSignal:
-    """Turns Ctrl-C, SIGTERM and a closed terminal (SIGHUP) into a flag, so that a run stops between two steps with its state saved."""
+    """Turns Ctrl-C, SIGTERM and a closed terminal (SIGHUP) into a flag, so that a run stops between two steps with its state saved, and
+    measures for how long Ctrl-Z stopped it."""
 
     def __init__(self):
         self.number = 0
+        self.paused = 0.0  # seconds
         self.before: dict = {}
 
     def __enter__(self) -> "StopSignal":
@@ -259,6 +277,8 @@ class StopSignal:
             # What is ignored stays ignored: nohup, or a shell's background job.
             numbers = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
             self.before = {number: signal.signal(number, self._note) for number in numbers}
+            if PAUSE_SIGNAL is not None and signal.getsignal(PAUSE_SIGNAL) != signal.SIG_IGN:
+                self.before[PAUSE_SIGNAL] = signal.signal(PAUSE_SIGNAL, self._pause)
         return self
 
     def __exit__(self, *_):
@@ -270,6 +290,20 @@ class StopSignal:
         with contextlib.suppress(OSError):  # the terminal may be gone
             os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
 
+    def _pause(self, *_) -> None:
+        since = time.monotonic()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self.paused += time.monotonic() - since
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        """Around what prints: where nobody can read it any more (a closed terminal, a broken pipe, a full disk), the run stops too."""
+        try:
+            yield
+        except OSError as error:
+            self.number = self.number or (signal.SIGPIPE if isinstance(error, BrokenPipeError) else signal.SIGHUP)
+            unheard(sys.stdout)
+
 
 def train(run_: Run, save_minutes: float) -> int:
     """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved."""
@@ -279,31 +313,35 @@ def train(run_: Run, save_minutes: float) -> int:
     next_check = _next_check(run_)
     with StopSignal() as stop:
         while run_.progress() < 1.0 and not stop.number:
-            before = time.monotonic()
+            before = time.monotonic() - stop.paused
             loss = run_.train_step()
-            now = time.monotonic()
+            now = time.monotonic() - stop.paused
             reporter.note(loss, now - before)
             run_.elapsed = now - started
-            if run_.progress() >= 1.0:
+            if run_.progress() >= 1.0 or stop.number:
                 break
-            if run_.progress() >= next_check:
-                reporter.report(run_.bits_per_char(CHECK_TOKENS))
-                _tell(run_, PROMPTS[:1])
-                draw_loss(run_.folder)
-                next_check = _next_check(run_)
-            elif reporter.due():
-                reporter.report()
+            with stop.heard():
+                if run_.progress() >= next_check:
+                    reporter.report(run_.bits_per_char(CHECK_TOKENS))
+                    _tell(run_, PROMPTS[:1])
+                    draw_loss(run_.folder)
+                    next_check = _next_check(run_)
+                elif reporter.due():
+                    reporter.report()
             if time.monotonic() - saved >= 60.0 * save_minutes:
                 run_.save()
                 saved = time.monotonic()
         run_.save()
         if stop.number:
             if reporter.losses:
-                reporter.report()
+                with stop.heard():
+                    reporter.report()
                 draw_loss(run_.folder)
             return stop.number
-        reporter.report(run_.bits_per_char())
-        _tell(run_, PROMPTS)
+        with stop.heard():
+            reporter.report(run_.bits_per_char())
+        with stop.heard():
+            _tell(run_, PROMPTS)
         draw_loss(run_.folder)
         run_.finished = True
         run_.save()
@@ -318,16 +356,16 @@ def _next_check(run_: Run) -> float:
 def _tell(run_: Run, prompts: Sequence[str]) -> None:
     """Print samples and append them to samples.txt."""
     stories = [run_.sample(prompt, seed=1).strip() for prompt in prompts]
-    encoding = sys.stdout.encoding or "utf-8"
-    for story in stories:
-        shown = story.encode(encoding, "replace").decode(encoding)  # a terminal that is not UTF-8 must not end the run
-        print("  | " + shown.replace("\n", "\n  | "), flush=True)
     path = os.path.join(run_.folder, "samples.txt")
     try:
         with open(path, "a", encoding="utf-8") as file:
             file.writelines(f"--- step {run_.step}\n{story}\n\n" for story in stories)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); free some space and run the same command again") from None
+    encoding = sys.stdout.encoding or "utf-8"
+    for story in stories:
+        shown = story.encode(encoding, "replace").decode(encoding)  # a terminal that is not UTF-8 must not end the run
+        print("  | " + shown.replace("\n", "\n  | "), flush=True)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -336,7 +374,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Train a language model with ternary weights. The same command goes on after an interruption.",
         "python -m fable6c.train --preset small --corpus stories.txt --minutes 120 --out runs/small",
     )
-    parser.add_argument("--corpus", nargs="+", default=[], metavar="PATH", help="UTF-8 text, plain or .zst, documents divided by lines <|endoftext|>, or a database (docs/data.md); default: made-up stories of our own")
+    parser.add_argument("--corpus", nargs="+", action="extend", default=[], metavar="PATH", help="UTF-8 text, plain or .zst, documents divided by lines <|endoftext|>, or a database (docs/data.md); default: made-up stories of our own")
     parser.add_argument("--mix", default="", metavar="SOURCE=WEIGHT,…", help="shares of a database's sources, as in tinystories=0.7,children=0.3 (default: all of it)")
     parser.add_argument("--curriculum", default="", metavar="COLUMN", help="quality column by which a database's first epoch is ordered, as in sentence_words")
     parser.add_argument("--preset", default="micro", help=f"one of {', '.join(presets())} (default micro)")
@@ -369,6 +407,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     command = {"preset": options.preset, **config.as_dict(), "minutes": options.minutes, "tokens": options.tokens, "seed": options.seed}
     folder = options.out or os.path.join("runs", options.preset)
     threads = kernels.set_threads(options.threads)
+    check_counts(config.model, config.train.batch)
     _introduce(config, options.preset, threads)
     _check_memory(config, options.max_memory)
     make_folder(folder)
@@ -386,13 +425,17 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             run_.restore(*saved)
         else:
             run_.network.initialize(options.seed)
+        saved = before = None  # with it the checkpoint's bytes
         _describe(run_)
         if run_.finished:
             print(f"{folder}: this run is finished; next: python -m fable6c.export {folder} -o model.f6c (or train with another --out)")
             return
         stopped = train(run_, options.save_minutes)
     if stopped:
-        print(f"stopped at step {run_.step:,}, saved in {folder}; the same command goes on", file=sys.stderr)
+        try:
+            print(f"stopped at step {run_.step:,}, saved in {folder}; the same command goes on", file=sys.stderr)
+        except OSError:
+            unheard(sys.stderr)
         sys.exit(128 + stopped)
     print(f"finished: {folder}; next: python -m fable6c.export {folder} -o model.f6c")
 

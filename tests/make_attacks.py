@@ -120,6 +120,8 @@ def attacks():
     yield "BAD_FRAME-three-bytes", with_frame(good_frame[:3])
     yield "BAD_FRAME-magic", with_frame(b"\x27" + good_frame[1:])
     yield "BAD_FRAME-reserved-bit", with_frame(good_frame[:4] + bytes([good_frame[4] | 8]) + good_frame[5:])
+    window_byte = bytes([good_frame[4] & ~0x20])
+    yield "BAD_FRAME-window-of-2-GiB", with_frame(good_frame[:4] + window_byte + b"\xa8" + good_frame[5:])
     yield "BAD_FRAME-no-content-size", with_frame(compress(good_raw, write_content_size=False))
     yield "BAD_FRAME-content-size-less", with_frame(compress(good_raw[:-1]))
     yield "BAD_FRAME-content-size-more", with_frame(compress(good_raw + b"\0"))

@@ -108,6 +108,8 @@ def test_a_source_can_be_added_later_and_nothing_comes_twice(tmp_path):
     tokenize(path, 300, progress=False)
     build(path, [first, second], progress=False)
     assert any("none of vocabulary 300" in line for line in verify(path, progress=False))
+    with pytest.raises(UserError, match=r"no tokens \(or not all\) of a vocabulary of 300"):
+        open_dataset(path, 300, 1)
     tokenize(path, 300, progress=False)
     with Database(path) as database:
         assert database.value("SELECT COUNT(*) FROM document") == 110
@@ -433,7 +435,7 @@ def test_held_out_text(made):
 
 def test_a_mix_in_words():
     assert parse_mix("tinystories=0.7,children=0.3") == {"tinystories": 0.7, "children": 0.3}
-    for text in ("tinystories", "=1", "a=0", "a=-1", "a=x", "a=1,a=2", "a=nan"):
+    for text in ("tinystories", "=1", "a=0", "a=-1", "a=x", "a=1,a=2", "a=nan", ","):
         with pytest.raises(UsageError, match="SOURCE=WEIGHT"):
             parse_mix(text)
 

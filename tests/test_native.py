@@ -126,6 +126,7 @@ USAGE = [
     ([MODEL, "-t", "."], "-t .: give a number"),
     ([MODEL, "-t", "0..8"], "-t 0..8: give a number"),
     ([MODEL, "-t", "0.12345678"], "at most 7 digits"),
+    ([MODEL, "-t", "0." + 45 * "0" + "1"], "give a number such as 0.8"),
     ([MODEL, "-t", "101"], "-t 101: the temperature (0, or 0.01 to 100) is out of range"),
     ([MODEL, "-t", "0.009"], "-t 0.009: the temperature"),
     ([MODEL, "--top-p", "0"], "--top-p 0: top-p (above 0, at most 1)"),

@@ -416,6 +416,46 @@ def test_a_card_cannot_speak_html(browser, dist, tmp_path):
     assert browser.run("return document.title") == "Fable-6 Nano tells a story"
 
 
+def test_a_card_whose_parts_refuse_to_be_text(browser, dist, tmp_path):
+    for number, part in enumerate(({"toString": 0, "valueOf": 0}, "a name")):
+        model = tiny_model()
+        model.card = {"name": part, "corpus": part}
+        (tmp_path / f"card{number}.f6c").write_bytes(encode_model(model))
+    browser.open(dist / "fable6.html", EMPTY_PROMPT)
+    browser.story()
+    browser.pick(tmp_path / "card0.f6c")
+    browser.wait(lambda: '{"toString": 0' in browser.text("card") or '{"name": {"toString": 0' in browser.text("card"))
+    browser.pick(tmp_path / "card1.f6c")
+    browser.wait(lambda: browser.text("card").startswith("a name"))
+
+
+def test_a_bad_file_after_a_reset_keeps_its_message(browser, dist):
+    browser.open(dist / "fable6.html", EMPTY_PROMPT)
+    browser.story()
+    browser.run("document.getElementById('reset').click()")
+    bad = next(path for path in ATTACKS if path.name.startswith("TRUNCATED"))
+    browser.pick(bad)
+    message = browser.error()
+    assert message.startswith(bad.name)
+    browser.wait(lambda: browser.element("tell").is_enabled())
+    time.sleep(0.3)
+    assert browser.error() == message and browser.text("story") == ""
+
+
+def test_more_waits_for_a_model_that_is_being_loaded(browser, dist):
+    browser.open(dist / "fable6.html", EMPTY_PROMPT)
+    browser.story()
+    tell = """
+        const done = arguments[0];
+        let text = "";
+        const teller = Fable6({ text: piece => { text += piece; }, end: () => done(text), error: done });
+        teller.load(document.getElementById("model").textContent);
+        teller.tell({ prompt: "Tom", seed: 1, length: 5 });
+        teller.more(3);
+    """
+    assert "Tom" + browser.run_async(tell) == told("Tom", n=3)
+
+
 def test_a_picked_file_and_its_digest(browser, dist):
     browser.open(dist / "index.html", "#seed=1")
     browser.wait(lambda: browser.text("card").startswith("No model is loaded: choose"))
@@ -729,6 +769,39 @@ def test_the_fallback_reads_files_as_webassembly_does(dist, engine):
     done = subprocess.run([node, "--input-type=module", "-e", LOAD_IN_NODE], input=request, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == expected
     assert expected[-8:] == ["loaded"] * 8
+
+
+TELL_IN_NODE = """
+    import { readFileSync } from "node:fs";
+    const { library, model, seeds } = JSON.parse(readFileSync(0, "utf8"));
+    WebAssembly = undefined;
+    const Fable6 = new Function(library + "; return Fable6;")();
+    const stories = [];
+    const next = () => {
+      if (stories.length === seeds.length) return console.log(JSON.stringify(stories));
+      teller.tell({ prompt: "", seed: seeds[stories.length], temperature: 100, topK: 0, length: 300 });
+      stories.push("");
+    };
+    const teller = Fable6({
+      loaded: next,
+      text: text => { stories[stories.length - 1] += text; },
+      end: next,
+      error: message => { throw new Error(message); },
+    });
+    teller.load(model);
+"""
+
+
+def test_the_fallback_tells_bytes_that_are_no_text_as_webassembly_does(dist, tmp_path):
+    """A model that knows nothing makes bytes at random: replaced characters begin at even and odd addresses."""
+    model, seeds = tmp_path / "random.f6c", [1, 2, 3]
+    model.write_bytes(encode_model(tiny_model()))
+    library = (dist / "fable6.js").read_text(encoding="utf-8")
+    request = json.dumps({"library": library, "model": base64.b64encode(model.read_bytes()).decode(), "seeds": seeds})
+    done = subprocess.run([node, "--input-type=module", "-e", TELL_IN_NODE], input=request, capture_output=True, text=True, check=True)
+    expected = [told("", 300, 100, 0, seed, model) for seed in seeds]
+    assert json.loads(done.stdout) == expected
+    assert sum(story.count("\N{REPLACEMENT CHARACTER}") for story in expected) > 50
 
 
 def test_sha256():

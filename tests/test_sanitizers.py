@@ -116,7 +116,8 @@ MISTAKES = {
 CALL = """
 import numpy as np
 from fable6c import kernels
-ffi, lib, kept = kernels._ffi, kernels._lib, []
+module, kept = kernels._load()[0], []
+ffi, lib = module.ffi, module.lib
 def array(dtype, count, offset=0, value=0):
     kept.append(np.full(count, value, dtype))
     return ffi.cast("void *", kept[-1].ctypes.data + offset)

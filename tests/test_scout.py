@@ -1,5 +1,6 @@
 """The scout: what its probabilities promise, that threads, blocks and files change no bit, its memory, and how it refuses."""
 
+import json
 import os
 import pathlib
 import random
@@ -252,6 +253,37 @@ def test_a_file_that_would_lead_out_of_the_arrays_is_refused(scout, tmp_path, na
     scout.save(path)
     with pytest.raises(UserError, match="crafted.scout: "):
         Scout.load(path)
+
+
+def test_codes_that_overlap_are_no_tree():
+    """Intervals that follow each other may still not be those of a tree, whose nodes would then be more than there is room for."""
+    code, length = np.array([0, 1 << 30, 3 << 30], np.uint32), np.array([2, 1, 2], np.uint8)
+    assert not _is_tree(code, length)
+    assert _is_tree(np.array([0, 1 << 30, 2 << 30], np.uint32), np.array([2, 2, 1], np.uint8))
+
+
+def test_whatever_stands_in_the_tables(scout, tmp_path):
+    """They are not checked when a file is read: any number in them has to do no harm."""
+    scout.arrays["tables"][:] = np.random.default_rng(1).integers(0, 1 << 32, len(scout.arrays["tables"]), np.uint32)
+    path = str(tmp_path / "crafted.scout")
+    scout.save(path)
+    tokens = scout.tokenizer.encode("".join(stories(3)))
+    probabilities, _ = Scout.load(path).probabilities_of(tokens)
+    assert np.isfinite(probabilities).all() and (probabilities > 0).all()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"[]", b"{", b"{}", b"[" * 100_000, *(json.dumps({"tier": "fast", "merges": 83, "memory": 1 << 28, **change}).encode() for change in
+     ({"memory": 1e11}, {"memory": True}, {"merges": 3.0}, {"tier": []}, {"tier": "huge"}))],
+    ids=lambda header: header[:70].decode(),
+)  # fmt: skip
+def test_a_crafted_header_is_refused(saved, tmp_path, header):
+    path = tmp_path / "crafted.scout"
+    head = scouts.PREFIX.pack(scouts.MAGIC, len(header)) + header
+    path.write_bytes(head + scouts.CRC.pack(zlib.crc32(head)) + pathlib.Path(saved).read_bytes()[-1000:])
+    with pytest.raises(UserError, match="crafted.scout: "):
+        Scout.load(str(path))
 
 
 def test_tokens_out_of_range(scout):

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -46,7 +47,8 @@ def quick(monkeypatch):
 
 def command(inputs, out, *more, steps=20):
     budget = [] if "--minutes" in more else ["--tokens", str(steps * STEP_TOKENS)]
-    paths = ["--corpus", str(inputs / "text.txt"), "--config", str(inputs / "tiny.toml"), "--out", str(out)]
+    corpus = [] if "--corpus" in more else ["--corpus", str(inputs / "text.txt")]
+    paths = [*corpus, "--config", str(inputs / "tiny.toml"), "--out", str(out)]
     return [*paths, "--threads", "1", *budget, *more]
 
 
@@ -310,6 +312,55 @@ def test_threads_and_saves_do_not_change_the_bits(inputs, tmp_path, whole, more)
     assert bits(tmp_path / "run") == whole
 
 
+def test_a_pause_is_not_training_time(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(train.os, "kill", lambda process, number: time.sleep(1.0))  # SIGSTOP, and after a second SIGCONT
+    interrupt_after(monkeypatch, 5, lambda: signal.raise_signal(signal.SIGTSTP))
+    folder, since = tmp_path / "run", time.monotonic()
+    train.main(command(inputs, folder))
+    assert log(folder)[-1]["elapsed"] < time.monotonic() - since - 1.0
+
+
+LOST_OUTPUT = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from fable6c import errors, train
+kind, arguments = sys.argv[2], sys.argv[3:]
+train.REPORT_SECONDS = 0
+step = train.Run.train_step
+def lose_it(run):
+    if run.step == 3 and kind == "terminal":
+        os.close(int(os.environ["MASTER"]))  # the terminal is gone, for stdout and stderr
+    elif run.step == 3:
+        os.read(0, 1)  # until the reader of stdout is gone
+    return step(run)
+train.Run.train_step = lose_it
+errors.run(lambda _: train.main(arguments))
+"""
+
+
+@pytest.mark.parametrize("kind, status", [("terminal", 128 + signal.SIGHUP), ("pipe", 128 + signal.SIGPIPE)])
+def test_output_that_nobody_reads_any_more(inputs, tmp_path, whole, kind, status):
+    """The run stops as by a signal, with its state saved."""
+    folder = tmp_path / "run"
+    master, slave = pty.openpty()
+    output = slave if kind == "terminal" else subprocess.PIPE
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOST_OUTPUT, os.path.dirname(__file__), kind, *command(inputs, folder)],
+        stdin=subprocess.PIPE, stdout=output, stderr=slave if kind == "terminal" else None, pass_fds=[master], env={**os.environ, "MASTER": str(master)},
+    )  # fmt: skip
+    os.close(slave)
+    if kind == "terminal":
+        os.close(master)
+    else:
+        assert any(line.startswith(b"step 3 ") for line in process.stdout)
+        process.stdout.close()
+    process.stdin.close()
+    assert process.wait(60) == status
+    assert checkpoint.load(str(folder))[0]["step"] == 4
+    train.main(command(inputs, folder))
+    assert bits(folder) == whole
+
+
 def test_another_seed_changes_the_bits(inputs, tmp_path, whole):
     train.main(command(inputs, tmp_path / "run", "--seed", "2"))
     assert bits(tmp_path / "run")[1:] != whole[1:]
@@ -478,6 +529,10 @@ def one_line(main, status):
         (["--corpus", "three.txt"], 1, "the text has 5 characters in all, at least 1000 are needed"),
         (["--corpus", "."], 1, ".: is a folder"),
         (["--corpus"], 2, "--corpus: expected at least one argument"),
+        (["--corpus", "text.txt", "--corpus", "missing.txt"], 1, "missing.txt: there is no such file"),
+        (["--corpus", "pipe"], 1, "pipe: is a pipe or a device"),
+        (["--config", "counts.toml"], 2, "batch · context = 41,943,040 is more than 22,369,621: choose a smaller batch"),
+        (["--config", "numbers.toml"], 2, "parameters are more than 2,147,483,647: choose a smaller dim, hidden, vocab or layers"),
         (["--out", "text.txt/run"], 1, "text.txt/run: this folder cannot be made (Not a directory)"),
         (["--out", "text.txt"], 1, "text.txt: this folder cannot be made (File exists)"),
     ],
@@ -488,7 +543,10 @@ def test_bad_input(inputs, tmp_path, monkeypatch, capsys, arguments, status, mes
     write(tmp_path / "short.txt", synth.text(1, 2000))
     write(tmp_path / "tiny.toml", TINY_CONFIG)
     write(tmp_path / "unknown.toml", "[model]\nlayer = 3\n")
-    write(tmp_path / "huge.toml", "[model]\ndim = 4096\nlayers = 64\nhidden = 16384\ncontext = 1048576\n[train]\nbatch = 4096\n")
+    write(tmp_path / "huge.toml", "[model]\ndim = 4096\nlayers = 7\nhidden = 16384\ncontext = 1048576\n[train]\nbatch = 21\n")
+    write(tmp_path / "numbers.toml", "[model]\ndim = 4096\nlayers = 64\nhidden = 16384\n")
+    write(tmp_path / "counts.toml", "[model]\ncontext = 1048576\n[train]\nbatch = 40\n")
+    os.mkfifo(tmp_path / "pipe")
     write(tmp_path / "vocabulary.toml", TINY_CONFIG.replace("300", "4000"))
     write(tmp_path / "context.toml", TINY_CONFIG.replace("32", "4096"))
     write(tmp_path / "empty.txt", b"")

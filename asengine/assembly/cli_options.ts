@@ -129,7 +129,7 @@ function whole(i: i32, low: u32, high: u32): u32 {
 
 /**
  * A number such as 0.8, rounded as if exactly: up to seven digits are a whole number below 2^24, which f32 holds, as it does
- * the power of ten; so the one division rounds once, as Python's float32 of the same text does.
+ * the powers of ten up to 10^10; so the one division rounds once, as Python's float32 of the same text does.
  */
 function decimal(i: i32): f32 {
   let at = argument(i);
@@ -146,6 +146,7 @@ function decimal(i: i32): f32 {
     result = 10 * result + character - 0x30;
     if (point) power *= 10;
   }
+  if (power > <f32>1e10 && result > 0) good = false; // more decimals than f32 has powers of ten exactly
   if (!good || digits > 7) {
     complainAbout(i);
     text("give a number such as 0.8, of at most 7 digits");

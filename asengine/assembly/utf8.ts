@@ -52,7 +52,7 @@ export function flushText(out: usize): usize {
 
 function replacement(out: usize): usize {
   replaced++;
-  store<u16>(out, 0xbfef);
+  store<u16>(out, 0xbfef, 0, 1);
   store<u8>(out, 0xbd, 2);
   return out + 3;
 }

@@ -11,6 +11,7 @@ import {
 
 const BAD = -1;
 const BLOCK_MAXIMUM: u32 = 128 * 1024;
+const WINDOW_MAXIMUM: u64 = 1 << 30;
 
 let destinationStart: usize = 0;
 let destinationEnd: usize = 0;
@@ -94,6 +95,7 @@ function frameHeader(start: usize, end: usize, capacity: u32): i32 {
     default: contentSizeFound = load<u64>(at, 0, 1);
   }
   if (singleSegment) windowSize = contentSizeFound;
+  if (windowSize > WINDOW_MAXIMUM) return BAD;
   if (contentSizeFound > capacity || contentSizeFound > 0x7fffffff) return BAD;
   blockMaximum = <u32>min<u64>(windowSize, BLOCK_MAXIMUM);
   return <i32>(at + sizeBytes - start);

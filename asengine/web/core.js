@@ -219,6 +219,14 @@ function core(post, fallback, wasm64) {
 
   /** The same story goes on: message.length tokens more, after the text message.prompt if there is one. */
   function more(message) {
+    if (loading !== null) {
+      var then = loading.then;
+      loading.then = function () {
+        if (then) then();
+        more(message);
+      };
+      return;
+    }
     if (!model) return engineFails(engine.reset(), message.id);
     if (message.prompt) unread.push(toUtf8(message.prompt));
     begin(message);

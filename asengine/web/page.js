@@ -3,6 +3,7 @@
   var DEFAULT_PROMPT = "Once upon a time";
   var DEFAULTS = { temperature: "0.8", "top-k": "40", length: "200" }; // the command line's; each story gets a seed of its own
   var LARGEST_SEED = 4294967295;
+  var LONGEST = 1000000; // tokens of a story
   var MOST_BYTES = 256 * 1024 * 1024; // of a model file
 
   var COPY_LABELS = { copy: "Copy the story", link: "Copy a link to it" };
@@ -67,7 +68,7 @@
       seed: field("seed", whole(0, LARGEST_SEED), "give a whole number from 0 to 4294967295"),
       temperature: field("temperature", isTemperature, "give 0, or a number from 0.01 to 100, such as 0.8"),
       topK: field("top-k", whole(0, 65536), "give a whole number from 0 to 65536"),
-      length: field("length", whole(1, 1000000), "give a whole number from 1 to 1000000")
+      length: field("length", whole(1, LONGEST), "give a whole number from 1 to " + LONGEST)
     };
     if (wrong === null) return settings;
     wrong.focus();
@@ -191,6 +192,7 @@
   function goOn() {
     var settings = readSettings();
     if (settings === null) return;
+    if (before + settings.length > LONGEST) return complain("The story has " + grouped(before) + " tokens; " + grouped(LONGEST) + " are the most.");
     setTelling(true);
     showMade({ tokens: 0, seconds: 0 }, "");
     say("Going on.");
@@ -238,8 +240,9 @@
     var card = null, parts;
     try {
       card = JSON.parse(model.card);
+      String(card.name) + String(card.corpus); // a stranger's objects may refuse that
     } catch (error) {
-      // not JSON: shown as it is
+      card = null; // shown as it is
     }
     if (card === null || typeof card !== "object" || card instanceof Array) {
       parts = [model.card];
@@ -255,8 +258,9 @@
     setText(id("engine"), "Engine: " + model.engine + (model.worker ? " in a worker." : " in this page."));
     id("tell").disabled = false;
     id("more").disabled = true;
-    if (told === null) tell();
-    else if (loadedName !== "") start();
+    if (told === null) {
+      if (/\bnone\b/.test(id("error").className)) tell(); // else a file's mistake is to be read first
+    } else if (loadedName !== "") start();
   }
 
   function failed(message, code) {
