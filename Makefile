@@ -18,6 +18,7 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check
 # Each corpus and budget trains in a folder of its own. A corpus is known by its files' names, sizes and dates.
 CORPUS_ID := $(if $(CORPUS),-$(shell find -L $(CORPUS) -type f -printf '%p %s %T@\n' 2>/dev/null | sort | cksum | cut -d' ' -f1))
 NAME := micro$(CORPUS_ID)$(if $(filter-out 2,$(MINUTES)),-$(MINUTES)min)
+NAMED := $(if $(filter undefined default,$(origin MODEL)),,$(MODEL))# the MODEL that a person names, on the command line or in the environment
 MODEL := build/$(NAME).f6c
 
 INSTALLED := .venv/installed
@@ -55,9 +56,8 @@ native: $(PROGRAM)
 
 wasm: $(WASM)
 
-# Only a MODEL that the person names: the variable's own value is the model of `make run`.
 page: $(WASM)
-	MODEL='$(if $(filter command,$(origin MODEL)),$(MODEL))' npm run page
+	MODEL='$(NAMED)' npm run page
 
 dist: $(INSTALLED) $(WASM)
 	.venv/bin/python -m build
@@ -78,7 +78,7 @@ clean:
 	@command -v $(firstword $(CC)) >/dev/null || \
 	  { echo 'a C compiler is missing; on Debian or Ubuntu: apt install gcc libc6-dev' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PIP) install -q 'setuptools>=77' wheel build 'cffi>=1.15'
+	$(PIP) install -q 'pip>=21.3' 'setuptools>=77' wheel build 'cffi>=1.15'
 	@touch $@
 
 .venv/dependencies: pyproject.toml .venv/tools
@@ -138,8 +138,7 @@ LEGACY := build/legacy/fable6c
 LEGACY_CC ?= gcc -m32
 MUSL_LIB ?= /usr/lib/i386-linux-musl
 MUSL_INCLUDE ?= /usr/include/i386-linux-musl
-# MODEL where the person names one, else the release's.
-LEGACY_MODEL := $(if $(filter command line environment,$(origin MODEL)),$(MODEL),$(wildcard release/small.f6c))
+LEGACY_MODEL := $(or $(NAMED),$(wildcard release/small.f6c))
 LEGACY_FLAGS = -O2 -march=i586 -mno-sse -mno-mmx -fcf-protection=none -fno-pic -fno-pie -fno-stack-protector \
   -fno-asynchronous-unwind-tables -ffunction-sections -nostdinc -isystem $(MUSL_INCLUDE) \
   -isystem $(shell $(LEGACY_CC) -print-file-name=include)

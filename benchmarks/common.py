@@ -279,7 +279,7 @@ def _bars(figure, bars: Dict[str, Dict[str, dict]], unit: str) -> None:
     """Horizontal bars of medians with the range as a thin line, one panel for each group."""
     sizes = [len(rows) + 1.5 for rows in bars.values()]
     figure.set_size_inches(9, 0.32 * sum(sizes) + 0.8)
-    panels = figure.subplots(len(bars), 1, squeeze=False, height_ratios=sizes)[:, 0]
+    panels = figure.subplots(len(bars), 1, squeeze=False, gridspec_kw={"height_ratios": sizes})[:, 0]
     for panel, (group, rows) in zip(panels, bars.items()):
         medians = [s["median"] for s in rows.values()]
         noise = [[s["median"] - s["min"] for s in rows.values()], [s["max"] - s["median"] for s in rows.values()]]

@@ -4,6 +4,7 @@ import argparse
 import base64
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,8 @@ class Runtime:
             return f"{self.program} is not installed"
         if self.file == PAGE and base64.b64encode(read(LIBRARY)) not in read(PAGE):
             return "dist/fable6.js holds another engine than asengine/build; run `make page`"
+        if self.file in (PROGRAM, LEGACY) and read(COMMAND) not in read(self.file):
+            return f"{os.path.relpath(self.file, ROOT)} holds another engine than asengine/build; run `make native legacy`"
         if self.needs and subprocess.run([sys.executable, "-c", f"import {self.needs}"], capture_output=True).returncode:
             return f"the Python package {self.needs} is not installed"
         return None
@@ -102,6 +105,9 @@ def check_stories(runtimes: List[Runtime], model: str) -> str:
 
 def build_llama2c(module: str) -> str:
     """Compile our host around the peer's module with the same wasm3 and flags. Returns the program."""
+    for name in ("stories260K.bin", "tok512.bin"):
+        if not os.path.exists(os.path.join(PEERS, name)):
+            raise Failure(f"{os.path.join(PEERS, name)} is missing (METHOD.md says where it is from)")
     folder = os.path.join(common.BUILD, "llama2c")
     os.makedirs(folder, exist_ok=True)
     with open(module, "rb") as file, open(os.path.join(folder, "module.inc"), "w", encoding="ascii") as include:
@@ -111,7 +117,8 @@ def build_llama2c(module: str) -> str:
         raise Failure("build/wasm3 is missing: run `make native` first")
     sources = [os.path.join(wasm3, name) for name in sorted(os.listdir(wasm3)) if name.endswith(".c")]
     program = os.path.join(folder, "llama2c")
-    run([os.environ.get("CC", "cc"), "-O3", "-w", "-std=c99", f"-I{folder}", "-isystem", wasm3, "-o", program, "benchmarks/llama2c_host.c", *sources, "-lm"])
+    flags = [*shlex.split(os.environ.get("CFLAGS", "-O3")), "-w", "-fwrapv", "-fno-strict-aliasing", "-s"]  # as in the Makefile
+    run([os.environ.get("CC", "cc"), *flags, f"-I{folder}", "-isystem", wasm3, "-o", program, "benchmarks/llama2c_host.c", *sources, "-lm"])
     return program
 
 

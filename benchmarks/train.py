@@ -36,7 +36,7 @@ def peer(python: str, name: str, best: str, batch: int, bf16: bool = False, comp
     cache = {"TORCHINDUCTOR_CACHE_DIR": os.path.join(common.ROOT, "build", "peers", "inductor-avx2" if limit else "inductor")}
     common.say(f"preparing {name}")
     worker = Worker(name, [python, "benchmarks/train_torch.py", json.dumps(options)], {**cache, **(limit or {})})
-    isa = "avx2" if limit else best
+    isa = "avx2" if limit is ALL_AVX2 else best  # MKL and oneDNN are free to use more where only ATen is limited
     worker.about = {"isa": isa, "threads": THREADS, "float": "bf16" if bf16 and isa == "avx512bf16" else "f32"}
     return worker
 

@@ -25,7 +25,8 @@ def python(*arguments, **options):
 
 def needs_build():
     for module in ("build", "wheel", "cffi"):
-        if importlib.util.find_spec(module) is None:
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:  # a folder build/ in the checkout looks like a package without a file
             pytest.skip(f"the Python package {module} is missing: make test installs it")
     import setuptools
 
