@@ -12,6 +12,7 @@ Nothing is at its final name before it is complete.
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -29,7 +30,7 @@ from fable6c.progress import Progress
 from .encodings import Undecodable, decode
 from .filters import RULES, Settings, chosen, drop_reason
 from .measure import Figures, HashSet, Measure, Words
-from .readers import Raw, Unreadable, check_inputs, page_text, read, size_of
+from .readers import Raw, Unreadable, check_inputs, page_text, printable, read, size_of
 from .repair import REPAIRS
 
 DOCUMENTS = "documents.jsonl.zst"
@@ -141,6 +142,7 @@ class Overlap:
     def __init__(self, paths: Sequence[str], settings: Settings):
         self.settings = settings
         grams: List[np.ndarray] = []
+        seen = set()  # a story that stands there twice (a text beside its .zst, two versions of a set) would hide itself
         for raw in read(paths, settings):
             if isinstance(raw, Unreadable):
                 raise UserError(f"{raw.origin}: the validation text cannot be read ({raw.reason})")
@@ -148,9 +150,14 @@ class Overlap:
                 text = raw.content if isinstance(raw.content, str) else decode(raw.content, raw.likely)[0]
             except Undecodable as error:
                 raise UserError(f"{raw.origin}: the validation text cannot be decoded ({error}); save it as UTF-8") from None
-            words = Words(page_text(text, raw.kind)[0])
-            if len(words) >= settings.overlap_words:
+            text = page_text(text, raw.kind)[0]
+            for name, repair in REPAIRS.items():  # as what is compared with it
+                text = repair(text) if name not in settings.off else text
+            words = Words(text)
+            known = hashlib.blake2b(words.hashes.tobytes(), digest_size=16).digest()
+            if len(words) >= settings.overlap_words and known not in seen:
                 grams.append(words.grams(settings.overlap_words))
+            seen.add(known)
         if not grams:
             raise UserError(f"{', '.join(paths)}: no validation text of at least {settings.overlap_words} words")
         found, times = np.unique(np.concatenate(grams), return_counts=True)
@@ -235,6 +242,8 @@ def chunks(text: str, most: int) -> List[str]:
             if cut > start:
                 end = cut
                 break
+        while end > start + 1 and text[end - 1] == text[end] == "\n":  # line feeds that follow each other are one piece
+            end -= 1
         parts.append(text[start:end])
         start = end
     parts.append(text[start:])
@@ -254,7 +263,8 @@ def origin_of(path: str, source: str, licence: str) -> Origin:
     noted = {}
     with contextlib.suppress(OSError, ValueError), open(os.path.join(folder, "source.json"), encoding="utf-8") as file:
         noted = json.load(file)
-    name = os.path.basename(os.path.abspath(path)).split(".")[0]
+    noted = noted if isinstance(noted, dict) else {}
+    name = printable(os.path.basename(os.path.abspath(path)).split(".")[0])
     return Origin(source or noted.get("name") or name, licence or noted.get("licence") or "unknown")
 
 
@@ -275,7 +285,7 @@ def clean(
         if os.path.isdir(path) and os.path.commonpath([os.path.abspath(path)] * 2) == os.path.commonpath([os.path.abspath(path), os.path.abspath(output)]):
             raise UserError(f"{output}: lies in the input {path}, so its own output would be read; choose another folder with -o")
     make_folder(output)
-    work = os.path.join(output, "unfinished")
+    work = os.path.join(output, DOCUMENTS + ".unfinished")
     shutil.rmtree(work, ignore_errors=True)
     make_folder(work)
     finder = None
@@ -504,7 +514,8 @@ def load_settings(path: str) -> Settings:
             raise UsageError(f"{path}: unknown key `{key}`; did you mean `{difflib.get_close_matches(key, defaults, 1, 0)[0]}`?")
         usual = defaults[key]
         if isinstance(usual, (tuple, list)):
-            fits = isinstance(value, list) and (not usual or len(value) == len(usual))
+            kinds = (int, float) if usual else (str,)
+            fits = isinstance(value, list) and (not usual or len(value) == len(usual)) and all(type(one) in kinds for one in value)
             kind = f"a list of {len(usual)} numbers" if usual else "a list of names"
         else:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -189,7 +189,7 @@ def _reported(function):
     def wrapper(path, *arguments, **named):
         try:
             return function(path, *arguments, **named)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
             raise UserError(f"{path}: {error}; free some space, check the query, or wait for the other writer") from None
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path}: is damaged ({error}); `python -m fable6c.corpus db verify` says where, build it anew") from None
@@ -529,6 +529,8 @@ def sample(path: str, count: int, where: str, seed: int) -> None:
 def export(path: str, output: str, where: str) -> int:
     """Write documents as text, each followed by a line <|endoftext|>; .zst by the name. Returns how many there were."""
     count = 0
+    if os.path.realpath(path) == os.path.realpath(output):
+        raise UsageError(f"-o {output}: is the database itself; choose another file")
     with Database(path) as database, atomic_file(output) as file:
         packer = zstandard.ZstdCompressor(level=PACK_LEVEL, write_checksum=True).stream_writer(file, closefd=False) if output.endswith(".zst") else None
         for _, text in database.texts(where):
@@ -600,11 +602,13 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         tokenize(options.database, vocab, tokenizer, options.threads)
         with Database(options.database) as database:
             count = database.value("SELECT SUM(count) FROM tokens WHERE vocab = ?", (vocab,))
-        print(f"{options.database}: {count:,} tokens in a vocabulary of {vocab}")
+        print(f"{options.database}: {count or 0:,} tokens in a vocabulary of {vocab}")
         print(f"next: python -m fable6c.train --corpus {options.database}")
     elif options.command == "stats":
         stats(options.database, options.sql)
     elif options.command == "sample":
+        if options.n < 0:
+            raise UsageError(f"-n {options.n}: expected 0 or more")
         sample(options.database, options.n, options.where, options.seed)
     elif options.command == "export":
         count = export(options.database, options.output, options.where)

@@ -71,7 +71,8 @@ class Duplicates:
         return self.count - 1
 
     def resolve(self) -> List[Duplicate]:
-        """Which documents are not kept, in the order of their numbers. A document stays if all that it is like go themselves."""
+        """Which documents are not kept, in the order of their numbers. A document stays if all that it is like go themselves; a copy never
+        stays."""
         self._flush()
         for file in (*self.files.values(), self.sketches):
             file.close()
@@ -100,13 +101,15 @@ class Duplicates:
                             seen.add((earlier, document))
                             found.setdefault(document, []).append((earlier, similarity, False))
                     different.append(document)
-        dropped = []
+        dropped: List[Duplicate] = []
+        instead: Dict[int, int] = {}  # of a document that is gone, the one that it is like
         gone = np.zeros(self.count, dtype=bool)
         for document in sorted(found):
-            standing = [(similarity, -original, is_exact) for original, similarity, is_exact in found[document] if not gone[original]]
+            standing = [(similarity, -original, is_exact) for original, similarity, is_exact in found[document] if is_exact or not gone[original]]
             if standing:
                 similarity, original, is_exact = max(standing)
-                dropped.append(Duplicate(document, -original, similarity, is_exact))
+                instead[document] = instead.get(-original, -original)
+                dropped.append(Duplicate(document, instead[document], similarity, is_exact))
                 gone[document] = True
         return dropped
 

@@ -8,10 +8,13 @@ By the name: .gz and .zst are unpacked, .zip and folders are gone through in the
 """
 
 import codecs
+import contextlib
 import gzip
 import io
 import json
+import lzma
 import os
+import re
 import zipfile
 import zlib
 from typing import BinaryIO, Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
@@ -29,6 +32,8 @@ PACKED = 1 << 14  # of a .zst: small, because 4 bytes of it can become 128 KiB
 WINDOW_LOG = 27  # the largest zstd window read, as `zstd --long=27`
 PAGE_BYTES = 64 << 20  # an HTML, Markdown or JSON document is read whole up to this
 PARQUET_ROWS = 64  # rows to hold at a time
+_NOT_A_TEXT = re.compile(r"source\.json(\.tmp)?$|.*\.part(\.tag(\.tmp)?)?$").match  # what `get` leaves: its note, a file that is not whole
+_DAMAGED = (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, zipfile.BadZipFile)  # what unpackers raise
 
 
 class Raw(NamedTuple):
@@ -54,15 +59,21 @@ def read(paths: Sequence[str], settings: Settings, consumed: Callable[[int], Non
     """All documents of the files and folders, in order. `consumed` is told of bytes read from disk. UserError for a missing path."""
     check_inputs(paths)
     for path in _files(paths):
+        origin = printable(path)
         try:
             if os.path.basename(path).lower().endswith(".parquet"):
-                yield from _parquet(path, path, settings)
+                yield from _parquet(path, origin, settings)
                 consumed(os.path.getsize(path))
             else:
                 with open(path, "rb") as file:
-                    yield from _open(_Counting(file, consumed), path, path, settings)
+                    yield from _open(_Counting(file, consumed), path, origin, settings)
         except OSError as error:
-            yield Unreadable(path, f"{error.strerror or error}")
+            yield Unreadable(origin, f"{error.strerror or error}")
+
+
+def printable(name: str) -> str:
+    """A file's name as text: bytes of it that are not UTF-8 are written out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def check_inputs(paths: Sequence[str]) -> None:
@@ -74,7 +85,11 @@ def check_inputs(paths: Sequence[str]) -> None:
 
 def size_of(paths: Sequence[str]) -> int:
     """Bytes on disk of all files that `read` reads."""
-    return sum(os.path.getsize(path) for path in _files(paths))
+    size = 0
+    for path in _files(paths):
+        with contextlib.suppress(OSError):  # a link to nowhere: reading it says so
+            size += os.path.getsize(path)
+    return size
 
 
 def _files(paths: Sequence[str]) -> Iterator[str]:
@@ -84,7 +99,7 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
             continue
         for folder, folders, names in os.walk(path):
             folders.sort()
-            yield from (os.path.join(folder, name) for name in sorted(names) if not name.startswith((".", "source.json")))
+            yield from (os.path.join(folder, name) for name in sorted(names) if not name.startswith(".") and not _NOT_A_TEXT(name))
 
 
 class _Counting(io.RawIOBase):
@@ -134,7 +149,7 @@ def _open(file: BinaryIO, name: str, origin: str, settings: Settings) -> Iterato
             yield Unreadable(origin, "a Parquet file in an archive cannot be read; unpack it first")
         else:
             yield from _text(blocks, origin, settings)
-    except (zstandard.ZstdError, zlib.error, EOFError, gzip.BadGzipFile, _Refused) as error:
+    except (*_DAMAGED, _Refused) as error:
         yield Unreadable(origin, f"{error}" or "it ends early")
 
 
@@ -143,7 +158,9 @@ class _Refused(ValueError):
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    return iter(lambda: file.read(BLOCK), b"")
+    # read1 where there is one: read would throw away what it had unpacked before it met the damage.
+    read = getattr(file, "read1", file.read)
+    return iter(lambda: read(BLOCK), b"")
 
 
 def _unpack(file: BinaryIO) -> Iterator[bytes]:
@@ -186,7 +203,16 @@ def _text(blocks: Iterable[bytes], origin: str, settings: Settings) -> Iterator[
     likely: Optional[str] = None
     begun = False
     buffer, offset, part = b"", 0, 0  # what is not handed on yet, its place in the file, and how many parts of it were
-    for block in blocks:
+    damage: Optional[Exception] = None
+    blocks = iter(blocks)
+    while True:
+        try:
+            block = next(blocks)
+        except StopIteration:
+            break
+        except (*_DAMAGED, _Refused) as error:
+            damage = error  # after what came before it
+            break
         if not begun:
             likely, begun = _likely(block), True
         looked = max(0, len(buffer) - len(MARK))  # only the end of what was looked at before can hold the beginning of a mark
@@ -208,6 +234,8 @@ def _text(blocks: Iterable[bytes], origin: str, settings: Settings) -> Iterator[
         if not piece.isspace():
             yield Raw(piece, origin, offset, part, likely=likely)
         offset, part = offset + len(piece), part + 1
+    if damage:
+        raise damage
 
 
 def _pieces(content: bytes, most: int) -> Iterator[bytes]:
@@ -246,7 +274,7 @@ def _jsonl(blocks: Iterable[bytes], origin: str, settings: Settings) -> Iterator
             continue
         try:
             text = json.loads(line)[settings.text_field]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             reason = f"no field `{settings.text_field}`" if isinstance(error, (KeyError, TypeError)) else f"not JSON ({error})"
             yield Unreadable(f"{origin}:{number}", reason)
             continue
@@ -294,14 +322,14 @@ def _page(blocks: Iterable[bytes], origin: str, kind: str) -> Raw:
 def _zip(file: BinaryIO, origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
     try:
         with zipfile.ZipFile(io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file) as archive:
-            for name in sorted(archive.namelist()):
-                if name.endswith("/"):
+            for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):  # two may have one name
+                if entry.is_dir():
                     continue
                 try:
-                    with archive.open(name) as member:
-                        yield from _open(member, name, f"{origin}/{name}", settings)
-                except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, unknown method, password
-                    yield Unreadable(f"{origin}/{name}", str(error))
+                    with archive.open(entry) as member:
+                        yield from _open(member, entry.filename, f"{origin}/{entry.filename}", settings)
+                except (*_DAMAGED, OSError, NotImplementedError, RuntimeError) as error:  # damaged, unknown method, password
+                    yield Unreadable(f"{origin}/{entry.filename}", str(error))
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
         yield Unreadable(origin, f"not a whole zip archive: {error}")
 
@@ -320,7 +348,14 @@ def _parquet(path: str, origin: str, settings: Settings) -> Iterator[Union[Raw, 
         row = 0
         for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=[settings.text_field], use_threads=False):
             for value in batch.column(0):
-                text = value.as_py()
+                try:
+                    text = value.as_py()
+                except UnicodeDecodeError as error:
+                    yield Unreadable(f"{origin}:{row}", f"is not UTF-8 ({error})")
+                    text = None
+                if text is not None and not isinstance(text, (str, bytes)):
+                    yield Unreadable(origin, f"the column `{settings.text_field}` holds {type(text).__name__}, not text")
+                    return
                 text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
                 if isinstance(text, str) and text and not text.isspace():
                     yield from _parts(text, origin, row, settings)
@@ -331,7 +366,10 @@ def _parquet(path: str, origin: str, settings: Settings) -> Iterator[Union[Raw, 
 
 # ---- pages to text
 
-_BLOCKS = "address,article,aside,blockquote,dd,div,dl,dt,figcaption,figure,footer,form,h1,h2,h3,h4,h5,h6,header,hr,li,main,ol,p,pre,section,table,tr,ul"
+_BLOCKS = (
+    "address,article,aside,blockquote,caption,center,dd,details,div,dl,dt,figcaption,figure,footer,form,h1,h2,h3,h4,h5,h6,header,hr,legend,li,"
+    "main,ol,option,p,pre,section,summary,table,tr,ul"
+)
 _NOT_TEXT = ["script", "style", "noscript", "template", "nav", "head", "svg", "iframe", "button", "select", "textarea"]
 _NEW_LINE, _NEW_PARAGRAPH = "\x1e", "\x1f"  # stand for the ends until white space is collapsed
 
@@ -344,6 +382,8 @@ def html_text(html: str) -> str:
     tree.strip_tags(_NOT_TEXT)
     for node in tree.css("br"):
         node.replace_with(_NEW_LINE)
+    for node in tree.css("td,th"):
+        node.insert_after(" ")
     for node in tree.css(_BLOCKS):
         node.insert_before(_NEW_PARAGRAPH)
         node.insert_after(_NEW_PARAGRAPH)

@@ -23,17 +23,17 @@ _LOST_QUOTE = re.compile(f"\u00e2\u20ac(?![{_CONTINUATION}])")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffc\ufffe\uffff]")
 _CONTROL_ASCII = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _PARAGRAPH_BREAK = re.compile("[\u2028\u2029\x0b\x0c]")
-_SPACE_BEFORE_END = re.compile(r"[ \t]+$", re.MULTILINE)
+_SPACE_BEFORE_END = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)  # from the first blank only: else a long run is tried from each
 _BLANK_LINES = re.compile(r"\n{4,}")
 
 _GUTENBERG_START = re.compile(
-    r"^\s*\*{3}\s*START OF (?:THE|THIS) PROJECT GUTENBERG.*?\*{3}.*$"
+    r"^[ \t]*\*{3}[ \t]*START OF (?:THE|THIS) PROJECT GUTENBERG.*?\*{3}.*$"
     r"|^\*END[* ]*THE SMALL PRINT!? FOR PUBLIC DOMAIN E.?TEXTS.*$",
     re.MULTILINE | re.IGNORECASE,
 )
 _GUTENBERG_END = re.compile(
-    r"^\s*\*{3}\s*END OF (?:THE|THIS) PROJECT GUTENBERG.*$"
-    r"|^\s*(?:\**\s*)?End of (?:the |this )?Project Gutenberg(?:'s|’s| E(?:text|book)| of)?\b.*$",
+    r"^[ \t]*\*{3}[ \t]*END OF (?:THE|THIS) PROJECT GUTENBERG.*$"
+    r"|^[ \t]*(?:\*+[ \t]*)?End of (?:the |this )?Project Gutenberg(?:'s|’s| E(?:text|book)| of)?\b.*$",
     re.MULTILINE | re.IGNORECASE,
 )
 _GUTENBERG_CREDIT = re.compile(
@@ -82,6 +82,9 @@ def gutenberg(text: str) -> str:
     ends = _GUTENBERG_END.search(text, max(starts[-1].end() if starts else 0, len(text) - _GUTENBERG_NEAR))
     if not starts and not ends:
         return text
+    between = zip(starts, starts[1:])
+    if any(_GUTENBERG_END.search(text, one.end(), other.start()) for one, other in between) or (ends and _GUTENBERG_START.search(text, ends.end())):
+        return text  # several books one after the other: what lies between them is not a header
     body = text[starts[-1].end() if starts else 0 : ends.start() if ends else len(text)]
     return _GUTENBERG_CREDIT.sub("", body.lstrip(), count=1) if starts else body
 

@@ -156,7 +156,10 @@ class Downloader:
                 # If-Range takes a strong tag or a date; a weak tag is none.
                 tag = answer.headers.get("ETag") or ""
                 tag = answer.headers.get("Last-Modified") or "" if not tag or tag.startswith("W/") else tag
-                atomic_write(tag_path, tag.encode("latin-1", "replace")) if tag else _remove(tag_path)
+                if tag:
+                    atomic_write(tag_path, tag.encode("latin-1", "replace"))
+                elif answer.status == 200:  # an answer to If-Range need not name again what it was asked for
+                    _remove(tag_path)
                 self._save(answer, part, have, total, url)
         except urllib.error.HTTPError as error:
             if error.code == 416:  # nothing is left to send, or the file became shorter
@@ -173,8 +176,10 @@ class Downloader:
             raise _Retry(f"cannot be reached ({error.reason})") from None
         except (socket.timeout, TimeoutError):
             raise _Retry(f"nothing came for {self.timeout:g} s") from None
-        except (http.client.HTTPException, ConnectionError) as error:
+        except (http.client.HTTPException, OSError) as error:
             raise _Retry(f"broke off ({error or type(error).__name__})") from None
+        except ValueError as error:
+            raise UserError(f"{url}: is not an address ({error})") from None
         return published
 
     def _save(self, answer, part: str, have: int, total: Optional[int], url: str) -> None:
@@ -187,7 +192,12 @@ class Downloader:
                 shown.add(have)
                 first = have == 0
                 while True:
-                    block = answer.read1(BLOCK)
+                    try:
+                        block = answer.read1(BLOCK)
+                    except (socket.timeout, TimeoutError):
+                        raise _Retry(f"nothing came for {self.timeout:g} s") from None
+                    except OSError as error:
+                        raise _Retry(f"broke off ({error})") from None
                     if not block:
                         break
                     if first:
@@ -199,8 +209,6 @@ class Downloader:
                     file.write(block)
                     shown.add(len(block))
         except OSError as error:
-            if isinstance(error, (socket.timeout, TimeoutError, ConnectionError)):
-                raise
             raise UserError(f"{part}: cannot be written ({error.strerror}); free some space and give the same command again") from None
         if total is not None and have < total:
             raise _Retry(f"broke off at byte {have:,} of {total:,}")
@@ -255,9 +263,12 @@ def get(source: Source, folder: str, downloader: Downloader, mirror: str = "") -
     if os.path.exists(note_path):
         try:
             with open(note_path, encoding="utf-8") as file:
-                noted["files"] = dict(json.load(file)["files"])
+                before = json.load(file)
+            noted["files"], other = dict(before["files"]), before["name"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{note_path}: cannot be read ({error}); remove it, or choose another folder with -o") from None
+        if other != source.name:
+            raise UserError(f"{folder} holds the source {other}, whose licence would be lost: choose another folder with -o")
     failed: List[str] = []
     files = list(source.files())
     fetched = 0
@@ -325,7 +336,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     for name, value in (("mirror", options.mirror), ("proxy", options.proxy)):
         if value and urllib.parse.urlsplit(value).scheme not in ("http", "https"):
             raise UsageError(f"--{name} {value}: expected a URL that begins with http:// or https://")
-    if not options.timeout > 0 or options.retries < 1:
+    if not 0 < options.timeout <= 1e6 or options.retries < 1:
         raise UsageError("--timeout and --retries: expected numbers above 0")
     sources = load_sources(options.sources)
     if options.name not in sources:

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import zipfile
 
 import numpy as np
@@ -238,7 +239,7 @@ def test_a_failure_leaves_the_old_documents(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left"):
         cleaned([path], tmp_path / "out")
     assert (tmp_path / "out" / "documents.jsonl.zst").read_bytes() == before
-    assert not (tmp_path / "out" / "unfinished").exists()
+    assert not (tmp_path / "out" / "documents.jsonl.zst.unfinished").exists()
 
 
 # ---- repairs
@@ -403,6 +404,106 @@ def test_overlap_with_validation_text(tmp_path):
     assert len(documents) >= 0.9 * 280  # the generator's own turns of phrase are not taken for copies
 
 
+def test_validation_text_that_stands_there_twice_or_unrepaired(tmp_path):
+    made = stories(60)
+    broken = [story + " Das Mädchen sagte “ja” und schlief." for story in made[:5]]
+    mojibake = [story.encode("utf-8").decode("cp1252", "replace") for story in broken]
+    valid = [text_file(tmp_path / name, made[10:20] + broken) for name in ("valid.txt", "again.txt")]
+    text_file(tmp_path / "a.txt", made + mojibake)
+    documents = cleaned([tmp_path / "a.txt"], tmp_path / "out", validation=valid)[1]
+    assert not set(documents) & set(made[10:20]) and not any("schlief" in document for document in documents)
+    unrepaired = text_file(tmp_path / "unrepaired.txt", mojibake)
+    documents = cleaned([tmp_path / "a.txt"], tmp_path / "out", validation=[unrepaired])[1]
+    assert not any("schlief" in document for document in documents)
+
+
+def test_a_folder_of_the_persons_own_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "unfinished").mkdir()
+    made = stories(5)
+    text_file(tmp_path / "unfinished" / "novel.txt", made)
+    assert cleaned(["unfinished"], ".")[1] == made
+    assert (tmp_path / "unfinished" / "novel.txt").exists()
+
+
+def test_what_a_download_leaves_is_no_text(tmp_path):
+    made = stories(6)
+    (tmp_path / "in").mkdir()
+    for name in ("source.json", "half.txt.part", "half.txt.part.tag"):
+        text_file(tmp_path / "in" / name, stories(2, 9))
+    (tmp_path / "in" / "source.jsonl").write_text("".join(json.dumps({"text": story}) + "\n" for story in made))
+    assert cleaned([tmp_path / "in"], tmp_path / "out")[1] == made
+
+
+def test_what_came_before_damage_within_a_block_is_kept(tmp_path):
+    made = stories(100)
+    whole = gzip.compress("\n<|endoftext|>\n".join(made).encode())
+    for name, data in (("short.txt.gz", whole[:-8]), ("behind.txt.gz", whole + b"junk")):
+        (tmp_path / name).write_bytes(data)
+        report, documents = cleaned([tmp_path / name], tmp_path / "out")
+        assert documents == made and report["unreadable"]["count"] == 1, name
+
+
+def test_bad_inputs_are_lines_of_the_report(tmp_path):
+    """Each beside a good file, which is read."""
+    pyarrow = pytest.importorskip("pyarrow", reason="pip install 'fable6c[corpus]'")
+    import pyarrow.parquet
+
+    made = stories(3)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    text_file(folder / "good.txt", made)
+    (folder / "deep.jsonl").write_text("[" * 100_000 + "\n")
+    (folder / "link.txt").symlink_to("nowhere")
+    bad = pyarrow.Array.from_buffers(pyarrow.string(), 1, [None, pyarrow.py_buffer(np.array([0, 2], np.int32)), pyarrow.py_buffer(b"\xff\xfe")])
+    pyarrow.parquet.write_table(pyarrow.table({"text": bad}), folder / "bytes.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({"text": [["a", "b"]]}), folder / "lists.parquet")
+    with zipfile.ZipFile(folder / "lzma.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.txt", "word " * 1000)
+    data = bytearray((folder / "lzma.zip").read_bytes())
+    data[60:70] = b"\xff" * 10
+    (folder / "lzma.zip").write_bytes(data)
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_bytes(stories(1, 5)[0].encode())
+    report, documents = cleaned([folder], tmp_path / "out")
+    assert sorted(documents) == sorted(made + stories(1, 5))
+    assert {os.path.basename(one["origin"]).split(".")[0] for one in report["unreadable"]["listed"]} == {"deep", "link", "bytes", "lists", "a"}
+
+
+def test_two_members_of_one_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("a.txt", "first text")
+        archive.writestr("a.txt", "second text")
+    assert [raw.content for raw in read([str(tmp_path / "a.zip")], Settings())] == [b"first text", b"second text"]
+
+
+def test_cells_and_captions_of_a_page_are_words_apart():
+    pytest.importorskip("selectolax", reason="pip install 'fable6c[corpus]'")
+    from fable6c.corpus.readers import html_text
+
+    assert html_text("<table><tr><td>Lily</td><td>ran</td></tr></table>") == "Lily ran"
+    assert html_text("<center>One</center><center>Two</center><details><summary>A</summary>B</details>") == "One\n\nTwo\n\nA\n\nB"
+
+
+def test_several_books_in_one_file_stay():
+    book = "*** START OF THE PROJECT GUTENBERG EBOOK FOXES ***\n" + stories(1)[0] + "\n*** END OF THE PROJECT GUTENBERG EBOOK FOXES ***\n"
+    assert REPAIRS["gutenberg"](book + book) == book + book
+
+
+@pytest.mark.parametrize("text", ["Gutenberg" + "\n" * 20_000 + "x", " " * 400_000 + "x \n", "Gutenberg\n" + "*" * 50_000 + "\n"])
+def test_repairs_take_no_time_on_odd_text(text):
+    since = time.process_time()
+    for repair in REPAIRS.values():
+        repair(text)
+    assert time.process_time() - since < 2
+
+
+@pytest.mark.parametrize("line", ["off = [1]", 'top_grams_most = ["a", "b", "c"]'])
+def test_settings_of_the_wrong_type_within_a_list(tmp_path, line):
+    (tmp_path / "settings.toml").write_text(line)
+    with pytest.raises(UsageError, match="expected a list"):
+        load_settings(str(tmp_path / "settings.toml"))
+
+
 # ---- chunks
 
 
@@ -411,6 +512,11 @@ def test_chunks_make_up_the_text(most):
     text = "\n\n".join(stories(10))
     parts = chunks(text, most)
     assert "".join(parts) == text and max(map(len, parts)) <= most
+
+
+def test_chunks_do_not_cut_line_feeds_apart():
+    for part in chunks("x" * 600 + "\n\n\n" + "y" * 700, 602)[:-1]:
+        assert not part.endswith("\n")
 
 
 def test_tokens_of_chunks_are_the_tokens_of_the_text():

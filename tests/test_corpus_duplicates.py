@@ -104,6 +104,13 @@ def test_a_document_stays_if_what_it_is_like_goes(tmp_path):
     assert [duplicate.document for duplicate in find([a, b, c], tmp_path / "bands")] == [1]
 
 
+def test_copies_of_a_document_that_goes_go_too(tmp_path):
+    words = next(synth.stories(8)).split()
+    x, o = " ".join(words), " ".join(words[:-3])
+    assert jaccard(x, o) >= 0.9
+    assert [(d.document, d.original) for d in find([x, o, o, o], tmp_path / "bands")] == [(1, 0), (2, 0), (3, 0)]
+
+
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_and_tiny_documents(count, tmp_path):
     assert find(["", "a", "a b c", "fox"][:count], tmp_path / "bands") == []

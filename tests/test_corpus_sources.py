@@ -1,5 +1,6 @@
 """sources.toml, and the downloader against a local server that misbehaves."""
 
+import dataclasses
 import hashlib
 import http.server
 import json
@@ -60,6 +61,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Breaks off after 50,000 bytes."""
         start, body = self.send()
         self.wfile.write(body[start : start + 50_000])
+        self.close_connection = True
+
+    def way_cut_silent(self, seen):
+        """Breaks off, and does not name its tag again in answer to If-Range (RFC 9110, 15.3.7)."""
+        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        else:
+            self.send_header("Last-Modified", "Sat, 21 Nov 2026 08:00:00 GMT")
+        self.end_headers()
+        self.wfile.write(CONTENT[start : start + 100_000])
         self.close_connection = True
 
     def way_cut_no_range(self, seen):
@@ -229,6 +243,11 @@ def test_a_cut_download_goes_on_where_it_was(fetch, server):
     assert starts == [None] + [f"bytes={50_000 * i}-" for i in range(1, 6)]
 
 
+def test_a_server_that_names_its_tag_once(fetch, server):
+    assert fetch("cut-silent")[0]["sha256"] == SUM
+    assert [headers.get("Range") for _, headers in server.requests] == [None, "bytes=100000-", "bytes=200000-"]
+
+
 def test_a_killed_download_goes_on_where_it_was(fetch, server, tmp_path):
     (tmp_path / "file.bin.part").write_bytes(CONTENT[:123_456])
     (tmp_path / "file.bin.part.tag").write_text('"one"')
@@ -280,6 +299,15 @@ def test_get_of_many_books_goes_on_after_one_that_is_gone(server, tmp_path):
     with pytest.raises(UserError, match="1 files could not be had .missing.txt."):
         get(source, str(tmp_path / "books"), Downloader(timeout=2, retries=1, progress=False))
     assert sorted(os.listdir(tmp_path / "books")) == ["good.txt", "redirect.txt", "source.json"]
+
+
+def test_two_sources_in_one_folder(server, tmp_path):
+    source = source_of(f"{server.url}/good/a.bin")
+    get(source, str(tmp_path), Downloader(progress=False))
+    with pytest.raises(UserError, match="holds the source test"):
+        get(dataclasses.replace(source, name="other"), str(tmp_path), Downloader(progress=False))
+    with pytest.raises(UserError, match="is not an address"):
+        Downloader(progress=False).fetch("http://[", str(tmp_path / "x"))
 
 
 def test_get_from_a_mirror(server, tmp_path):
