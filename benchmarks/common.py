@@ -109,7 +109,7 @@ def available_isas() -> List[str]:
     """The instruction sets that this CPU has, by the word of our own kernels. Failure if they do not load at all."""
     found = []
     for isa in ISAS:
-        command = [sys.executable, "-c", "import fable6c.kernels"]
+        command = [sys.executable, "-c", "from fable6c import kernels; kernels.ISA"]
         done = subprocess.run(command, env={**os.environ, "FABLE6C_ISA": isa}, cwd=ROOT, capture_output=True, text=True)
         if done.returncode == 0:
             found.append(isa)

@@ -50,6 +50,7 @@ shift
 
 python=${PYTHON:-python3}
 [ -n "${PYTHON:-}" ] || [ ! -x .venv/bin/python ] || python=$PWD/.venv/bin/python
+python=$(command -v "$python" || echo "$python") # before the search path changes
 export PATH="$PWD/.venv/bin:$PATH" # Node, where `make` had to bring one
 build=build/benchmarks
 mkdir -p "$build"

@@ -242,8 +242,10 @@ def chunks(text: str, most: int) -> List[str]:
             if cut > start:
                 end = cut
                 break
-        while end > start + 1 and text[end - 1] == text[end] == "\n":  # line feeds that follow each other are one piece
-            end -= 1
+        back = end
+        while back > start + 1 and text[back - 1] == text[back] == "\n":  # line feeds that follow each other are one piece
+            back -= 1
+        end = back if text[back - 1] != "\n" else end  # but for a run as long as a chunk
         parts.append(text[start:end])
         start = end
     parts.append(text[start:])

@@ -28,7 +28,8 @@ BATCH = 2048  # shingles for datasketch at a time: its working memory is a kilob
 
 
 class Duplicate(NamedTuple):
-    """`document` is not kept because it is like the earlier `original`; `similarity` is 1 for the same text."""
+    """`document` is not kept because it is like the earlier `original`, which is; `similarity` is 1 for the same text. `exact`: it is a copy
+    of an earlier document, kept or not."""
 
     document: int
     original: int
@@ -102,14 +103,15 @@ class Duplicates:
                             found.setdefault(document, []).append((earlier, similarity, False))
                     different.append(document)
         dropped: List[Duplicate] = []
-        instead: Dict[int, int] = {}  # of a document that is gone, the one that it is like
+        instead: Dict[int, Tuple[int, float]] = {}  # of a document that is gone, the one that it is like and how much
         gone = np.zeros(self.count, dtype=bool)
         for document in sorted(found):
             standing = [(similarity, -original, is_exact) for original, similarity, is_exact in found[document] if is_exact or not gone[original]]
             if standing:
                 similarity, original, is_exact = max(standing)
-                instead[document] = instead.get(-original, -original)
-                dropped.append(Duplicate(document, instead[document], similarity, is_exact))
+                target, most = instead.get(-original, (-original, 1.0))
+                instead[document] = target, min(similarity, most)
+                dropped.append(Duplicate(document, *instead[document], is_exact))
                 gone[document] = True
         return dropped
 

@@ -32,7 +32,7 @@ PACKED = 1 << 14  # of a .zst: small, because 4 bytes of it can become 128 KiB
 WINDOW_LOG = 27  # the largest zstd window read, as `zstd --long=27`
 PAGE_BYTES = 64 << 20  # an HTML, Markdown or JSON document is read whole up to this
 PARQUET_ROWS = 64  # rows to hold at a time
-_NOT_A_TEXT = re.compile(r"source\.json(\.tmp)?$|.*\.part(\.tag(\.tmp)?)?$").match  # what `get` leaves: its note, a file that is not whole
+_NOTE = re.compile(r"(source\.json|.*\.part\.tag)(\.tmp)?$").match  # what `get` notes down
 _DAMAGED = (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, zipfile.BadZipFile)  # what unpackers raise
 
 
@@ -60,6 +60,9 @@ def read(paths: Sequence[str], settings: Settings, consumed: Callable[[int], Non
     check_inputs(paths)
     for path in _files(paths):
         origin = printable(path)
+        if path not in paths and path.endswith(".part"):
+            yield Unreadable(origin, "is a download that is not whole")
+            continue
         try:
             if os.path.basename(path).lower().endswith(".parquet"):
                 yield from _parquet(path, origin, settings)
@@ -99,7 +102,7 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
             continue
         for folder, folders, names in os.walk(path):
             folders.sort()
-            yield from (os.path.join(folder, name) for name in sorted(names) if not name.startswith(".") and not _NOT_A_TEXT(name))
+            yield from (os.path.join(folder, name) for name in sorted(names) if not name.startswith(".") and not _NOTE(name))
 
 
 class _Counting(io.RawIOBase):
@@ -158,9 +161,23 @@ class _Refused(ValueError):
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    # read1 where there is one: read would throw away what it had unpacked before it met the damage.
-    read = getattr(file, "read1", file.read)
-    return iter(lambda: read(BLOCK), b"")
+    """A file's bytes, BLOCK or a little more at a time; before damage is raised comes what was unpacked before it."""
+    read = getattr(file, "read1", file.read)  # read would throw that away
+    pieces: List[bytes] = []
+    size, damage, more = 0, None, True
+    while more:
+        try:
+            pieces.append(read(BLOCK))
+        except _DAMAGED as error:
+            pieces.append(b"")
+            damage = error
+        size += len(pieces[-1])
+        more = pieces[-1] != b""
+        if size >= BLOCK or not more:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+    if damage:
+        raise damage
 
 
 def _unpack(file: BinaryIO) -> Iterator[bytes]:

@@ -215,12 +215,12 @@ class Reporter:
         if r.seconds_budget is not None:
             left = max(0.0, r.seconds_budget - r.elapsed)
         loss = f"loss {entry['loss']:.3f}  {entry['tokens_per_second']:,} tokens/s  " if self.losses else ""
+        self.losses, self.seconds, self.reported = [], 0.0, time.monotonic()  # before the prints, which may fail
         held_out = f"held-out {bits_per_char:.4f} bits/char  " if bits_per_char is not None else ""
         print(f"step {r.step:,}  {progress:.1%}  {loss}{held_out}{_clock(r.elapsed)} gone, {_clock(left)} to go", flush=True)
         if r.seconds_budget is not None and not self.expected_said and 0.0 < progress < 1.0:
             print(f"about {r.step / progress:,.0f} steps expected", flush=True)
             self.expected_said = True
-        self.losses, self.seconds, self.reported = [], 0.0, time.monotonic()
 
 
 def _drop_later_entries(path: str, step: int) -> None:
@@ -292,7 +292,10 @@ class StopSignal:
 
     def _pause(self, *_) -> None:
         since = time.monotonic()
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # By the default action, which does nothing where no shell could wake the process again (an orphaned process group).
+        signal.signal(PAUSE_SIGNAL, signal.SIG_DFL)
+        os.kill(os.getpid(), PAUSE_SIGNAL)
+        signal.signal(PAUSE_SIGNAL, self._pause)
         self.paused += time.monotonic() - since
 
     @contextlib.contextmanager
@@ -301,7 +304,10 @@ class StopSignal:
         try:
             yield
         except OSError as error:
-            self.number = self.number or (signal.SIGPIPE if isinstance(error, BrokenPipeError) else signal.SIGHUP)
+            name, usual = ("SIGPIPE", 13) if isinstance(error, BrokenPipeError) else ("SIGHUP", 1)
+            self.number = self.number or int(getattr(signal, name, usual))
+            with contextlib.suppress(OSError):
+                os.write(2, f"\nthe output cannot be written ({error.strerror or error})\n".encode("utf-8", "replace"))
             unheard(sys.stdout)
 
 
@@ -320,13 +326,14 @@ def train(run_: Run, save_minutes: float) -> int:
             run_.elapsed = now - started
             if run_.progress() >= 1.0 or stop.number:
                 break
-            with stop.heard():
-                if run_.progress() >= next_check:
+            if run_.progress() >= next_check:
+                with stop.heard():
                     reporter.report(run_.bits_per_char(CHECK_TOKENS))
                     _tell(run_, PROMPTS[:1])
-                    draw_loss(run_.folder)
-                    next_check = _next_check(run_)
-                elif reporter.due():
+                draw_loss(run_.folder)
+                next_check = _next_check(run_)
+            elif reporter.due():
+                with stop.heard():
                     reporter.report()
             if time.monotonic() - saved >= 60.0 * save_minutes:
                 run_.save()

@@ -432,7 +432,9 @@ def test_what_a_download_leaves_is_no_text(tmp_path):
     for name in ("source.json", "half.txt.part", "half.txt.part.tag"):
         text_file(tmp_path / "in" / name, stories(2, 9))
     (tmp_path / "in" / "source.jsonl").write_text("".join(json.dumps({"text": story}) + "\n" for story in made))
-    assert cleaned([tmp_path / "in"], tmp_path / "out")[1] == made
+    report, documents = cleaned([tmp_path / "in"], tmp_path / "out")
+    assert documents == made
+    assert [one["reason"] for one in report["unreadable"]["listed"]] == ["is a download that is not whole"]
 
 
 def test_what_came_before_damage_within_a_block_is_kept(tmp_path):
@@ -442,6 +444,14 @@ def test_what_came_before_damage_within_a_block_is_kept(tmp_path):
         (tmp_path / name).write_bytes(data)
         report, documents = cleaned([tmp_path / name], tmp_path / "out")
         assert documents == made and report["unreadable"]["count"] == 1, name
+
+
+def test_the_encoding_of_a_packed_file_is_judged_by_its_beginning(tmp_path):
+    """Not by the first few kilobytes that come out of the unpacker at once."""
+    made = [story.replace("the", "thé") if i >= 40 else story for i, story in enumerate(stories(80))]
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress("\n<|endoftext|>\n".join(made).encode("cp1252")))
+    assert 1 << 14 < len("".join(made[:40])) < 1 << 16
+    assert {raw.likely for raw in read([str(tmp_path / "a.txt.gz")], Settings())} <= {"cp1250", "cp1252"}
 
 
 def test_bad_inputs_are_lines_of_the_report(tmp_path):
@@ -517,6 +527,7 @@ def test_chunks_make_up_the_text(most):
 def test_chunks_do_not_cut_line_feeds_apart():
     for part in chunks("x" * 600 + "\n\n\n" + "y" * 700, 602)[:-1]:
         assert not part.endswith("\n")
+    assert len(chunks("\n" * 5000, 100)) <= 100
 
 
 def test_tokens_of_chunks_are_the_tokens_of_the_text():
