@@ -203,12 +203,12 @@ def bind(function: str, *values) -> Callable[[], object]:
                     if not size.isdigit() and "~" not in size and (len(size) == 1) == plain:
                         known.setdefault(size[-1], extent // int(size[:-1] or 1))
     passed: list = []
-    lib, ffi = _load()[0].lib, _load()[0].ffi
+    module, _ = _load()
     for argument, value in zip(arguments, values):
         if not argument.sizes:
             passed.append(float(value))
         elif value is None and argument.optional:
-            passed.append(ffi.NULL)
+            passed.append(module.ffi.NULL)
         else:
             shape = tuple(_size(size, known) for size in argument.sizes)
             if not isinstance(value, np.ndarray) or value.dtype != DTYPES[argument.dtype] or value.shape != shape:
@@ -216,8 +216,8 @@ def bind(function: str, *values) -> Callable[[], object]:
                 raise ValueError(f"{function}: {argument.name}: expected {shape} {DTYPES[argument.dtype]}, got {found}")
             if not value.flags.c_contiguous:
                 raise ValueError(f"{function}: {argument.name}: expected a C-contiguous array")
-            passed.append(ffi.from_buffer(POINTERS[argument.dtype], value))
-    return functools.partial(getattr(lib, function), *passed, *(known[size] for size in sizes))
+            passed.append(module.ffi.from_buffer(POINTERS[argument.dtype], value))
+    return functools.partial(getattr(module.lib, function), *passed, *(known[size] for size in sizes))
 
 
 def __getattr__(function: str):

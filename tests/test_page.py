@@ -427,6 +427,7 @@ def test_a_card_whose_parts_refuse_to_be_text(browser, dist, tmp_path):
     browser.wait(lambda: '{"toString": 0' in browser.text("card") or '{"name": {"toString": 0' in browser.text("card"))
     browser.pick(tmp_path / "card1.f6c")
     browser.wait(lambda: browser.text("card").startswith("a name"))
+    assert browser.text("card").endswith("corpus a name") and browser.text("error") == ""
 
 
 def test_a_bad_file_after_a_reset_keeps_its_message(browser, dist):

@@ -176,8 +176,8 @@ export function layout(): u64 {
     ODDS = place(4 * vocab);
   }
 
-  let before = end;
-  LAYERS = <usize>before;
+  let layersStart = end;
+  LAYERS = <usize>layersStart;
   end = 0; // addresses within a layer
   NORM_MIX = place(d);
   MIX_IN = place(ternarySize(3 * dim, dim));
@@ -194,7 +194,7 @@ export function layout(): u64 {
   RING = place(d * taps);
   MEMORY = place(d);
   layerSize = <usize>end;
-  return before + end * layers; // not LAYERS, which has 32 bits only
+  return layersStart + end * layers; // not LAYERS, which has 32 bits only
 }
 
 /** Grows memory so that addresses below `limit` exist. False if that cannot be. */
