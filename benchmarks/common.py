@@ -286,7 +286,7 @@ def _bars(figure, bars: Dict[str, Dict[str, dict]], unit: str) -> None:
         ours = ["tab:blue" if name.startswith("fable6c") else "tab:gray" for name in rows]
         panel.barh(list(rows), medians, xerr=noise, color=ours, ecolor="black", error_kw={"linewidth": 0.8}, height=0.7)
         for place, median in enumerate(medians):
-            panel.text(median, place, f" {median:,.0f}" if median >= 100 else f" {median:.4g}", va="bottom", fontsize=7)
+            panel.text(median, place, f" {median:,.0f}" if median >= 100 else f" {median:.3g}", va="bottom", fontsize=7)
         panel.invert_yaxis()
         panel.set_title(group, fontsize=9, loc="left")
         panel.set_xlabel(unit, fontsize=8)
