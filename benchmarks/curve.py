@@ -134,7 +134,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         panel.set_xlabel("minutes of training, two threads")
         panel.set_ylabel("valid500, bits per character")
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=8)
+        panel.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)  # above, where it hides no point
 
     record.write_with(draw, options.json)
 
