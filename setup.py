@@ -1,8 +1,10 @@
-"""Packaging: everything declarative stands in pyproject.toml; here is only what builds the C extension and fetches the engine."""
+"""Packaging: everything declarative stands in pyproject.toml; here is only what builds the C extensions and fetches the engine."""
 
 import os
 import platform
 import shutil
+import subprocess
+import sys
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
@@ -23,6 +25,9 @@ class BuildKernels(build_ext):
         self.build_temp = build_temp
 
     def run(self):
+        if not fetch_wasm3():
+            print("fable6c is built without the wasm3 interpreter: stories are told by the NumPy reference", file=sys.stderr)
+            self.extensions = [extension for extension in self.extensions if extension.name != "fable6c._lib_wasm3"]
         super().run()
         if self.inplace:
             return
@@ -31,6 +36,8 @@ class BuildKernels(build_ext):
             beside = os.path.join(*extension.name.split(".")[:-1], os.path.basename(built))
             if os.path.exists(built):
                 shutil.copyfile(built, beside)
+        if os.path.exists(WASM3_LICENSE):  # it goes where the compiled interpreter goes
+            shutil.copyfile(WASM3_LICENSE, os.path.join(self.build_lib, "fable6c", "wasm3-LICENSE"))
 
 
 class SourceArchive(sdist):
@@ -39,7 +46,16 @@ class SourceArchive(sdist):
     def run(self):
         if not os.path.exists(MODULE):
             raise SystemExit(f"{MODULE} is missing; build it with `make wasm`, then make the archive")
+        fetch_wasm3()  # its archive travels in ours (MANIFEST.in): who installs from it needs no second download
         super().run()
+
+
+def fetch_wasm3() -> bool:
+    """Get the sources of the wasm3 interpreter, once. False, after a line that says why, where that cannot be done: the package
+    works without them."""
+    if os.path.exists("build/wasm3/wasm3.h"):
+        return True
+    return subprocess.run([sys.executable, "asengine/host/fetch_wasm3.py", "build/wasm3"]).returncode == 0
 
 
 # The engine's module is built by npm and travels inside the package, in wheels and source archives alike.
@@ -47,7 +63,8 @@ MODULE, BUILT_MODULE = "fable6c/fable6c.wasm", "asengine/build/fable6c.wasm"
 if os.path.exists(BUILT_MODULE):
     shutil.copyfile(BUILT_MODULE, MODULE)
 
-BUILDERS = ["baseline", "scout"]
+WASM3_LICENSE = "build/wasm3/LICENSE"
+BUILDERS = ["baseline", "scout", "wasm3"]
 if platform.machine() in ("x86_64", "AMD64"):
     BUILDERS += ["avx2", "avx512", "avx512bf16", "scout_avx2"]
 

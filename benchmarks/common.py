@@ -174,7 +174,7 @@ def machine() -> dict:
 def _packages() -> Dict[str, str]:
     """The versions of what is measured or measured with, as far as it is installed."""
     found = {}
-    for name in ("fable6c", "numpy", "cffi", "pywasm3", "wasmtime", "matplotlib"):
+    for name in ("fable6c", "numpy", "cffi", "wasmtime", "matplotlib"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

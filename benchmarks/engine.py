@@ -60,7 +60,7 @@ class Runtime:
 RUNTIMES = [
     Runtime("fable6c, the native program (wasm3)", PROGRAM, [PROGRAM]),
     Runtime("fable6c, static i586 (wasm3)", LEGACY, [LEGACY]),
-    Runtime("fable6c in pywasm3", LIBRARY, [sys.executable, "benchmarks/engine_pywasm3.py"], library=True, needs="wasm3"),
+    Runtime("fable6c in Python (wasm3)", LIBRARY, [sys.executable, "benchmarks/engine_python.py"], library=True, needs="fable6c._lib_wasm3"),
     Runtime("fable6c in node", LIBRARY, ["node", "benchmarks/engine_node.mjs", LIBRARY], library=True),
     Runtime("fable6c in wasmtime (WASI)", COMMAND, [sys.executable, "benchmarks/engine_wasmtime.py", COMMAND], needs="wasmtime"),
     *(

@@ -1,4 +1,4 @@
-"""The WebAssembly engine in Python, run by the wasm3 interpreter (`pip install pywasm3`). docs/engine.md describes the module.
+"""The WebAssembly engine in Python, run by the wasm3 interpreter. docs/engine.md describes the module.
 
     engine = Engine("model.f6c")
     engine.sampling(temperature=0.8, top_k=40)
@@ -10,7 +10,8 @@ It gives the same bits as fable6c/reference.py and as every other host of the mo
 """
 
 import os
-from typing import Iterator, List, Optional, Tuple, Union
+import threading
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -34,22 +35,94 @@ class EngineError(UserError):
         self.code = code
 
 
-class Engine:
-    """One model in one instance of the module. Text continues where it ended until `reset`.
+class EngineMissing(UserError):
+    """The interpreter or the engine's module is not built here."""
 
-    pywasm3 never frees an instance: to go through many models, `load` them one after another into one Engine.
+
+class Instance:
+    """One instance of a WebAssembly module without imports in wasm3: its functions and its memory.
+
+    C calls let other Python threads run, so each takes the lock: memory that another thread's call has moved is never touched.
     """
 
-    def __init__(self, model: Union[str, os.PathLike, bytes, None] = None):
+    def __init__(self, module: bytes):
         try:
-            import wasm3  # here, so that training needs no interpreter
+            from fable6c import _lib_wasm3  # here, so that training needs no interpreter
         except ImportError:
-            raise UserError("the WebAssembly interpreter is missing; pip install pywasm3, or use --runtime reference") from None
-        environment = wasm3.Environment()
-        self._runtime = environment.new_runtime(STACK_BYTES)
-        self._runtime.load(environment.parse_module(module_bytes()))
-        self._exports = {}
-        self._memory = self._runtime.get_memory(0)  # taken anew whenever loading may have moved it
+            raise EngineMissing("the wasm3 interpreter is not built; run `pip install .` in the project's folder, connected to the internet") from None
+        self._ffi, self._lib = _lib_wasm3.ffi, _lib_wasm3.lib
+        self._lock = threading.Lock()
+        self._functions: Dict[str, Tuple[Any, Any, Any, Any]] = {}
+        self._module = self._ffi.from_buffer(module)  # wasm3 reads it as long as it runs
+        environment = self._ffi.gc(self._lib.m3_NewEnvironment(), self._lib.m3_FreeEnvironment)
+        self._runtime = self._lib.m3_NewRuntime(environment, STACK_BYTES, self._ffi.NULL)
+        if self._runtime == self._ffi.NULL:
+            raise UserError("there is no memory left for the wasm3 interpreter; close other programs")
+        parsed = self._ffi.new("IM3Module *")
+        self._expect(self._lib.m3_ParseModule(environment, parsed, self._module, len(module)))
+        self._expect(self._lib.m3_LoadModule(self._runtime, parsed[0]))
+        free = self._lib.m3_FreeRuntime
+        # The runtime goes first, and with it the module: the environment must outlive both.
+        self._runtime = self._ffi.gc(self._runtime, lambda runtime, _environment=environment: free(runtime))
+
+    def call(self, name: str, *arguments: Union[int, float]) -> Optional[int]:
+        """Call an export of i32 and f32 arguments. Returns its i32 as a signed number, None if it has no result."""
+        with self._lock:
+            if name not in self._functions:
+                self._functions[name] = self._find(name)
+            function, integers, reals, pointers = self._functions[name]
+            if len(arguments) != len(pointers):
+                raise TypeError(f"{name}: expected {len(pointers)} arguments, got {len(arguments)}")
+            for place, argument in enumerate(arguments):
+                if isinstance(argument, float):
+                    reals[place] = argument
+                else:
+                    integers[place] = (argument ^ SIGN) - SIGN
+            self._expect(self._lib.m3_Call(function, len(pointers), pointers))
+            if not self._lib.m3_GetRetCount(function):
+                return None
+            result = self._ffi.new("int32_t *")
+            self._expect(self._lib.m3_GetResults(function, 1, [result]))
+            return result[0]
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes of the module's memory, a copy."""
+        with self._lock:
+            return self._memory()[address : address + size]
+
+    def write(self, address: int, data: bytes) -> None:
+        with self._lock:
+            self._memory()[address : address + len(data)] = data
+
+    @property
+    def memory_bytes(self) -> int:
+        with self._lock:
+            return len(self._memory())
+
+    def _memory(self) -> Any:
+        size = self._ffi.new("uint32_t *")
+        return self._ffi.buffer(self._lib.m3_GetMemory(self._runtime, size, 0), size[0])
+
+    def _find(self, name: str) -> Tuple[Any, Any, Any, Any]:
+        """The function, the places of its arguments (as whole numbers and as reals, the same 32 bits) and the pointers to them."""
+        found = self._ffi.new("IM3Function *")
+        self._expect(self._lib.m3_FindFunction(found, self._runtime, name.encode("ascii")))
+        count = self._lib.m3_GetArgCount(found[0])
+        integers = self._ffi.new("int32_t[]", count)
+        pointers = self._ffi.new("const void *[]", [self._ffi.addressof(integers, i) for i in range(count)])
+        return found[0], integers, self._ffi.cast("float *", integers), pointers
+
+    def _expect(self, error: Any) -> None:
+        if error != self._ffi.NULL:
+            raise UserError(f"the wasm3 interpreter stopped ({self._ffi.string(error).decode('ascii', 'replace')}); this is a bug, please report it")
+
+
+class Engine:
+    """One model in one instance of the module. Text continues where it ended until `reset`."""
+
+    def __init__(self, model: Union[str, os.PathLike, bytes, None] = None):
+        self._instance = Instance(module_bytes())
+        self._call = self._instance.call
         if model is not None:
             self.load(model)
 
@@ -67,19 +140,16 @@ class Engine:
 
     def _load(self, data: bytes) -> None:
         address = self._call("file_buffer", len(data))
-        self._memory = self._runtime.get_memory(0)
         if address == 0:
             raise EngineError(TOO_LARGE, self._message())
-        self._memory[address : address + len(data)] = data
-        code = self._call("load", len(data), MEMORY_LIMIT_KIB)
-        self._memory = self._runtime.get_memory(0)
-        self._check(code)
+        self._instance.write(address, data)
+        self._check(self._call("load", len(data), MEMORY_LIMIT_KIB))
 
     @property
     def card(self) -> str:
         """The model card, a JSON text."""
         address, size = self._call("card"), self._call("card_length")
-        return bytes(self._memory[address : address + size]).decode("utf-8")
+        return self._instance.read(address, size).decode("utf-8")
 
     # ---- Settings
 
@@ -140,7 +210,7 @@ class Engine:
         self.reset()
         count = self._queue(to_bytes(text))
         address = self._call("queue")
-        ids = np.frombuffer(bytes(self._memory[address : address + 2 * count]), "<u2")
+        ids = np.frombuffer(self._instance.read(address, 2 * count), "<u2")
         self.reset()
         return ids[1:].tolist()  # without the end mark that begins every story
 
@@ -153,33 +223,23 @@ class Engine:
         address = self._call("logits")
         if address == 0:
             raise UserError("there are no logits yet; feed some text first")
-        size = 4 * self._call("dimension", VOCAB)
-        return np.frombuffer(bytes(self._memory[address : address + size]), "<f4")
+        return np.frombuffer(self._instance.read(address, 4 * self._call("dimension", VOCAB)), "<f4")
 
-    # ---- The module's functions and memory
-
-    def _call(self, name: str, *arguments: Union[int, float]) -> Optional[int]:
-        """Call an export. The module's whole numbers have 32 bits; wasm3 takes and returns them as signed."""
-        if name not in self._exports:
-            self._exports[name] = self._runtime.find_function(name)
-        return self._exports[name](*[(a ^ SIGN) - SIGN if isinstance(a, int) else a for a in arguments])
+    # ---- The module's memory
 
     def _queue(self, text: bytes) -> int:
         """Encode a text that fits the text buffer. Returns the number of tokens that wait to be read."""
         if len(text) <= self._call("text_capacity"):
-            address = self._call("text_buffer")
-            self._memory[address : address + len(text)] = text
+            self._instance.write(self._call("text_buffer"), text)
         count = self._call("feed", len(text))
         self._check(-min(count, 0))
         return count
 
     def _text(self, length: int) -> str:
-        address = self._call("text_buffer")
-        return bytes(self._memory[address : address + length]).decode("utf-8")
+        return self._instance.read(self._call("text_buffer"), length).decode("utf-8")
 
     def _message(self) -> str:
-        address, length = self._call("message"), self._call("message_length")
-        return bytes(self._memory[address : address + length]).decode("ascii")
+        return self._instance.read(self._call("message"), self._call("message_length")).decode("ascii")
 
     def _check(self, code: int) -> None:
         if code != 0:
@@ -194,7 +254,7 @@ def module_bytes() -> bytes:
         if os.path.exists(path):
             with open(path, "rb") as file:
                 return file.read()
-    raise UserError("the engine is not built (no fable6c.wasm); run `make wasm` in the checkout, or use --runtime reference")
+    raise EngineMissing("the engine is not built (no fable6c.wasm); run `make wasm` in the checkout")
 
 
 def to_bytes(text: Union[str, bytes]) -> bytes:

@@ -9,14 +9,14 @@ import os
 import sys
 from typing import Callable, Iterator, Optional, Sequence
 
+from fable6c.engine import Engine, EngineMissing
 from fable6c.errors import ArgumentParser, run
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
     options = _parser().parse_args(argv)
     prompt = sys.stdin.buffer.read() if options.p == "-" else os.fsencode(options.p)
-    pieces = (_engine_pieces if options.runtime == "wasm3" else _reference_pieces)(options, prompt)
-    for piece in pieces:
+    for piece in _pieces(options, prompt):
         # Bytes, because a prompt need not be UTF-8 and a terminal's encoding must not change the story.
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
@@ -43,8 +43,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--runtime",
         choices=("wasm3", "reference"),
-        default="wasm3",
-        help="the WebAssembly engine, or the slow NumPy reference (default: wasm3)",
+        help="the WebAssembly engine, or the NumPy reference, which tells the same story (default: wasm3 where it is built)",
     )
     return parser
 
@@ -75,10 +74,22 @@ def real(low: float, high: float, or_zero: bool = False) -> Callable[[str], floa
     return parse
 
 
-def _engine_pieces(options: argparse.Namespace, prompt: bytes) -> Iterator[bytes]:
-    from fable6c.engine import Engine
+def _pieces(options: argparse.Namespace, prompt: bytes) -> Iterator[bytes]:
+    """The story in pieces. Says on stderr which runtime tells it."""
+    why = ""
+    if options.runtime != "reference":
+        try:
+            return _engine_pieces(Engine(), options, prompt)
+        except EngineMissing as error:
+            if options.runtime == "wasm3":
+                raise
+            why = f": {error}"
+    return _reference_pieces(options, prompt, why)
 
-    engine = Engine(options.model)
+
+def _engine_pieces(engine: Engine, options: argparse.Namespace, prompt: bytes) -> Iterator[bytes]:
+    engine.load(options.model)
+    print("told by wasm3", file=sys.stderr)
     engine.sampling(options.t, options.k, options.top_p, options.penalty)
     engine.seed(options.s)
     yield prompt
@@ -87,12 +98,13 @@ def _engine_pieces(options: argparse.Namespace, prompt: bytes) -> Iterator[bytes
     yield b"\n"
 
 
-def _reference_pieces(options: argparse.Namespace, prompt: bytes) -> Iterator[bytes]:
+def _reference_pieces(options: argparse.Namespace, prompt: bytes, why: str) -> Iterator[bytes]:
     from fable6c.model_file import read_model
     from fable6c.reference import Reference, Sampler, generate
     from fable6c.tokenizer import Tokenizer
 
     model = read_model(options.model)
+    print(f"told by the NumPy reference{why}", file=sys.stderr)
     sampler = Sampler(options.t, options.k, options.top_p, options.penalty, options.s)
     ids = Tokenizer(model.merges).encode(prompt)
     yield prompt

@@ -5,9 +5,11 @@ Each check is a function from texts to a list of problems, and `test_the_checks_
 
 import contextlib
 import dataclasses
+import fnmatch
 import importlib
 import io
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -214,19 +216,37 @@ def message_problems(page, text, sources):
 
 
 def committed_texts():
-    """The text files of the repository, with those that are new."""
-    if not shutil.which("git") or not (ROOT / ".git").exists():
-        return dict(TEXTS)
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, stdout=subprocess.PIPE, check=True
-    ).stdout.decode("utf-8")
+    """The text files of the repository, with those that are new. Without git, or in a downloaded archive, those that a folder holds
+    and that .gitignore does not name."""
+    if shutil.which("git") and (ROOT / ".git").exists():
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, stdout=subprocess.PIPE, check=True
+        ).stdout.decode("utf-8")
+        names = [name for name in listed.split("\0") if name]
+    else:
+        names = unignored_files()
     texts = {}
-    for name in filter(None, listed.split("\0")):
+    for name in names:
         path = ROOT / name
         if path.is_file():
             with contextlib.suppress(UnicodeDecodeError):
                 texts[name] = path.read_bytes().decode("utf-8")
     return texts
+
+
+def unignored_files():
+    """Paths below the root that no line of .gitignore matches, as git would list them: its lines here are names and paths, no more."""
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().split()] + [".git"]
+
+    def kept(path):
+        return not any(fnmatch.fnmatch(path, line) or fnmatch.fnmatch(os.path.basename(path), line) for line in ignored)
+
+    found = []
+    for folder, folders, files in os.walk(ROOT):
+        where = os.path.relpath(folder, ROOT)
+        folders[:] = [name for name in folders if kept(os.path.normpath(os.path.join(where, name)))]
+        found += [os.path.normpath(os.path.join(where, name)) for name in files]
+    return sorted(filter(kept, found))
 
 
 def documented_flags():

@@ -1,5 +1,6 @@
 """fable6c/engine.py and `python -m fable6c.generate`. What the engine computes is tested in tests/test_same_bits.py."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import pytest
 import make_golden
 from fable6c import engine as engine_module
 from fable6c import generate
-from fable6c.engine import Engine, EngineError, module_bytes, split
+from fable6c.engine import Engine, EngineError, EngineMissing, module_bytes, split
 from fable6c.errors import UserError
 from fable6c.model_file import encode_model, read_model, write_model
 from fable6c.reference import Reference
@@ -24,10 +25,9 @@ PROGRAM = ROOT / "build" / "fable6c"
 MODEL = str(make_golden.MODEL)
 EXPECTED = json.loads(make_golden.EXPECTED.read_text(encoding="utf-8"))
 
-pytest.importorskip("wasm3")
 try:
-    module_bytes()
-except UserError as error:
+    Engine()
+except EngineMissing as error:
     pytest.skip(str(error), allow_module_level=True)
 
 
@@ -182,8 +182,60 @@ def test_mistakes(engine, tmp_path):
 
 def test_a_checkout_without_the_module(monkeypatch, tmp_path):
     monkeypatch.setattr(engine_module, "MODULE", "absent.wasm")
-    with pytest.raises(UserError, match="make wasm.*--runtime reference"):
+    with pytest.raises(EngineMissing, match="make wasm"):
         Engine()
+
+
+def test_without_an_engine_the_reference_tells_the_story_and_says_so(capfdbinary, monkeypatch):
+    generate.main([MODEL, "-p", "The fox", "-n", "9"])
+    by_engine = capfdbinary.readouterr()
+    assert by_engine.err == b"told by wasm3\n"
+    monkeypatch.setattr(engine_module, "MODULE", "absent.wasm")
+    generate.main([MODEL, "-p", "The fox", "-n", "9"])
+    by_reference = capfdbinary.readouterr()
+    assert by_reference.out == by_engine.out
+    assert by_reference.err.startswith(b"told by the NumPy reference: the engine is not built") and by_reference.err.count(b"\n") == 1
+    with pytest.raises(EngineMissing):
+        generate.main([MODEL, "-p", "The fox", "-n", "9", "--runtime", "wasm3"])
+
+
+def test_instances_are_freed():
+    """A page of memory is 64 KiB: a hundred engines that stayed would be seen."""
+    resource = pytest.importorskip("resource")
+    Engine(MODEL)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(100):
+        Engine(MODEL)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB; kept, they would be over 100,000
+
+
+def test_one_engine_in_many_threads(engine):
+    """C calls let other threads run: the lock keeps each from memory that another one moves."""
+
+    def work(_):
+        for _ in range(20):
+            try:
+                engine.load(MODEL)
+                engine.feed("The fox")
+                engine.step()
+            except UserError:
+                pass  # another thread has begun to load
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    engine.load(MODEL)
+    engine.seed(1)
+    assert told(engine, EXPECTED["prompt"], 5)
+
+
+def test_a_wrong_call_and_a_trap_are_no_crash():
+    instance = engine_module.Instance(module_bytes())
+    with pytest.raises(TypeError, match="seed: expected 1 arguments, got 2"):
+        instance.call("seed", 1, 2)
+    with pytest.raises(UserError, match="the wasm3 interpreter stopped .*function lookup failed"):
+        instance.call("absent")
+    with pytest.raises(UserError, match="the wasm3 interpreter stopped"):
+        engine_module.Instance(b"not a module")
 
 
 # generate
@@ -249,7 +301,7 @@ def test_as_a_process():
     piped = subprocess.run(
         ["sh", "-c", f'"{sys.executable}" -m fable6c.generate "{MODEL}" -p x -n 100000 | head -c 30'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
     )
-    assert len(piped.stdout) == 30 and piped.stderr == b""
+    assert len(piped.stdout) == 30 and piped.stderr == b"told by wasm3\n"
 
 
 def test_a_story_streams(tmp_path):

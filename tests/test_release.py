@@ -13,7 +13,7 @@ from fable6c.model_file import parameter_count, read_model
 
 ROOT = pathlib.Path(__file__).parent.parent
 RELEASE = ROOT / "release"
-HAS_ENGINE = importlib.util.find_spec("wasm3") is not None and (ROOT / "fable6c" / "fable6c.wasm").exists()
+HAS_ENGINE = importlib.util.find_spec("fable6c._lib_wasm3") is not None and (ROOT / "fable6c" / "fable6c.wasm").exists()
 
 
 @pytest.mark.parametrize("name,most_bytes,most_parameters", [("micro", 300_000, 1_048_576), ("small", 1_500_000, 5_000_000)])
@@ -30,7 +30,7 @@ def test_files(name, most_bytes, most_parameters):
     assert (RELEASE / f"{name}.png").read_bytes().startswith(b"\x89PNG") and (RELEASE / f"{name}.jsonl").stat().st_size > 1000
 
 
-@pytest.mark.skipif(not HAS_ENGINE, reason="needs pywasm3 and fable6c/fable6c.wasm: make wasm")
+@pytest.mark.skipif(not HAS_ENGINE, reason="needs the wasm3 interpreter and fable6c/fable6c.wasm: make test builds both")
 @pytest.mark.parametrize("name", ["micro", "small"])
 def test_first_story(name):
     stories = re.split(r"^--- seed \d+\n", (RELEASE / f"{name}.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]

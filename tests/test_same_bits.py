@@ -53,14 +53,14 @@ def reference_stories(model):
 
 @pytest.fixture(scope="module")
 def engine():
-    pytest.importorskip("wasm3")
+    pytest.importorskip("fable6c._lib_wasm3", reason="the wasm3 interpreter is not built: make test builds it")
     return Engine(str(make_golden.MODEL))
 
 
 @pytest.fixture(scope="module")
 def reader():
     """An engine to load other models into."""
-    pytest.importorskip("wasm3")
+    pytest.importorskip("fable6c._lib_wasm3", reason="the wasm3 interpreter is not built: make test builds it")
     return Engine()
 
 

@@ -1,6 +1,6 @@
-"""The library module in pywasm3, through fable6c.engine: the figures of `fable6c --bench`, or a story.
+"""The library module in Python, by fable6c.engine and wasm3: the figures of `fable6c --bench`, or a story.
 
-    python benchmarks/engine_pywasm3.py MODEL PROMPT TOKENS [story]
+    python benchmarks/engine_python.py MODEL PROMPT TOKENS [story]
 """
 
 import sys
@@ -46,4 +46,4 @@ else:
     print(f"load {1e3 * loading} ms")
     print(f"prompt {count / reading} tokens/s")
     print(f"story {tokens / telling} tokens/s")
-    print(f"linear memory {len(engine._memory) / 1024} KiB")
+    print(f"linear memory {engine._instance.memory_bytes / 1024} KiB")
