@@ -148,7 +148,7 @@ endef
 
 # cffi writes _lib*.c beside our own C files.
 $(INSTALLED): .venv/run pyproject.toml setup.py fable6c/build_kernels.py $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch]))
-	$(call say,'the training kernels in C, once for each kind of processor: half a minute to two minutes')
+	$(call say,'compiling the training kernels for each kind of processor: half a minute to two minutes')
 	@rm -f $@
 	$(call install,$(PIP) install -v --no-build-isolation --no-deps -e .)
 
@@ -172,7 +172,7 @@ $(COMMAND): $(ENGINE_SOURCES) $(PREBUILT)
 	@touch $@
 else
 $(COMMAND): $(ENGINE_SOURCES) node_modules/.package-lock.json
-	$(call say,'the engine, from AssemblyScript')
+	$(call say,'compiling the engine')
 	npm run asbuild
 endif
 

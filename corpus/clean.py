@@ -23,6 +23,7 @@ import numpy as np
 import zstandard
 
 from fable6c import __version__
+from fable6c.cli import print_next
 from fable6c.errors import ArgumentParser, UsageError, UserError
 from fable6c.files import atomic_write, make_folder
 from fable6c.progress import Progress
@@ -560,4 +561,5 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     print(f"kept    {kept['documents']:8,} of {seen['documents']:,} documents, {kept['bytes']:,} of {seen['bytes']:,} bytes, {report['seconds']:.1f} s")
     if not kept["documents"]:
         raise UserError(f"{options.output}: no document was kept; report.html says why")
-    print(f"next: python -m fable6c.corpus db build {options.output} -o corpus.db   (the report: {options.output}/report.html)")
+    print(f"the report: {options.output}/report.html")
+    print_next("corpus", "db", "build", options.output, "-o", "corpus.db")

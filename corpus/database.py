@@ -23,6 +23,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 import zstandard
 
+from fable6c.cli import print_next
 from fable6c.errors import ArgumentParser, UsageError, UserError
 from fable6c.files import atomic_file
 from fable6c.progress import Progress
@@ -593,7 +594,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         )
         if not counts[3] or counts[3] == counts[0]:
             print(f"training needs documents on both sides: with {counts[0]:,} documents, build anew with another --valid, e.g. 0.1", file=sys.stderr)
-        print(f"next: python -m fable6c.corpus db tokenize {options.output}")
+        print_next("corpus", "db", "tokenize", options.output)
     elif options.command == "tokenize":
         if options.threads < 1:
             raise UsageError(f"--threads {options.threads}: expected at least 1")
@@ -603,7 +604,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         with Database(options.database) as database:
             count = database.value("SELECT SUM(count) FROM tokens WHERE vocab = ?", (vocab,))
         print(f"{options.database}: {count or 0:,} tokens in a vocabulary of {vocab}")
-        print(f"next: python -m fable6c.train --corpus {options.database}")
+        print_next("train", "--corpus", options.database)
     elif options.command == "stats":
         stats(options.database, options.sql)
     elif options.command == "sample":

@@ -21,6 +21,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from fable6c import __version__
 from fable6c.config import tomllib
+from fable6c.cli import print_next
 from fable6c.errors import ArgumentParser, UsageError, UserError
 from fable6c.files import atomic_write, make_folder
 from fable6c.progress import Progress
@@ -295,7 +296,7 @@ def get(source: Source, folder: str, downloader: Downloader, mirror: str = "") -
     print(f"{folder}: {len(noted['files'])} of {len(files)} files, {total:,} bytes, {source.licence}")
     if failed:
         raise UserError(f"{len(failed)} files could not be had ({', '.join(failed[:5])}{' …' if len(failed) > 5 else ''}); the same command tries them again")
-    print(f"next: python -m fable6c.corpus clean {folder} -o clean")
+    print_next("corpus", "clean", folder, "-o", "clean")
 
 
 def _mirrored(url: str, mirror: str) -> str:

@@ -8,6 +8,7 @@ from typing import Optional, Sequence
 import numpy as np
 
 from . import __version__, checkpoint, kernels
+from .cli import print_next
 from .errors import ArgumentParser, UserError, run
 from .files import atomic_write
 from .model_file import MAX_MAGNITUDE, Dimensions, Model, decode_model, encode_model
@@ -95,7 +96,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         data = file.read()
     print(f"{options.output}: {len(data):,} bytes, {card['parameters']:,} parameters, sha256 {hashlib.sha256(data).hexdigest()}")
     print(f"read back and compared with the trainer ({kernels.ISA}): the logits agree", file=sys.stderr)
-    print(f'next: python -m fable6c.generate {options.output} -p "Once upon a time"')
+    print_next("generate", options.output, "-p", "Once upon a time")
 
 
 if __name__ == "__main__":

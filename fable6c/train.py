@@ -29,6 +29,7 @@ except ImportError:  # Windows
 import numpy as np
 
 from . import __version__, checkpoint, kernels
+from .cli import print_next
 from .config import Config, Recipe, load_config, presets
 from .corpus import synth
 from .corpus.database import is_database
@@ -435,7 +436,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         saved = before = None  # with it the checkpoint's bytes
         _describe(run_)
         if run_.finished:
-            print(f"{folder}: this run is finished; next: python -m fable6c.export {folder} -o model.f6c (or train with another --out)")
+            print(f"{folder}: this run is finished; for another one, choose another folder with --out")
+            print_next("export", folder, "-o", "model.f6c")
             return
         stopped = train(run_, options.save_minutes)
     if stopped:
@@ -444,7 +446,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         except OSError:
             unheard(sys.stderr)
         sys.exit(128 + stopped)
-    print(f"finished: {folder}; next: python -m fable6c.export {folder} -o model.f6c")
+    print(f"finished: {folder}")
+    print_next("export", folder, "-o", "model.f6c")
 
 
 @contextlib.contextmanager

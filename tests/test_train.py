@@ -104,7 +104,7 @@ def test_a_run_from_start_to_end(inputs, tmp_path, capsys, monkeypatch):
         "fable6c 0.", f"preset micro: {parameter_count(TINY):,} parameters (dim 16, 2 layers, hidden 24, vocabulary 300)", "CPU: ", f"kernels {kernels.ISA}, 1 thread\n", "memory: about ", " MiB = ",
         "tokens to train on", "characters held out", "budget: 30 steps of 128 tokens", "starting at step 0",
         "\nstep 3  10.0%  loss ", " tokens/s  held-out ", " bits/char  0:0", " to go\n  | Once upon a time", "\nstep 30  100.0%",
-        f"next: python -m fable6c.export {folder} -o model.f6c",
+        f"finished: {folder}\nnext: ", f" -m fable6c.export '{folder}' -o model.f6c",
     ):  # fmt: skip
         assert expected in out, expected
     entries = log(folder)
@@ -128,7 +128,8 @@ def test_a_finished_run_started_again(inputs, tmp_path, capsys):
     before = contents(tmp_path)
     capsys.readouterr()
     train.main(command(inputs, tmp_path / "run", steps=3))
-    assert "this run is finished; next: python -m fable6c.export" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "this run is finished; for another one" in out and f" -m fable6c.export {tmp_path / 'run'} -o model.f6c" in out
     assert contents(tmp_path) == before
 
 
