@@ -21,12 +21,42 @@ needs_machine = [
 ]
 
 
-def test_what_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr(machine, "EMULATOR", "no-such-emulator")
-    assert machine.missing() == f"no-such-emulator is missing; on Debian: apt install {machine.PACKAGES}"
-    monkeypatch.setattr(machine, "EMULATOR", "sh")
+def image(path, flags):
+    """A file that says of itself what a kernel for 32 or 64 bits says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(0x236) + bytes([flags]))
+    return str(path)
+
+
+def test_what_is_missing_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("KERNEL", "/no/such/kernel")
     assert machine.missing().startswith("/no/such/kernel is missing")
+    monkeypatch.setenv("KERNEL", image(tmp_path / "bzImage", 0))
+    monkeypatch.setattr(machine, "EMULATORS", {32: "no-such-emulator", 64: "sh"})
+    assert machine.missing() == f"no-such-emulator is missing; on Debian: apt install {machine.packages()}"
+    image(tmp_path / "bzImage", 0x3F)
+    assert machine.missing() is None
+
+
+def test_a_kernel_for_32_bits_comes_first(monkeypatch, tmp_path):
+    monkeypatch.delenv("KERNEL", raising=False)
+    monkeypatch.setattr(machine, "IMAGES", str(tmp_path))
+    assert machine.kernel() is None and machine.missing().startswith("a kernel is missing")
+    newer = image(tmp_path / "13" / "amd64" / "text" / "debian-installer" / "amd64" / "linux", 1)
+    assert machine.kernel() == newer and machine.bits(newer) == 64
+    older = image(tmp_path / "12" / "i386" / "text" / "debian-installer" / "i386" / "linux", 0)
+    assert machine.kernel() == older and machine.bits(older) == 32
+
+
+@pytest.mark.parametrize(
+    "release, package",
+    [('VERSION_ID="12"\n', "debian-installer-12-netboot-i386"), ('VERSION_ID="13"\n', "debian-installer-13-netboot-amd64"), ("ID=debian\n", "debian-installer-13-netboot-amd64")],
+    ids=["12", "13", "testing"],
+)
+def test_the_package_is_one_that_the_release_has(monkeypatch, tmp_path, release, package):
+    (tmp_path / "os-release").write_text(release)
+    monkeypatch.setattr(machine, "OS_RELEASE", str(tmp_path / "os-release"))
+    assert machine.packages().split()[-1] == package
 
 
 def test_the_ram_disk_is_a_cpio_archive():

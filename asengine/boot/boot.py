@@ -2,12 +2,17 @@
 
     python asengine/boot/boot.py build/legacy/fable6c build/legacy/init build/fable6c model.f6c [--memory 256] [--cpu pentium2]
 
-`make boot-test` builds the programs and runs this. The machine is qemu's, the kernel the one of Debian's i386 network
-installation (package debian-installer-12-netboot-i386), the initial RAM disk is made here: an init of a page (init.c), the
-program, the model. The console is the serial line. Exit status 0: same text, byte for byte; 1: not; 77: cannot run here.
+`make boot-test` builds the programs and runs this. The machine is qemu's, the kernel the one of Debian's network
+installation, the initial RAM disk is made here: an init of a page (init.c), the program, the model. The console is the serial
+line. Exit status 0: same text, byte for byte; 1: not; 77: cannot run here.
+
+Debian 12 is the last release with a kernel for 32-bit processors (package debian-installer-12-netboot-i386). With the 64-bit
+kernel of a later one (debian-installer-13-netboot-amd64) the emulated processor is a 64-bit one: the static 32-bit program is
+tested, but not that a Pentium II runs it (tests/test_legacy.py looks for instructions that it would not know).
 """
 
 import argparse
+import glob
 import gzip
 import os
 import re
@@ -18,9 +23,10 @@ import tempfile
 import time
 from typing import Dict, List, NamedTuple, Optional
 
-EMULATOR = "qemu-system-i386"
-KERNELS = "/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/linux"
-PACKAGES = "qemu-system-x86 debian-installer-12-netboot-i386"
+EMULATORS = {32: "qemu-system-i386", 64: "qemu-system-x86_64"}
+PROCESSORS = {32: "pentium2", 64: "qemu64"}
+IMAGES = "/usr/lib/debian-installer/images"
+OS_RELEASE = "/etc/os-release"
 PROMPT = "Once upon a time"
 
 
@@ -38,17 +44,39 @@ class Boot(NamedTuple):
     console: str  # everything that came over the serial line
 
 
-def kernel() -> str:
-    """The kernel's path: $KERNEL, or that of the Debian package."""
-    return os.environ.get("KERNEL", KERNELS)
+def kernel() -> Optional[str]:
+    """The kernel's path: $KERNEL, or that of the Debian package, for 32 bits if it is there; None if there is none."""
+    found = [path for kind in ("i386", "amd64") for path in sorted(glob.glob(f"{IMAGES}/*/{kind}/text/debian-installer/{kind}/linux"))]
+    return os.environ.get("KERNEL") or next(iter(found), None)
+
+
+def bits(path: str) -> int:
+    """32 or 64: whether the kernel has an entry point for 64 bits (xloadflags in the kernel's Documentation/arch/x86/boot.rst)."""
+    with open(path, "rb") as file:
+        file.seek(0x236)
+        return 64 if file.read(1)[0] & 1 else 32
+
+
+def packages() -> str:
+    """What to install on this release of Debian."""
+    release = 12
+    if os.path.exists(OS_RELEASE):
+        with open(OS_RELEASE, encoding="utf-8") as file:
+            text = file.read()
+        version = re.search(r'^VERSION_ID="?(\d+)', text, re.M)
+        release = int(version.group(1)) if version else 13  # testing has no number
+    image = "debian-installer-12-netboot-i386" if release <= 12 else f"debian-installer-{release}-netboot-amd64"
+    return f"qemu-system-x86 {image}"
 
 
 def missing() -> Optional[str]:
     """What keeps the test from running on this machine, in one line; None when nothing does."""
-    if shutil.which(EMULATOR) is None:
-        return f"{EMULATOR} is missing; on Debian: apt install {PACKAGES}"
-    if not os.path.exists(kernel()):
-        return f"{kernel()} is missing; on Debian: apt install {PACKAGES}; or name an i386 kernel: KERNEL=bzImage"
+    path = kernel()
+    if path is None or not os.path.isfile(path):
+        return f"{path or 'a kernel'} is missing; on Debian: apt install {packages()}; or name one: KERNEL=bzImage"
+    emulator = EMULATORS[bits(path)]
+    if shutil.which(emulator) is None:
+        return f"{emulator} is missing; on Debian: apt install {packages()}"
     return None
 
 
@@ -63,17 +91,19 @@ def archive(files: Dict[str, bytes]) -> bytes:
     return gzip.compress(b"".join(parts), 6, mtime=0)
 
 
-def boot(files: Dict[str, bytes], commands: List[List[str]], cpu: str = "pentium2", memory: int = 256, options: List[str] = [], timeout: float = 300) -> Boot:
+def boot(files: Dict[str, bytes], commands: List[List[str]], cpu: Optional[str] = None, memory: int = 256, options: List[str] = [], timeout: float = 300) -> Boot:
     """Start the machine with these files in its RAM disk, run the commands in order, and wait for its end."""
     listing = "".join("\t".join(command) + "\n" for command in commands)
     with tempfile.TemporaryDirectory() as folder:
         disk = os.path.join(folder, "initrd.gz")
         with open(disk, "wb") as file:
             file.write(archive({**files, "commands": listing.encode()}))
-        machine = [EMULATOR, "-cpu", cpu, "-m", str(memory), "-nographic", "-no-reboot", "-nic", "none", *options]
+        path = kernel()
+        width = bits(path)
+        machine = [EMULATORS[width], "-cpu", cpu or PROCESSORS[width], "-m", str(memory), "-nographic", "-no-reboot", "-nic", "none", *options]
         start = time.monotonic()
         try:
-            done = subprocess.run([*machine, "-kernel", kernel(), "-initrd", disk, "-append", "console=ttyS0 panic=-1 quiet loglevel=0"],
+            done = subprocess.run([*machine, "-kernel", path, "-initrd", disk, "-append", "console=ttyS0 panic=-1 quiet loglevel=0"],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
             console = done.stdout.decode("utf-8", "replace")
         except subprocess.TimeoutExpired as late:
@@ -91,7 +121,7 @@ def main() -> int:
     for name, words in [("program", "the i586 program"), ("init", "the init program"), ("native", "this machine's program"), ("model", "a model file")]:
         parser.add_argument(name, help=words)
     parser.add_argument("--memory", type=int, default=256, help="the machine's memory in MiB (default 256)")
-    parser.add_argument("--cpu", default="pentium2", help="one of qemu's processors: 486, pentium, pentium2, pentium3 (default pentium2)")
+    parser.add_argument("--cpu", help="one of qemu's processors: 486, pentium, pentium2, pentium3 (default: pentium2; with a 64-bit kernel qemu64)")
     arguments = parser.parse_args()
     reason = missing()
     if reason:
@@ -104,7 +134,11 @@ def main() -> int:
             files[name] = file.read()
     runs = [["--selftest"], ["-p", PROMPT, "-n", "60", "-s", "1"]]
     native = [subprocess.run([os.path.abspath(arguments.native), arguments.model, *run], stdout=subprocess.PIPE, check=True).stdout.decode() for run in runs]
-    print(f"booting {arguments.cpu}, {arguments.memory} MiB ...", flush=True)
+    width = bits(kernel())
+    arguments.cpu = arguments.cpu or PROCESSORS[width]
+    print(f"booting {arguments.cpu}, {arguments.memory} MiB, {kernel()} ...", flush=True)
+    if width == 64:
+        print("this kernel is for 64 bits: the program is tested, but not on a 32-bit processor (Debian 12 has such a kernel)", flush=True)
     result = boot(files, [["/fable6c", "/model.f6c", *run] for run in runs], arguments.cpu, arguments.memory)
     if result.results != [Result(text, 0) for text in native]:
         sys.stderr.write(result.console)
