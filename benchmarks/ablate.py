@@ -10,9 +10,10 @@ import common
 
 sys.path.insert(0, common.ROOT)
 from fable6c import train  # noqa: E402
-from fable6c.config import load_config, presets  # noqa: E402
-from fable6c.errors import ArgumentParser, UsageError, run  # noqa: E402
-from fable6c.model_file import parameter_count  # noqa: E402
+from fable6c.cli import ArgumentParser, run  # noqa: E402
+from fable6c.errors import UsageError  # noqa: E402
+from fable6c.model.architecture import parameter_count  # noqa: E402
+from fable6c.training.config import load_config, presets  # noqa: E402
 
 FOLDER = os.path.join(common.ROOT, "benchmarks", "ablations")
 QUICK_TOKENS = 20_000

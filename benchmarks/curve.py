@@ -8,11 +8,12 @@ from typing import Dict, List, Optional, Sequence
 import common
 
 sys.path.insert(0, common.ROOT)
-from fable6c.data import read_documents  # noqa: E402
-from fable6c.errors import ArgumentParser, UserError, run  # noqa: E402
-from fable6c.evaluate import evaluate  # noqa: E402
+from fable6c.cli import ArgumentParser, run  # noqa: E402
+from fable6c.data.text import read_documents  # noqa: E402
+from fable6c.errors import UserError  # noqa: E402
+from fable6c.evaluation.bits import evaluate  # noqa: E402
 from fable6c.export import export  # noqa: E402
-from fable6c.model_file import read_model  # noqa: E402
+from fable6c.model.file import read_model  # noqa: E402
 
 FLASHLM = "FlashLM v4's recipe, here"
 PUBLISHED = [{"series": "FlashLM v4, as published", "minutes": 120.0, "tokens": 10_600_000, "bits_per_char": 0.8798}]

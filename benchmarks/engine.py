@@ -150,7 +150,7 @@ def instructions(command: List[str], folder: str = ROOT) -> int:
 
 COUNT_TOKENS = """
 import sys
-from fable6c.model_file import read_model
+from fable6c.model.file import read_model
 from fable6c.tokenizer import Tokenizer
 print(len(Tokenizer(read_model(sys.argv[1]).merges).encode(sys.argv[2])))
 """

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from typing import Optional, Sequence
 
-import common
 import numpy as np
 
+import common
+
 sys.path.insert(0, common.ROOT)
-from fable6c.data import describe_files, prepare, read_documents  # noqa: E402
-from fable6c.errors import ArgumentParser, UsageError, UserError, run  # noqa: E402
-from fable6c.evaluate import normalise  # noqa: E402
+from fable6c.cli import ArgumentParser, run  # noqa: E402
+from fable6c.data.prepare import prepare  # noqa: E402
+from fable6c.data.text import describe_files, read_documents  # noqa: E402
+from fable6c.errors import UsageError, UserError  # noqa: E402
+from fable6c.evaluation.bits import normalise  # noqa: E402
 
 VOCAB, QUICK_VOCAB = 10_000, 1024  # the published table has 10,000 rows; a quick run's text is too short for them
 QUICK_MINUTES = 0.05

@@ -15,10 +15,11 @@ import os
 import sys
 import time
 
-import common
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+import common
 from train_torch import CONTEXT, LAYERS, PEAK_RATE, TAPS, Trainer
 
 BATCH = 8

@@ -43,7 +43,9 @@ def main() -> None:
     record = Record("scout", options.quick)
     train, valid, characters = plain_texts(work, corpus, options.quick)
 
-    from fable6c.scout import TIERS  # here, because common.start reports what goes wrong from now on
+    from fable6c.scout import (
+        TIERS,  # here, because common.start reports what goes wrong from now on
+    )
 
     tiers = ["normal"] if options.quick else list(TIERS)
     rows = [compressor(name, train, valid, characters, work, record) for name in COMPRESSORS]
@@ -80,11 +82,11 @@ def plain_texts(work: str, corpus: str, quick: bool) -> tuple:
 
         documents, held_out, characters = list(synthesise(1, 600_000)), "\n".join(synthesise(2, 50_000)), None
     else:
-        from fable6c.data import read_documents
+        from fable6c.data.text import read_documents
 
         documents = read_documents([os.path.join(corpus, "train.txt.zst")])
         held_out, characters = "\n".join(read_documents([os.path.join(corpus, "valid500.txt")])), common.CHARACTERS
-    from fable6c.evaluate import normalise
+    from fable6c.evaluation.bits import normalise
 
     train, valid = os.path.join(work, "train.txt"), os.path.join(work, "valid.txt")
     other = (normalise(held_out) + "\n").encode("utf-8")
@@ -170,7 +172,7 @@ def scout(tier: str, train: str, valid: str, characters: int, work: str) -> dict
 
 def growth(corpus: str, work: str, record: Record) -> dict:
     """{text: [{characters, bits_per_char, cpu_seconds, peak_mib}, …]}: totals up to each point."""
-    from fable6c.data import read_pieces
+    from fable6c.data.text import read_pieces
 
     curves = {}
     for name, place in GROWTH.items():
@@ -207,7 +209,7 @@ def last_tenth(curve: list) -> float:
 
 def grow(path: str, out: str) -> None:
     """One text in a process of its own, whose memory is measured."""
-    from fable6c.data import read_pieces
+    from fable6c.data.text import read_pieces
     from fable6c.scout import train
 
     curve = []

@@ -21,13 +21,15 @@ import numpy as np
 import common
 
 sys.path.insert(0, common.ROOT)
-from fable6c import kernels  # noqa: E402
-from fable6c.config import Recipe, load_config  # noqa: E402
 from fable6c.corpus import synth  # noqa: E402
-from fable6c.data import batch, prepare, window_starts  # noqa: E402
-from fable6c.model_file import Dimensions  # noqa: E402
-from fable6c.network import Network  # noqa: E402
-from fable6c.optimizer import Optimizer  # noqa: E402
+
+from fable6c import kernels  # noqa: E402
+from fable6c.data.prepare import prepare  # noqa: E402
+from fable6c.data.windows import batch, window_starts  # noqa: E402
+from fable6c.model.architecture import Dimensions  # noqa: E402
+from fable6c.training.config import Recipe, load_config  # noqa: E402
+from fable6c.training.network import Network  # noqa: E402
+from fable6c.training.optimizer import Optimizer  # noqa: E402
 
 V4 = Dimensions(dim=192, layers=6, hidden=512, taps=8, vocab=10000, context=256)
 

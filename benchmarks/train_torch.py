@@ -15,10 +15,11 @@ import json
 import sys
 import time
 
-import common
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+import common
 
 DIM, LAYERS, HIDDEN, TAPS, VOCAB, CONTEXT = 192, 6, 512, 8, 10000, 256
 PEAK_RATE = 4e-3

@@ -4,7 +4,8 @@ import sys
 from importlib import import_module
 from typing import Optional, Sequence
 
-from fable6c.errors import ArgumentParser, UsageError, run
+from fable6c.cli import ArgumentParser, run
+from fable6c.errors import UsageError
 
 STAGES = {
     "list": ("sources", "show the sources and what is known of them"),

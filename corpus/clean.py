@@ -21,18 +21,25 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequenc
 
 import numpy as np
 import zstandard
+from fable6c.corpus.encodings import Undecodable, decode
+from fable6c.corpus.filters import RULES, Settings, chosen, drop_reason
+from fable6c.corpus.measure import Figures, HashSet, Measure, Words
+from fable6c.corpus.readers import (
+    Raw,
+    Unreadable,
+    check_inputs,
+    page_text,
+    printable,
+    read,
+    size_of,
+)
+from fable6c.corpus.repair import REPAIRS
 
 from fable6c import __version__
-from fable6c.cli import print_next
-from fable6c.errors import ArgumentParser, UsageError, UserError
+from fable6c.cli import ArgumentParser, print_next
+from fable6c.errors import UsageError, UserError
 from fable6c.files import atomic_write, make_folder
 from fable6c.progress import Progress
-
-from .encodings import Undecodable, decode
-from .filters import RULES, Settings, chosen, drop_reason
-from .measure import Figures, HashSet, Measure, Words
-from .readers import Raw, Unreadable, check_inputs, page_text, printable, read, size_of
-from .repair import REPAIRS
 
 DOCUMENTS = "documents.jsonl.zst"
 EXAMPLES = 3  # of each kind in the report
@@ -294,7 +301,7 @@ def clean(
     finder = None
     if duplicates != "off":
         try:
-            from .duplicates import Duplicates
+            from fable6c.corpus.duplicates import Duplicates
         except ImportError as error:
             raise UserError(f"finding duplicates needs {error.name}; pip install 'fable6c[corpus]', or give --duplicates off") from None
         make_folder(os.path.join(work, "bands"))
@@ -335,7 +342,7 @@ def clean(
             spool = _without_duplicates(spool, os.path.join(work, "final.jsonl.zst"), finder.resolve(), tally, progress)
         report = _report(tally, settings, paths, duplicates, validation)
         report.update(seconds=round(time.monotonic() - started, 2), cpu_seconds=round(time.process_time() - started_cpu, 2))
-        from .report import write_page
+        from fable6c.corpus.report import write_page
 
         _move(spool, os.path.join(output, DOCUMENTS))
         for name in ("set-aside.bin", "set-aside.jsonl"):
@@ -428,7 +435,7 @@ def read_records(path: str) -> Iterator[dict]:
 
 
 def _record_lines(file) -> Iterable[bytes]:
-    from .readers import _unpack
+    from fable6c.corpus.readers import _unpack
 
     unfinished = b""
     for block in _unpack(file):
@@ -500,7 +507,7 @@ def load_settings(path: str) -> Settings:
     """The settings with the keys of a TOML file laid over them. UsageError for an unknown key or a value of the wrong type."""
     import difflib
 
-    from fable6c.config import tomllib
+    from fable6c.training.config import tomllib
 
     if not path:
         return Settings()

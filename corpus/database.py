@@ -22,14 +22,14 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import zstandard
+from fable6c.corpus.clean import DOCUMENTS, QUALITY, read_records
 
-from fable6c.cli import print_next
-from fable6c.errors import ArgumentParser, UsageError, UserError
+from fable6c.cli import ArgumentParser, print_next
+from fable6c.data.bpe import train_tokenizer
+from fable6c.errors import UsageError, UserError
 from fable6c.files import atomic_file
+from fable6c.model.tokenizer import END_OF_TEXT, MAX_VOCAB, MIN_VOCAB, Tokenizer
 from fable6c.progress import Progress
-from fable6c.tokenizer import END_OF_TEXT, MAX_VOCAB, MIN_VOCAB, Tokenizer
-
-from .clean import DOCUMENTS, QUALITY, read_records
 
 VERSION = 1
 APPLICATION_ID = 0xF6C0DB  # SQLite writes it into the file's header
@@ -361,7 +361,7 @@ def tokenize(path: str, vocab: int, tokenizer: Optional[Tokenizer] = None, threa
             tokenizer = Tokenizer.from_bytes(stored)
         else:
             if tokenizer is None:
-                tokenizer = Tokenizer.train((text for _, text in database.texts("split = 'train'")), vocab, progress)
+                tokenizer = train_tokenizer((text for _, text in database.texts("split = 'train'")), vocab, progress)
             with database.transaction():
                 database.insert("tokenizer", (vocab, tokenizer.to_bytes(), 0))
         last = database.value("SELECT COALESCE(MAX(chunk), 0) FROM tokens WHERE vocab = ?", (vocab,))

@@ -15,9 +15,8 @@ from typing import Dict, Iterator, List, NamedTuple, Tuple
 
 import datasketch
 import numpy as np
-
-from .filters import Settings
-from .measure import Words
+from fable6c.corpus.filters import Settings
+from fable6c.corpus.measure import Words
 
 MOST_SORTED = 1 << 22  # entries of a band to sort at a time: about 200 MB
 SKETCH = 1024  # smallest shingle hashes that are kept: all of a document of up to about 6 KB

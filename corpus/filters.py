@@ -7,9 +7,9 @@ import dataclasses
 import re
 from typing import Callable, List, NamedTuple, Sequence
 
-from fable6c.errors import UsageError
+from fable6c.corpus.measure import Figures
 
-from .measure import Figures
+from fable6c.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)

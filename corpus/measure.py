@@ -8,7 +8,6 @@
 from typing import FrozenSet, Iterable, NamedTuple, Union
 
 import numpy as np
-
 from fable6c._lib import ffi, lib
 
 # The eight words of Gopher's stop word rule (Rae et al. 2021, arXiv:2112.11446, A1.1).

@@ -17,14 +17,24 @@ import os
 import re
 import zipfile
 import zlib
-from typing import BinaryIO, Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import (
+    BinaryIO,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 import zstandard
+from fable6c.corpus.encodings import SAMPLE, detect, mark_of
+from fable6c.corpus.filters import Settings
 
 from fable6c.errors import UserError
-
-from .encodings import SAMPLE, detect, mark_of
-from .filters import Settings
 
 MARK = b"<|endoftext|>"
 BLOCK = 1 << 18  # bytes to read at a time

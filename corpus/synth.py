@@ -18,10 +18,20 @@ import sys
 import time
 from functools import lru_cache
 from random import Random
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import (
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
-from . import words
-from .grammar import GRAMMAR
+from fable6c.corpus import words
+from fable6c.corpus.grammar import GRAMMAR
 
 END_OF_TEXT = "<|endoftext|>"
 MIN_WORDS, MAX_WORDS = 80, 300  # length of a story

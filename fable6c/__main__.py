@@ -4,8 +4,8 @@ import sys
 from importlib import import_module
 from typing import NoReturn, Optional, Sequence
 
-from fable6c.cli import COMMANDS
-from fable6c.errors import ArgumentParser, UsageError, run
+from fable6c.cli import COMMANDS, ArgumentParser, run
+from fable6c.errors import UsageError
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:

@@ -1,9 +1,17 @@
-"""What the commands say about each other: which there are, and which comes next."""
+"""What all commands share: their list, the parser of arguments, and the one way in which they report mistakes.
 
+`run` turns a UserError into its line on stderr and an exit status: 2 for a wrong command line or configuration, 1 for everything
+else. Other exceptions are bugs and keep their traceback.
+"""
+
+import argparse
 import os
 import shlex
 import shutil
 import sys
+from typing import Callable, NoReturn, Optional, Sequence, TextIO
+
+from fable6c.errors import UsageError, UserError
 
 # Every command of the package and what it is for, in the order in which a person meets them. `python -m fable6c` prints it.
 COMMANDS = {
@@ -14,9 +22,61 @@ COMMANDS = {
     "inspect": "show what is in a model file, or verify it",
     "tokenizer": "train a vocabulary from text, or show one",
     "scout": "train, score and run a predictor that counts, without backpropagation",
-    "together": "score a network and a scout as one",
+    "ensemble": "score a network and a scout, alone and together",
     "corpus": "get, make up, clean and store training text",
 }
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An argparse parser whose help starts with an example, that accepts no abbreviations and reports mistakes in one line.
+
+    `example` is the command to copy; `purpose` one sentence.
+    """
+
+    def __init__(self, prog: str, purpose: str, example: str):
+        super().__init__(
+            prog=prog,
+            description=f"{purpose}\n\nexample:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def subcommands(self, metavar: Optional[str] = None):
+        """What subparsers are added to, by `add_parser(name, help=…, purpose=…, example=…)`; one of them must be named."""
+        return self.add_subparsers(
+            dest="command",
+            required=True,
+            metavar=metavar,
+            # Python 3.14 hands on a `color`, which this parser does not take.
+            parser_class=lambda prog, purpose, example, **_: ArgumentParser(prog, purpose, example),
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}; see --help")
+
+
+def unheard(stream: TextIO) -> None:
+    """Nobody reads what is printed there any more (`… | head`, a closed terminal): point it elsewhere, so that nothing printed later fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def run(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
+    """Run a stage's `main(argv)` as the process: exit 0, the UserError's status, or 130 after Ctrl-C."""
+    if sys.stdout.errors == "strict":  # a file's name that the terminal's encoding does not have must not end a command
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        main(None)
+        sys.stdout.flush()
+    except UserError as error:
+        print(str(error), file=sys.stderr)
+        sys.exit(error.status)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        unheard(sys.stdout)
+        sys.exit(141)
+    sys.exit(0)
 
 
 def python_command() -> str:

@@ -6,7 +6,7 @@
     for piece in engine.generate("Once upon a time", 200):
         print(piece, end="", flush=True)
 
-It gives the same bits as fable6c/reference.py and as every other host of the module.
+It gives the same bits as fable6c/model/reference.py and as every other host of the module.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 import numpy as np
 
 from fable6c.errors import UserError
-from fable6c.model_file import read_bytes
+from fable6c.model.file import read_bytes
 
 MODULE = "fable6c.wasm"
 STACK_BYTES = 64 * 1024  # of the interpreter; the engine's calls are a dozen deep and never recurse

@@ -7,14 +7,16 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from . import __version__, checkpoint, kernels
-from .cli import print_next
-from .errors import ArgumentParser, UserError, run
-from .files import atomic_write
-from .model_file import MAX_MAGNITUDE, Dimensions, Model, decode_model, encode_model
-from .network import Network
-from .reference import Reference
-from .tokenizer import Tokenizer
+from fable6c import __version__, kernels
+from fable6c.cli import ArgumentParser, print_next, run
+from fable6c.errors import UserError
+from fable6c.files import atomic_write
+from fable6c.model.architecture import Dimensions
+from fable6c.model.file import MAX_MAGNITUDE, Model, decode_model, encode_model
+from fable6c.model.reference import Reference
+from fable6c.model.tokenizer import Tokenizer
+from fable6c.training import checkpoint
+from fable6c.training.network import Network
 
 COMPARED_TOKENS = 64
 COMPARED_VOCAB = 50  # so few different tokens that a model that copies has something to copy

@@ -8,6 +8,11 @@ import contextlib
 import os
 from typing import BinaryIO, Iterator
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 from fable6c.errors import UserError
 
 
@@ -61,5 +66,27 @@ def _fsync_folder(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Keep other processes out of a folder, where two would write over each other's files. The lock goes with the process, however it ends."""
+    if fcntl is None:
+        yield
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"{folder}: this folder cannot be read ({error.strerror}); choose another with --out") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{folder}: another training is running there; wait for it, stop it, or choose another folder with --out") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
     finally:
         os.close(descriptor)

@@ -9,8 +9,8 @@ import os
 import sys
 from typing import Callable, Iterator, Optional, Sequence
 
+from fable6c.cli import ArgumentParser, run
 from fable6c.engine import Engine, EngineMissing
-from fable6c.errors import ArgumentParser, run
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -99,9 +99,10 @@ def _engine_pieces(engine: Engine, options: argparse.Namespace, prompt: bytes) -
 
 
 def _reference_pieces(options: argparse.Namespace, prompt: bytes, why: str) -> Iterator[bytes]:
-    from fable6c.model_file import read_model
-    from fable6c.reference import Reference, Sampler, generate
-    from fable6c.tokenizer import Tokenizer
+    from fable6c.model.file import read_model
+    from fable6c.model.reference import Reference, generate
+    from fable6c.model.sampling import Sampler
+    from fable6c.model.tokenizer import Tokenizer
 
     model = read_model(options.model)
     print(f"told by the NumPy reference{why}", file=sys.stderr)

@@ -11,8 +11,9 @@ from typing import List, Optional, Sequence
 
 import zstandard
 
-from fable6c.errors import ArgumentParser, run
-from fable6c.model_file import (
+from fable6c.cli import ArgumentParser, run
+from fable6c.model.architecture import parameter_count, tensor_specs
+from fable6c.model.file import (
     HEADER_BYTES,
     ZSTD_LEVEL,
     Matrix,
@@ -21,9 +22,7 @@ from fable6c.model_file import (
     decode_header,
     decode_model,
     decompress,
-    parameter_count,
     read_bytes,
-    tensor_specs,
 )
 
 

@@ -13,7 +13,7 @@ from typing import Callable, List, Sequence, Tuple
 
 import numpy as np
 
-from .errors import UsageError, UserError
+from fable6c.errors import UsageError, UserError
 
 # From best to worst: the names that FABLE6C_ISA takes, and the modules of build_kernels.py.
 INSTRUCTION_SETS = {

@@ -31,18 +31,30 @@ import struct
 import sys
 import time
 import zlib
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 import zstandard
 
-from fable6c.data import read_documents, read_pieces, unpack, window_bytes
-from fable6c.errors import ArgumentParser, UsageError, UserError, run
-from fable6c.evaluate import normalise
+from fable6c.cli import ArgumentParser, run
+from fable6c.data.bpe import train_tokenizer
+from fable6c.data.text import read_documents, read_pieces, unpack, window_bytes
+from fable6c.errors import UsageError, UserError
+from fable6c.evaluation.bits import normalise
 from fable6c.files import atomic_file
 from fable6c.generate import real, whole
+from fable6c.model.tokenizer import END_OF_TEXT, Tokenizer, TokenizerError
 from fable6c.progress import Progress
-from fable6c.tokenizer import END_OF_TEXT, Tokenizer, TokenizerError
 
 
 def _module():
@@ -641,7 +653,7 @@ def train(
         if characters >= SAMPLE_CHARACTERS:
             break
     if tokenizer is None:
-        tokenizer = Tokenizer.train(sample, VOCAB, progress)
+        tokenizer = train_tokenizer(sample, VOCAB, progress)
     if tokenizer.vocab_size - 1 > MOST_TOKENS:
         raise UserError(f"the tokenizer has {tokenizer.vocab_size} tokens; a scout takes at most {MOST_TOKENS + 1}")
     start = _stream(tokenizer, sample)
@@ -803,7 +815,7 @@ def _train(options: argparse.Namespace) -> None:
     started, cpu = time.monotonic(), time.process_time()
     tokenizer = None
     if options.tokenizer:
-        from fable6c.model_file import read_model
+        from fable6c.model.file import read_model
 
         is_model = options.tokenizer.endswith(".f6c")
         tokenizer = Tokenizer(read_model(options.tokenizer).merges) if is_model else Tokenizer.load(options.tokenizer)
@@ -837,7 +849,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _generate(options: argparse.Namespace) -> None:
-    from fable6c.reference import Sampler
+    from fable6c.model.sampling import Sampler
 
     scout = Scout.load(options.scout, options.threads)
     prompt = os.fsencode(options.p)

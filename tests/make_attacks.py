@@ -14,7 +14,8 @@ import zlib
 import numpy as np
 import zstandard
 
-from fable6c.model_file import HEADER, HEADER_BYTES, MAGIC, Dimensions, encode_model, tensor_specs
+from fable6c.model.architecture import Dimensions, tensor_specs
+from fable6c.model.file import HEADER, HEADER_BYTES, MAGIC, encode_model
 from tiny_models import tiny_model
 
 FOLDER = pathlib.Path(__file__).parent / "attacks"

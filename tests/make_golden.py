@@ -15,11 +15,13 @@ import sys
 
 import numpy as np
 import xxhash
-
 from fable6c.corpus import synth
-from fable6c.model_file import read_model, write_model
-from fable6c.reference import PIECE, Reference, Sampler, generate
-from fable6c.tokenizer import Tokenizer
+
+from fable6c.data.bpe import train_tokenizer
+from fable6c.model.file import read_model, write_model
+from fable6c.model.reference import PIECE, Reference, generate
+from fable6c.model.sampling import Sampler
+from fable6c.model.tokenizer import Tokenizer
 from tiny_models import tiny_model
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
@@ -36,7 +38,7 @@ STORY_TOKENS = 200
 
 def random_model():
     model = tiny_model(dim=128, layers=4, hidden=320, taps=4, vocab=1024, context=256, copies=True, seed=6)
-    model.merges = Tokenizer.train(itertools.islice(synth.stories(1), 600), 1024, progress=False).merges
+    model.merges = train_tokenizer(itertools.islice(synth.stories(1), 600), 1024, progress=False).merges
     model.card = {"name": "golden", "corpus": "none: the weights are random"}
     # Gains of both signs, as in a trained model.
     model.tensors["norm_out"] = np.random.default_rng(7).normal(0, 2, 128).astype(np.float32)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fable6c.config import load_config, presets
+from fable6c.training.config import load_config, presets
 
 ROOT = pathlib.Path(__file__).parent.parent
 RUN = ROOT / "benchmarks" / "run.sh"

@@ -10,10 +10,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from fable6c import checkpoint, files
-from fable6c.checkpoint import FRESH, NAME, PREVIOUS
+from fable6c import files
 from fable6c.errors import UserError
-
+from fable6c.training import checkpoint
+from fable6c.training.checkpoint import FRESH, NAME, PREVIOUS
 
 
 def save(folder, number):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fable6c.config import Config, Recipe, load_config, presets
 from fable6c.errors import UserError
-from fable6c.model_file import Dimensions, parameter_count
+from fable6c.model.architecture import Dimensions, parameter_count
+from fable6c.training.config import Config, Recipe, load_config, presets
 
 
 @pytest.mark.parametrize("preset,least,most", [("micro", 900_000, 1_048_576), ("small", 3.5e6, 4.5e6), ("base", 13e6, 17e6)])
@@ -86,6 +86,6 @@ def test_unknown_preset():
 
 def test_a_missing_key(tmp_path, monkeypatch):
     (tmp_path / "half.toml").write_text("[model]\ndim = 16\n[train]\n")
-    monkeypatch.setattr("fable6c.config.PRESETS_FOLDER", str(tmp_path))
+    monkeypatch.setattr("fable6c.training.config.PRESETS_FOLDER", str(tmp_path))
     with pytest.raises(UserError, match="the key `layers` is missing"):
         load_config("half")

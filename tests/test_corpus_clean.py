@@ -12,12 +12,13 @@ import zipfile
 import numpy as np
 import pytest
 import zstandard
-
 from fable6c.corpus import synth
 from fable6c.corpus.encodings import Undecodable, decode
 from fable6c.corpus.filters import RULES, Settings, chosen, drop_reason
 from fable6c.corpus.measure import ENGLISH, STOP_WORDS, Measure, Words, figures
 from fable6c.corpus.repair import REPAIRS
+
+from fable6c.data.bpe import train_tokenizer
 from fable6c.errors import UsageError, UserError
 
 pytest.importorskip("charset_normalizer", reason="pip install 'fable6c[corpus]'")
@@ -531,10 +532,9 @@ def test_chunks_do_not_cut_line_feeds_apart():
 
 
 def test_tokens_of_chunks_are_the_tokens_of_the_text():
-    from fable6c.tokenizer import Tokenizer
 
     text = "\n\n".join(stories(40))
-    tokenizer = Tokenizer.train([text], 600, progress=False)
+    tokenizer = train_tokenizer([text], 600, progress=False)
     joined = np.concatenate([tokenizer.encode(part) for part in chunks(text, 500)])
     assert np.array_equal(joined, tokenizer.encode(text))
 

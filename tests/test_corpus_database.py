@@ -12,14 +12,23 @@ import time
 
 import numpy as np
 import pytest
-
 from fable6c.corpus import database as module
-from fable6c.corpus import serve, synth
+from fable6c.corpus import dataset as datasets
+from fable6c.corpus import synth
 from fable6c.corpus.clean import QUALITY, clean
-from fable6c.corpus.database import Database, build, export, sample, stats, tokenize, verify
+from fable6c.corpus.database import (
+    Database,
+    build,
+    export,
+    sample,
+    stats,
+    tokenize,
+    verify,
+)
+from fable6c.corpus.dataset import open_dataset, parse_mix
 from fable6c.corpus.filters import Settings
-from fable6c.corpus.serve import batches, open_dataset, parse_mix
-from fable6c.data import read_documents
+
+from fable6c.data.text import read_documents
 from fable6c.errors import UsageError, UserError
 
 VOCAB = 512
@@ -350,22 +359,30 @@ def test_targets_are_the_next_inputs(made):
     assert np.array_equal(targets.ravel()[:-1], inputs.ravel()[1:])
 
 
+def batches(dataset, epoch, first=0):
+    keys = dataset.starts(64, dataset.dataset.seed, epoch)
+    return [[part.tobytes() for part in dataset.batch(keys[start : start + 16], 64)] for start in range(16 * first, len(keys), 16)]
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
-def test_any_number_of_workers_gives_the_same_batches(made, workers):
-    expected = {number: inputs.tobytes() for number, inputs, _ in batches(open_dataset(made[0], VOCAB, 3), 64, 16, 1)}
-    got = {}
+def test_any_number_of_workers_shares_the_windows_out(made, workers):
+    whole = open_dataset(made[0], VOCAB, 3)
+    expected = whole.starts(64, 3, 1)
+    got = np.empty_like(expected)
     for worker in range(workers):
-        for number, inputs, _ in batches(open_dataset(made[0], VOCAB, 3), 64, 16, 1, worker=worker, workers=workers):
-            assert number not in got
-            got[number] = inputs.tobytes()
-    assert got == expected
+        shard = open_dataset(made[0], VOCAB, 3).shard(worker, workers)
+        got[worker::workers] = shard.starts(64, 3, 1)
+        assert shard.batch(got[worker::workers][:5], 64)[0].tobytes() == whole.batch(expected[worker::workers][:5], 64)[0].tobytes()
+        assert len(shard.train) == len(whole.train) and shard.valid.tobytes() == whole.valid.tobytes()
+    assert np.array_equal(got, expected) and len(np.unique(expected)) == len(expected)
+    with pytest.raises(ValueError, match=f"expected 0 to {workers - 1}"):
+        whole.shard(workers, workers)
 
 
 @pytest.mark.parametrize("first", [0, 1, 30])
-def test_serving_goes_on_at_any_batch(made, first):
-    whole = [(inputs.tobytes(), targets.tobytes()) for _, inputs, targets in batches(open_dataset(made[0], VOCAB, 3), 64, 16, 2)]
-    rest = [(inputs.tobytes(), targets.tobytes()) for _, inputs, targets in batches(open_dataset(made[0], VOCAB, 3), 64, 16, 2, first=first)]
-    assert rest == whole[first:]
+def test_reading_goes_on_at_any_batch(made, first):
+    whole = batches(open_dataset(made[0], VOCAB, 3).shard(0, 1), 2)
+    assert batches(open_dataset(made[0], VOCAB, 3).shard(0, 1), 2, first) == whole[first:]
 
 
 def test_seeds_and_epochs_differ(made):
@@ -378,13 +395,13 @@ def test_seeds_and_epochs_differ(made):
 def test_a_mix_keeps_its_weights_and_serves_each_source_evenly(made):
     dataset = open_dataset(made[0], VOCAB, 5, {"woods": 0.7, "town": 0.3})
     keys = np.concatenate([dataset.starts(64, 5, epoch) for epoch in range(3)])
-    sources = keys >> serve.STREAM_SHIFT
+    sources = keys >> datasets.STREAM_SHIFT
     assert [stream.name for stream in dataset.streams] == ["town", "woods"]
     assert abs(np.mean(sources == 1) - 0.7) < 0.01
     for begin in range(0, len(keys) - 50, 50):
         assert abs(np.sum(sources[begin : begin + 50] == 1) - 35) <= 3
     for number, stream in enumerate(dataset.streams):
-        windows = keys[sources == number] & (1 << serve.STREAM_SHIFT) - 1
+        windows = keys[sources == number] & (1 << datasets.STREAM_SHIFT) - 1
         assert np.array_equal(windows, stream.shuffled(np.arange(len(windows)), 64))
     only = open_dataset(made[0], VOCAB, 5, {"woods": 2.0})
     assert len(only.train) == dataset.streams[1].tokens
@@ -401,7 +418,7 @@ def test_epochs_of_a_mix_do_not_depend_on_those_asked_for_before(made):
 
 def test_the_slots_before_are_counted_in_parts(made, monkeypatch):
     expected = open_dataset(made[0], VOCAB, 5, {"woods": 1.0, "town": 2.0}).starts(64, 5, 3)
-    monkeypatch.setattr(serve, "SLOTS", 100)
+    monkeypatch.setattr(datasets, "SLOTS", 100)
     assert np.array_equal(open_dataset(made[0], VOCAB, 5, {"woods": 1.0, "town": 2.0}).starts(64, 5, 3), expected)
 
 
@@ -412,7 +429,7 @@ def test_a_curriculum_orders_the_first_epoch_only(made, column, sign):
         values = dict(database.execute(f"SELECT chunk.id, {column.lstrip('-')} FROM chunk JOIN document ON document.id = document"))
     (stream,) = dataset.streams
     first, second = ([values[chunk] for chunk in stream.order(epoch)[0].tolist()] for epoch in (0, 1))
-    steps = np.array_split(np.array(first) * sign, serve.CURRICULUM_STEPS)
+    steps = np.array_split(np.array(first) * sign, datasets.CURRICULUM_STEPS)
     means = [step.mean() for step in steps]
     assert means == sorted(means) and means[0] < means[-1]
     halves = [np.mean(half) for half in np.array_split(second, 2)]

@@ -6,12 +6,14 @@ import sys
 
 import numpy as np
 import pytest
-
-from fable6c import checkpoint, train
 from fable6c.corpus import synth
 from fable6c.corpus.clean import clean
 from fable6c.corpus.database import build, tokenize
+
+from fable6c import train
 from fable6c.errors import UsageError, UserError
+from fable6c.training import checkpoint
+from fable6c.training.run import Run
 from tiny_models import STEP_TOKENS, TINY_CONFIG
 
 
@@ -52,7 +54,7 @@ def bits(folder):
 def test_it_goes_on_to_the_bit(more, inputs, tmp_path, monkeypatch):
     """Steps 1 to 60 in one go are 1 to 17, an end, and 18 to 60."""
     train.main(command(inputs, tmp_path / "whole", *more, steps=60))
-    stop = train.Run.train_step
+    stop = Run.train_step
 
     def step_and_stop(self):
         loss = stop(self)
@@ -66,11 +68,11 @@ def test_it_goes_on_to_the_bit(more, inputs, tmp_path, monkeypatch):
 
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(train.Run, "train_step", step_and_stop)
+    monkeypatch.setattr(Run, "train_step", step_and_stop)
     with pytest.raises(SystemExit):
         train.main(command(inputs, tmp_path / "parts", *more, steps=60))
     assert bits(tmp_path / "parts")[0] == 17
-    monkeypatch.setattr(train.Run, "train_step", stop)
+    monkeypatch.setattr(Run, "train_step", stop)
     train.main(command(inputs, tmp_path / "parts", *more, steps=60))
     assert bits(tmp_path / "parts") == bits(tmp_path / "whole")
 
@@ -115,7 +117,7 @@ def test_a_vocabulary_that_the_database_lacks(inputs, tmp_path):
 
 
 def test_the_tokens_served_are_the_text(inputs):
-    from fable6c.corpus.serve import open_dataset
+    from fable6c.corpus.dataset import open_dataset
 
     dataset = open_dataset(str(inputs / "corpus.db"), 300, 1)
     served = np.concatenate([dataset.batch(np.arange(i, i + 1), 32)[0].ravel() for i in range(len(dataset.train) // 32)])

@@ -1,8 +1,7 @@
-"""fable6c/data.py and fable6c/files.py: reading, preparing, windows, and saves that fail."""
+"""fable6c/data/ and fable6c/files.py: reading, preparing, windows, and saves that fail."""
 
 import collections
 import errno
-import json
 import os
 import random
 
@@ -10,11 +9,14 @@ import numpy as np
 import pytest
 import zstandard
 
-from fable6c import data, files
-from fable6c.data import batch, describe_files, prepare, read_documents, read_pieces, window_bytes, window_starts
+from fable6c.data import prepare as preparing
+from fable6c.data import text as reading
+from fable6c.data.bpe import train_tokenizer
+from fable6c.data.prepare import prepare
+from fable6c.data.text import describe_files, read_documents, read_pieces, window_bytes
+from fable6c.data.windows import batch, window_starts
 from fable6c.errors import UserError
 from fable6c.files import atomic_file, atomic_write, make_folder
-from fable6c.tokenizer import Tokenizer
 
 REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TINYSTORIES = os.path.join(REPO, "..", "shared", "corpus", "tinystories", "train.txt.zst")
@@ -63,8 +65,8 @@ def test_documents_of_a_text(write, monkeypatch, content, documents):
     path = write(content)
     packed = write(zstandard.compress(content.encode()), "text.zst")
     for block in (1, 2, 3, 5, 1 << 20):
-        monkeypatch.setattr(data, "BLOCK_BYTES", block)
-        monkeypatch.setattr(data, "PACKED_BYTES", block)
+        monkeypatch.setattr(reading, "BLOCK_BYTES", block)
+        monkeypatch.setattr(reading, "PACKED_BYTES", block)
         assert list(read_documents([path])) == documents
         assert list(read_documents([packed])) == documents
 
@@ -161,7 +163,7 @@ def decoded(tokens, tokenizer):
 def test_prepare_keeps_every_document(tmp_path):
     documents = stories(1000) + [f"with a {MARK} in it", "twice " * 9, "twice " * 9]
     made = prepare(lambda: documents, str(tmp_path / "new" / "folder"), 300, "test", progress=False)
-    assert made.tokenizer == Tokenizer.train(documents, 300, progress=False)
+    assert made.tokenizer == train_tokenizer(documents, 300, progress=False)
     train, valid = decoded(made.train, made.tokenizer), decoded(made.valid, made.tokenizer)
     assert collections.Counter(train + valid) == collections.Counter(documents)
     assert not set(train) & set(valid)
@@ -181,7 +183,7 @@ def test_prepare_gives_the_same_bytes_whatever_the_threads_and_groups(tmp_path, 
     folders = [tmp_path / str(i) for i in range(3)]
     prepare(lambda: documents, str(folders[0]), 300, "test", threads=1, progress=False)
     prepare(lambda: documents, str(folders[1]), 300, "test", threads=3, progress=False)
-    monkeypatch.setattr(data, "ENCODE_CHARACTERS", 500)
+    monkeypatch.setattr(preparing, "ENCODE_CHARACTERS", 500)
     prepare(lambda: documents, str(folders[2]), 300, "test", progress=False)
     for name in ("tokenizer.f6t", "train.bin", "valid.bin", "data.json"):
         assert len({(folder / name).read_bytes() for folder in folders}) == 1
@@ -197,17 +199,17 @@ def test_a_single_document_is_cut_at_a_paragraph(tmp_path):
 
 
 def test_a_long_corpus_holds_out_a_bounded_part(monkeypatch):
-    monkeypatch.setattr(data, "HELD_OUT_MOST", 500)
-    held_out = data.choose_held_out(range(1000), [100] * 1000)
+    monkeypatch.setattr(preparing, "HELD_OUT_MOST", 500)
+    held_out = preparing.choose_held_out(range(1000), [100] * 1000)
     assert len(held_out.whole) == 5 and held_out.cut is None
-    held_out = data.choose_held_out(range(10), [10_000] * 10)
+    held_out = preparing.choose_held_out(range(10), [10_000] * 10)
     assert not held_out.whole and held_out.cut == 0 and held_out.cut_characters == 500
 
 
 def test_copies_of_one_document_are_on_one_side_or_cut_alike():
-    held_out = data.choose_held_out([1, 2] * 10 + [3] * 500, [10] * 520)
+    held_out = preparing.choose_held_out([1, 2] * 10 + [3] * 500, [10] * 520)
     assert held_out.whole == {1} and held_out.cut is None
-    held_out = data.choose_held_out([1] * 50, [100] * 50)
+    held_out = preparing.choose_held_out([1] * 50, [100] * 50)
     assert not held_out.whole and held_out.cut == 1 and held_out.cut_characters == 2
 
 
@@ -223,7 +225,7 @@ def test_copies_of_one_document_are_on_one_side_or_cut_alike():
     ],
 )
 def test_where_a_document_is_cut(document, tail):
-    head, found = data._cut_end(document, 12)
+    head, found = preparing._cut_end(document, 12)
     assert found == tail
     assert document.startswith(head) and document.endswith(found) and not document[len(head) : -len(found)].strip()
 
@@ -462,7 +464,7 @@ def test_files_that_cannot_be_written(tmp_path):
 
 
 def test_pieces_are_the_documents_in_whole_lines(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 50)
     path, empty = tmp_path / "text.txt", tmp_path / "empty.txt"
     path.write_text("".join(f"Line {n} of é.\n\nAnother.\n<|endoftext|>\n" for n in range(30)), encoding="utf-8")
     pieces = list(read_pieces([str(path)]))

@@ -19,8 +19,8 @@ import sys
 
 import pytest
 
-from fable6c.config import Recipe
-from fable6c.model_file import Dimensions
+from fable6c.model.architecture import Dimensions
+from fable6c.training.config import Recipe
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "model.f6c"
@@ -38,7 +38,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|tmp|root|Users|home(?!/me\b))/
 def find_commands():
     """The modules that `python -m` runs: those with a `__main__` part, and packages with a `__main__.py`."""
     names = []
-    for path in sorted([*ROOT.glob("fable6c/*.py"), *ROOT.glob("corpus/*.py")]):
+    for path in sorted([*ROOT.glob("fable6c/**/*.py"), *ROOT.glob("corpus/*.py")]):
         if re.search(r'^if __name__ == "__main__":\s*\n\s+(?:run\(|sys\.exit\(main)', path.read_text(encoding="utf-8"), re.MULTILINE):
             folder = "fable6c" if path.parent.name == "fable6c" else "fable6c.corpus"
             names.append(folder if path.stem == "__main__" else f"{folder}.{path.stem}")
@@ -47,7 +47,7 @@ def find_commands():
 
 def help_of(command, *subcommands):
     """What `--help` prints."""
-    module = command if command != "fable6c.corpus" else command + ".__main__"
+    module = command + ".__main__" if command in ("fable6c", "fable6c.corpus") else command
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         try:
@@ -303,7 +303,7 @@ def test_no_paths_of_one_machine():
 
 @pytest.mark.parametrize("page", ["docs/training.md", "docs/quickstart.md"])
 def test_troubleshooting_quotes_real_messages(page):
-    sources = [*ROOT.glob("fable6c/*.py"), *ROOT.glob("asengine/assembly/*.ts"), ROOT / "Makefile"]
+    sources = [*ROOT.glob("fable6c/**/*.py"), *ROOT.glob("asengine/assembly/*.ts"), ROOT / "Makefile"]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources).replace('\\"', '"')
     assert TEXTS[page].count("\n### ") >= 3
     assert message_problems(page, TEXTS[page].replace("## 7. When", "## When"), text) == []

@@ -15,8 +15,8 @@ from fable6c import engine as engine_module
 from fable6c import generate
 from fable6c.engine import Engine, EngineError, EngineMissing, module_bytes, split
 from fable6c.errors import UserError
-from fable6c.model_file import encode_model, read_model, write_model
-from fable6c.reference import Reference
+from fable6c.model.file import encode_model, read_model, write_model
+from fable6c.model.reference import Reference
 from story_models import ending_model, endless_model
 from tiny_models import tiny_model
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine_module import EngineModule
-from fable6c.model_file import encode_model
-from fable6c.reference import Sampler
+from fable6c.model.file import encode_model
+from fable6c.model.sampling import Sampler
 from tiny_models import tiny_model
 
 END = -1

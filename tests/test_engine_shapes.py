@@ -7,8 +7,8 @@ import pytest
 import xxhash
 
 from engine_module import EngineModule
-from fable6c.model_file import encode_model
-from fable6c.reference import Reference
+from fable6c.model.file import encode_model
+from fable6c.model.reference import Reference
 from tiny_models import tiny_model
 
 SHAPES = [

@@ -10,8 +10,8 @@ import pytest
 import make_golden
 from engine_module import EngineModule
 from fable6c.engine import Engine
-from fable6c.model_file import encode_model, read_model
-from fable6c.tokenizer import Tokenizer
+from fable6c.model.file import encode_model, read_model
+from fable6c.model.tokenizer import Tokenizer
 from tiny_models import tiny_model
 
 TEXT_CAPACITY = 65536

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import zstandard
 
-from fable6c.evaluate import evaluate, main, normalise, surprise
+from fable6c.evaluate import main
+from fable6c.evaluation.bits import evaluate, normalise, surprise
 from fable6c.inspect import main as inspect
-from fable6c.model_file import parameter_count, write_model
+from fable6c.model.architecture import parameter_count
+from fable6c.model.file import write_model
+from fable6c.model.reference import PIECE, Reference
+from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
-from fable6c.reference import PIECE, Reference
-from fable6c.tokenizer import Tokenizer
 from tiny_models import tiny_model
 
 TESTS = pathlib.Path(__file__).parent

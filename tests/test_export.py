@@ -8,13 +8,15 @@ import sys
 import numpy as np
 import pytest
 
-from fable6c import __version__, checkpoint, export, kernels
-from fable6c.config import Recipe, load_config
+from fable6c import __version__, export, kernels
 from fable6c.errors import UserError
-from fable6c.model_file import Dimensions, Matrix, read_model
-from fable6c.network import Network
-from fable6c.reference import Reference
-from fable6c.tokenizer import Tokenizer
+from fable6c.model.architecture import Dimensions
+from fable6c.model.file import Matrix, read_model
+from fable6c.model.reference import Reference
+from fable6c.model.tokenizer import Tokenizer
+from fable6c.training import checkpoint
+from fable6c.training.config import Recipe, load_config
+from fable6c.training.network import Network
 
 DIMENSIONS = Dimensions(17, 2, 25, 4, 300, 40, True)
 

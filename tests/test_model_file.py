@@ -8,26 +8,28 @@ import numpy as np
 import pytest
 
 import make_attacks
-from fable6c import model_file
 from fable6c.errors import UserError
-from fable6c.model_file import (
+from fable6c.model import file as model_file
+from fable6c.model.architecture import (
     DIMENSION_RANGES,
+    Dimensions,
+    parameter_count,
+    tensor_specs,
+)
+from fable6c.model.file import (
     ERRORS,
     HEADER_BYTES,
-    Dimensions,
-    ModelFileError,
     Matrix,
+    ModelFileError,
     decode_model,
     encode_model,
     pack_trits,
-    parameter_count,
     read_model,
     split_planes,
-    tensor_specs,
     unpack_trits,
     write_model,
 )
-from fable6c.tokenizer import Tokenizer
+from fable6c.model.tokenizer import Tokenizer
 from tiny_models import tiny_model
 
 TESTS = pathlib.Path(__file__).parent

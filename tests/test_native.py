@@ -19,7 +19,7 @@ import time
 import pytest
 
 import make_golden
-from fable6c.model_file import ERRORS, write_model
+from fable6c.model.file import ERRORS, write_model
 from story_models import endless_model
 
 TESTS = pathlib.Path(__file__).parent

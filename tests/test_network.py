@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from fable6c import kernels
-from fable6c.config import Recipe, load_config
-from fable6c.model_file import Dimensions
-from fable6c.network import HEAD_ROWS, Network, memory_estimate
-from fable6c.optimizer import Optimizer
-from fable6c.reference import Reference
+from fable6c.model.architecture import Dimensions
+from fable6c.model.reference import Reference
+from fable6c.training.config import Recipe, load_config
+from fable6c.training.memory import memory_estimate
+from fable6c.training.network import HEAD_ROWS, Network
+from fable6c.training.optimizer import Optimizer
 from instruction_sets import in_each_other
 
 BF16 = kernels.ISA == "avx512bf16"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fable6c.model_file import read_model
+from fable6c.model.file import read_model
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "docs" / "train.ipynb"

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fable6c import kernels
-from fable6c.config import Recipe
-from fable6c.model_file import Dimensions
-from fable6c.network import Network
-from fable6c.optimizer import ADAM_EPS, Optimizer, rate_factor
+from fable6c.model.architecture import Dimensions
+from fable6c.training.config import Recipe
+from fable6c.training.network import Network
+from fable6c.training.optimizer import ADAM_EPS, Optimizer, rate_factor
 
 PLAIN = dict(warmup=0.0, cooldown=0.0, clip=1e6)  # the peak rates, whatever the progress
 

@@ -26,7 +26,7 @@ import pytest
 import make_attacks
 import make_golden
 from fable6c.engine import Engine, EngineError
-from fable6c.model_file import encode_model, read_model
+from fable6c.model.file import encode_model, read_model
 from tiny_models import tiny_model
 
 ROOT = pathlib.Path(__file__).parent.parent

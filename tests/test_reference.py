@@ -7,9 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from fable6c import reference as numerics
-from fable6c.model_file import Matrix
-from fable6c.reference import PIECE, Linear, Random, Reference, Sampler, generate, quantise, sigmoid, sumsq
+from fable6c.model import numerics
+from fable6c.model.file import Matrix
+from fable6c.model.numerics import quantise, sigmoid, sumsq
+from fable6c.model.reference import PIECE, Linear, Reference, generate, linear
+from fable6c.model.sampling import Random, Sampler
 from tiny_models import tiny_model
 
 f32 = np.float32
@@ -111,7 +113,7 @@ def test_products_are_exact_integers(n, level):
     random = np.random.default_rng(n)
     weight = random.integers(-level, level + 1, (9, n)).astype(np.int8)
     weight[0] = level
-    layer = numerics.linear(Matrix(weight, np.array([1], np.float32)))
+    layer = linear(Matrix(weight, np.array([1], np.float32)))
     x = random.integers(-127, 128, (3, n)).astype(np.float32)
     x[:, 0] = 127  # so that s = 1
     x[0] = 127  # the largest sum

@@ -7,9 +7,10 @@ import re
 
 import pytest
 
-from fable6c.config import load_config
 from fable6c.engine import Engine
-from fable6c.model_file import parameter_count, read_model
+from fable6c.model.architecture import parameter_count
+from fable6c.model.file import read_model
+from fable6c.training.config import load_config
 
 ROOT = pathlib.Path(__file__).parent.parent
 RELEASE = ROOT / "release"

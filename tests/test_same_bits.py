@@ -18,9 +18,17 @@ import xxhash
 import make_attacks
 import make_golden
 from fable6c.engine import Engine, EngineError
-from fable6c.model_file import CODES, Dimensions, ModelFileError, decode_model, encode_model, read_model
-from fable6c.reference import Reference, Sampler, generate
-from fable6c.tokenizer import Tokenizer
+from fable6c.model.architecture import Dimensions
+from fable6c.model.file import (
+    CODES,
+    ModelFileError,
+    decode_model,
+    encode_model,
+    read_model,
+)
+from fable6c.model.reference import Reference, generate
+from fable6c.model.sampling import Sampler
+from fable6c.model.tokenizer import Tokenizer
 from tiny_models import tiny_model
 
 TESTS = pathlib.Path(__file__).parent

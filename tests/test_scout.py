@@ -1,10 +1,8 @@
 """The scout: what its probabilities promise, that threads, blocks and files change no bit, its memory, and how it refuses."""
 
 import json
-import os
 import pathlib
 import random
-import struct
 import subprocess
 import sys
 import zlib
@@ -13,10 +11,19 @@ import numpy as np
 import pytest
 
 from fable6c import scout as scouts
+from fable6c.data.bpe import train_tokenizer
 from fable6c.errors import UserError
-from fable6c.scout import BLOCK, MOST_TOKENS, NEWLINE, TIERS, Scout, _is_tree, evaluate, generate, grow_tree, train
-from fable6c.reference import Sampler
-from fable6c.tokenizer import Tokenizer
+from fable6c.model.sampling import Sampler
+from fable6c.scout import (
+    BLOCK,
+    TIERS,
+    Scout,
+    _is_tree,
+    evaluate,
+    generate,
+    grow_tree,
+    train,
+)
 
 TESTS = pathlib.Path(__file__).parent
 MEMORY = 160 << 20
@@ -38,7 +45,7 @@ def stories(count, seed=1):
 
 @pytest.fixture(scope="module")
 def trained():
-    tokenizer = Tokenizer.train(stories(400), 340, progress=False)
+    tokenizer = train_tokenizer(stories(400), 340, progress=False)
     scout, figures = train(stories(400), "normal", MEMORY, 1, tokenizer, progress=False)
     return scout, figures
 
@@ -155,7 +162,7 @@ def test_frozen_reading_changes_only_the_memory_of_the_text(scout):
 
 def test_random_tokens_are_not_predicted():
     """A scout that could see the token it predicts would do better than chance here."""
-    tokenizer = Tokenizer.train(stories(400), 340, progress=False)
+    tokenizer = train_tokenizer(stories(400), 340, progress=False)
     for_tree, tokens = np.random.default_rng(1).integers(0, tokenizer.vocab_size - 1, (2, 20_000)).astype(np.uint16)
     scout = Scout(tokenizer, "normal", MEMORY, grow_tree(tokenizer, for_tree), 1)
     bits, _ = scout.probabilities_of(tokens)
@@ -163,7 +170,7 @@ def test_random_tokens_are_not_predicted():
 
 
 def test_the_tree():
-    tokenizer = Tokenizer.train(stories(400), 340, progress=False)
+    tokenizer = train_tokenizer(stories(400), 340, progress=False)
     sample = tokenizer.encode("\n".join(stories(400)))
     tree = grow_tree(tokenizer, sample)
     assert _is_tree(tree["code"], tree["length"])
@@ -314,7 +321,7 @@ def test_the_commands(tmp_path):
     text, path = tmp_path / "text.txt", tmp_path / "small.scout"
     text.write_text("\n<|endoftext|>\n".join(stories(300)))
     tokenizer = tmp_path / "tokenizer.f6t"
-    Tokenizer.train(stories(300), 340, progress=False).save(str(tokenizer))
+    train_tokenizer(stories(300), 340, progress=False).save(str(tokenizer))
     done = command("train", text, "-o", path, "--tier", "normal", "--tokenizer", tokenizer, "--memory", "160M", "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert "bits per character" in done.stdout and "CPU seconds" in done.stdout
@@ -337,7 +344,7 @@ def test_bad_input_is_one_line(saved, tmp_path):
     empty.write_bytes(b"\n\n")
     short.write_text("A cat sat.")
     tokenizer = tmp_path / "tokenizer.f6t"
-    Tokenizer.train(stories(300), 340, progress=False).save(str(tokenizer))
+    train_tokenizer(stories(300), 340, progress=False).save(str(tokenizer))
     out = tmp_path / "out.scout"
     given = ["--tokenizer", tokenizer]
     for status, words, *arguments in [

@@ -8,10 +8,13 @@ import time
 import numpy as np
 import pytest
 
-from fable6c import progress, tokenizer
-from fable6c.data import read_documents
+from fable6c import progress
+from fable6c.data.bpe import count_pieces, train_tokenizer
+from fable6c.data.text import read_documents
 from fable6c.errors import UsageError, UserError
-from fable6c.tokenizer import Tokenizer, TokenizerError, main
+from fable6c.model import tokenizer
+from fable6c.model.tokenizer import Tokenizer, TokenizerError
+from fable6c.tokenizer import main
 
 REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TINYSTORIES = os.path.join(REPO, "..", "shared", "corpus", "tinystories", "train.txt.zst")
@@ -133,7 +136,7 @@ def random_tokenizer(rng, alphabet, merges):
 
 @pytest.fixture(scope="module")
 def trained():
-    return Tokenizer.train([STORY], 360, progress=False)
+    return train_tokenizer([STORY], 360, progress=False)
 
 
 # ---- pieces
@@ -260,12 +263,12 @@ def test_encode_documents_agrees_with_encode(trained):
 
 def test_slices_do_not_change_tokens_or_counts(trained, monkeypatch):
     expected = trained.encode(STORY).tolist()
-    counts = tokenizer.count_pieces([STORY], progress=False)
+    counts = count_pieces([STORY], progress=False)
     for size in (1, 2, 7, 50):
         monkeypatch.setattr(tokenizer, "SLICE", size)
-        assert len(list(tokenizer._slices(STORY))) > 10
+        assert len(list(tokenizer.slices(STORY))) > 10
         assert trained.encode(STORY).tolist() == expected
-        assert tokenizer.count_pieces([STORY], progress=False) == counts
+        assert count_pieces([STORY], progress=False) == counts
 
 
 # ---- training
@@ -274,7 +277,7 @@ def test_slices_do_not_change_tokens_or_counts(trained, monkeypatch):
 def check_training(documents, vocab_size):
     """Train as far as the text gives, at most to vocab_size, and compare with the naive trainer."""
     expected = naive_train(documents, vocab_size)
-    made = Tokenizer.train(documents, 257 + len(expected), progress=False)
+    made = train_tokenizer(documents, 257 + len(expected), progress=False)
     assert made.merges.tolist() == [list(pair) for pair in expected]
     return made
 
@@ -299,13 +302,13 @@ def test_training_makes_no_token_longer_than_64_bytes():
 
 def test_training_does_not_depend_on_the_order_of_documents():
     documents = STORY.split("\n")
-    made = Tokenizer.train(documents, 350, progress=False)
-    assert Tokenizer.train(documents[::-1], 350, progress=False) == made
-    assert Tokenizer.train(documents + ["zqzq zqzq"] * 99, 350, progress=False) != made
+    made = train_tokenizer(documents, 350, progress=False)
+    assert train_tokenizer(documents[::-1], 350, progress=False) == made
+    assert train_tokenizer(documents + ["zqzq zqzq"] * 99, 350, progress=False) != made
 
 
 def test_training_without_merges_is_bytes():
-    made = Tokenizer.train(["abc"], 257, progress=False)
+    made = train_tokenizer(["abc"], 257, progress=False)
     assert made.encode("é").tolist() == [0xC3, 0xA9]
     assert made.end_of_text == 256
 
@@ -313,13 +316,13 @@ def test_training_without_merges_is_bytes():
 @pytest.mark.parametrize("documents", [[], [""], ["abc"], ["ab ab"]])
 def test_training_refuses_a_text_that_is_too_small(documents):
     with pytest.raises(UserError, match=r"too small for a vocabulary of 300 tokens: it gives (257|258) .*--vocab (257|258)"):
-        Tokenizer.train(documents, 300, progress=False)
+        train_tokenizer(documents, 300, progress=False)
 
 
 @pytest.mark.parametrize("vocab_size", [-1, 0, 256, 65537])
 def test_training_refuses_a_vocabulary_out_of_range(vocab_size):
     with pytest.raises(UsageError, match="choose 257 to 65536"):
-        Tokenizer.train([STORY], vocab_size, progress=False)
+        train_tokenizer([STORY], vocab_size, progress=False)
 
 
 def test_the_largest_vocabulary(tmp_path):
@@ -375,7 +378,7 @@ def test_save_and_load(trained, tmp_path):
 
 def test_load_refuses_each_truncation_and_each_flipped_byte(tmp_path):
     path = tmp_path / "tokenizer.f6t"
-    Tokenizer.train(["abab abab"], 258, progress=False).save(str(path))
+    train_tokenizer(["abab abab"], 258, progress=False).save(str(path))
     data = path.read_bytes()
     damaged = [data[:size] for size in range(len(data))] + [data + b"\0"]
     damaged += [data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :] for i in range(len(data))]
@@ -410,7 +413,7 @@ def test_train_and_show_commands(tmp_path, capsys):
     text.write_text(STORY, encoding="utf-8")
     main(["train", str(text), "--vocab", "360", "-o", output])
     assert "360 tokens" in capsys.readouterr().out
-    assert Tokenizer.load(output) == Tokenizer.train(list(read_documents([str(text)])), 360, progress=False)
+    assert Tokenizer.load(output) == train_tokenizer(list(read_documents([str(text)])), 360, progress=False)
 
     main(["show", output])
     lines = capsys.readouterr().out.splitlines()
@@ -456,7 +459,7 @@ def test_progress_prints_plain_lines_where_there_is_no_terminal(capsys, monkeypa
 @pytest.mark.skipif(not os.path.exists(TINYSTORIES), reason="the real corpus ../shared/corpus/tinystories is not here")
 def test_tinystories_within_a_minute():
     started = time.monotonic()
-    made = Tokenizer.train(read_documents([TINYSTORIES]), 4096, progress=False)
+    made = train_tokenizer(read_documents([TINYSTORIES]), 4096, progress=False)
     assert time.monotonic() - started < 60
     sample = "\n".join(document for document, _ in zip(read_documents([TINYSTORIES]), range(200)))
     ids = made.encode(sample)

@@ -18,13 +18,15 @@ import time
 
 import numpy as np
 import pytest
-
-from fable6c import checkpoint, errors, export, files, kernels, plot, train
-from fable6c.config import Recipe
 from fable6c.corpus import synth
+
+from fable6c import cli, export, files, kernels, train
 from fable6c.errors import UserError
-from fable6c.model_file import parameter_count
-from fable6c.reference import Reference
+from fable6c.model.architecture import parameter_count
+from fable6c.model.reference import Reference
+from fable6c.training import checkpoint, loop, plot, report, signals, source
+from fable6c.training import run as training_run
+from fable6c.training.config import Recipe, load_config
 from tiny_models import STEP_TOKENS, TINY, TINY_CONFIG
 
 
@@ -40,9 +42,9 @@ def inputs(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Fewer checks, no picture, one thread: the time goes into steps. Tests of these put them back."""
-    monkeypatch.setattr(train, "CHECKS", 2)
-    monkeypatch.setattr(train, "SAMPLE_TOKENS", 8)
-    monkeypatch.setattr(train, "draw_loss", lambda folder: None)
+    monkeypatch.setattr(loop, "CHECKS", 2)
+    monkeypatch.setattr(training_run, "SAMPLE_TOKENS", 8)
+    monkeypatch.setattr(loop, "draw_loss", lambda folder: None)
 
 
 def command(inputs, out, *more, steps=20):
@@ -70,16 +72,16 @@ def contents(folder):
 
 def interrupt_after(monkeypatch, steps, action):
     """Do `action` at the end of the given step of the next run."""
-    original = train.Run.train_step
+    original = training_run.Run.train_step
 
     def train_step(self):
         loss = original(self)
         if self.step == steps:
-            monkeypatch.setattr(train.Run, "train_step", original)
+            monkeypatch.setattr(training_run.Run, "train_step", original)
             action()
         return loss
 
-    monkeypatch.setattr(train.Run, "train_step", train_step)
+    monkeypatch.setattr(training_run.Run, "train_step", train_step)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +96,9 @@ def whole(inputs, tmp_path_factory):
 
 
 def test_a_run_from_start_to_end(inputs, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(train, "CHECKS", 10)
-    monkeypatch.setattr(train, "REPORT_SECONDS", 1e9)  # else a busy machine reports between the checks
-    monkeypatch.setattr(train, "draw_loss", plot.draw_loss)
+    monkeypatch.setattr(loop, "CHECKS", 10)
+    monkeypatch.setattr(report, "REPORT_SECONDS", 1e9)  # else a busy machine reports between the checks
+    monkeypatch.setattr(loop, "draw_loss", plot.draw_loss)
     folder = tmp_path / "$run_1$"
     train.main(command(inputs, folder, steps=30))
     out = capsys.readouterr().out
@@ -116,8 +118,8 @@ def test_a_run_from_start_to_end(inputs, tmp_path, capsys, monkeypatch):
     assert entries[-1]["loss"] < entries[0]["loss"] - 0.5, "it learns"
     assert entries[-1]["bits_per_char"] < entries[0]["bits_per_char"]
     samples = (folder / "samples.txt").read_text(encoding="utf-8")
-    assert samples.count("--- step 3\n") == 1 and samples.count("--- step 30\n") == len(train.PROMPTS)
-    assert all(prompt in samples for prompt in train.PROMPTS)
+    assert samples.count("--- step 3\n") == 1 and samples.count("--- step 30\n") == len(loop.PROMPTS)
+    assert all(prompt in samples for prompt in loop.PROMPTS)
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert checkpoint.load(str(folder))[0]["bits_per_char"] == pytest.approx(entries[-1]["bits_per_char"], abs=1e-4)
     assert not list(folder.rglob("*.tmp"))
@@ -134,10 +136,10 @@ def test_a_finished_run_started_again(inputs, tmp_path, capsys):
 
 
 def test_a_budget_of_time(inputs, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(train, "REPORT_SECONDS", 0.1)
+    monkeypatch.setattr(report, "REPORT_SECONDS", 0.1)
     progress = []
-    step = train.Optimizer.step
-    monkeypatch.setattr(train.Optimizer, "step", lambda self, at: progress.append(at) or step(self, at))
+    step = training_run.Optimizer.step
+    monkeypatch.setattr(training_run.Optimizer, "step", lambda self, at: progress.append(at) or step(self, at))
     started = time.monotonic()
     train.main(command(inputs, tmp_path / "run", "--minutes", "0.02"))
     assert 1.2 <= time.monotonic() - started < 30
@@ -149,7 +151,7 @@ def test_a_budget_of_time(inputs, tmp_path, capsys, monkeypatch):
 
 
 def test_importing_does_nothing(tmp_path):
-    script = "import fable6c.train, fable6c.export, fable6c.plot"
+    script = "import fable6c.train, fable6c.export, fable6c.training.plot"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr, os.listdir(tmp_path)) == (0, "", "", [])
 
@@ -162,9 +164,9 @@ def test_help_begins_with_the_purpose_and_an_example(capsys):
 
 
 def test_the_default_corpus_has_marks_only_as_tokens(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "DEFAULT_CORPUS_BYTES", 30_000)
-    config = train.load_config("micro", write(tmp_path / "tiny.toml", TINY_CONFIG))
-    data = train._dataset(config, [], str(tmp_path), 1, None)
+    monkeypatch.setattr(source, "DEFAULT_CORPUS_BYTES", 30_000)
+    config = load_config("micro", write(tmp_path / "tiny.toml", TINY_CONFIG))
+    data = source.text_dataset(config, [], str(tmp_path), 1, None)
     tokens = np.concatenate([data.train, data.valid])
     text = b"".join(data.tokenizer.token_bytes[token] for token in tokens)
     assert len(text) > 28_000 and b"endoftext" not in text
@@ -180,9 +182,9 @@ def write(path, content):
 
 
 def make_run(inputs, folder, **budget):
-    config = train.load_config("micro", str(inputs / "tiny.toml"))
-    data = train._dataset(config, [str(inputs / "text.txt")], str(folder), 1, None)
-    run = train.Run(config, data, str(folder), {"preset": "micro", **config.as_dict(), "minutes": None, "tokens": None, "seed": 1, **budget})
+    config = load_config("micro", str(inputs / "tiny.toml"))
+    data = source.text_dataset(config, [str(inputs / "text.txt")], str(folder), 1, None)
+    run = training_run.Run(config, data, str(folder), {"preset": "micro", **config.as_dict(), "minutes": None, "tokens": None, "seed": 1, **budget})
     run.network.initialize(1)
     return run
 
@@ -219,7 +221,7 @@ def test_a_newline_in_the_place_of_some_end_marks():
     end_mark, newline, draws = 9, 1, np.random.default_rng(0)
     text = draws.choice([2, end_mark], (50, 41))  # 50 windows of 40 tokens
     inputs, targets = text[:, :-1].copy(), text[:, 1:].copy()
-    train.join(inputs, targets, end_mark, newline, 0.25, [1, 7])
+    training_run.join(inputs, targets, end_mark, newline, 0.25, [1, 7])
     assert (inputs[:, 1:] == targets[:, :-1]).all() and (inputs[:, 0] == text[:, 0]).all()
     was_mark = text[:, 1:] == end_mark
     assert (targets[~was_mark] == 2).all() and set(targets[was_mark]) == {end_mark, newline}
@@ -227,7 +229,7 @@ def test_a_newline_in_the_place_of_some_end_marks():
     found = {}
     for seed in ([1, 7], [1, 8]):
         found[seed[1]] = text[:, 1:].copy()
-        train.join(text[:, :-1].copy(), found[seed[1]], end_mark, newline, 0.25, seed)
+        training_run.join(text[:, :-1].copy(), found[seed[1]], end_mark, newline, 0.25, seed)
     assert (found[7] == targets).all() and (found[8] != targets).any()  # another batch, other marks; the same one, the same
 
 
@@ -257,9 +259,9 @@ def test_progress_of_both_budgets(inputs, tmp_path):
 
 def test_a_terminal_that_is_not_utf8(inputs, tmp_path, monkeypatch, capsys):
     run = make_run(inputs, tmp_path, tokens=1)
-    monkeypatch.setattr(train.Run, "sample", lambda *_, **__: "caf\u00e9 \ufffd")
+    monkeypatch.setattr(training_run.Run, "sample", lambda *_, **__: "caf\u00e9 \ufffd")
     monkeypatch.setattr(sys, "stdout", open(tmp_path / "out", "w", encoding="ascii"))
-    train._tell(run, ["a"])
+    loop._tell(run, ["a"])
     sys.stdout.close()
     assert (tmp_path / "out").read_bytes() == b"  | caf? ?\n"
     assert "caf\u00e9 \ufffd" in (tmp_path / "samples.txt").read_text(encoding="utf-8")
@@ -314,7 +316,7 @@ def test_threads_and_saves_do_not_change_the_bits(inputs, tmp_path, whole, more)
 
 
 def test_a_pause_is_not_training_time(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr(train.os, "kill", lambda process, number: time.sleep(5.0))  # stopped, and after five seconds woken
+    monkeypatch.setattr(signals.os, "kill", lambda process, number: time.sleep(5.0))  # stopped, and after five seconds woken
     interrupt_after(monkeypatch, 5, lambda: signal.raise_signal(signal.SIGTSTP))
     folder = tmp_path / "run"
     train.main(command(inputs, folder))
@@ -324,18 +326,20 @@ def test_a_pause_is_not_training_time(inputs, tmp_path, monkeypatch):
 LOST_OUTPUT = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from fable6c import errors, train
+from fable6c import cli, train
+from fable6c.training import report
+from fable6c.training.run import Run
 kind, arguments = sys.argv[2], sys.argv[3:]
-train.REPORT_SECONDS = 0
-step = train.Run.train_step
+report.REPORT_SECONDS = 0
+step = Run.train_step
 def lose_it(run):
     if run.step == 3 and kind == "terminal":
         os.close(int(os.environ["MASTER"]))  # the terminal is gone, for stdout and stderr
     elif run.step == 3:
         os.read(0, 1)  # until the reader of stdout is gone
     return step(run)
-train.Run.train_step = lose_it
-errors.run(lambda _: train.main(arguments))
+Run.train_step = lose_it
+cli.run(lambda _: train.main(arguments))
 """
 
 
@@ -425,7 +429,7 @@ def test_a_run_that_was_never_saved_begins_anew(inputs, tmp_path, whole):
 @pytest.mark.parametrize("operation", ["fsync", "replace"])
 def test_a_save_that_fails_ends_the_run_and_loses_nothing(inputs, tmp_path, monkeypatch, whole, operation):
     folder = tmp_path / "run"
-    save = train.Run.save
+    save = training_run.Run.save
 
     def failing_save(self):
         if self.step < 7:
@@ -434,11 +438,11 @@ def test_a_save_that_fails_ends_the_run_and_loses_nothing(inputs, tmp_path, monk
             patch.setattr(os, operation, no_space)
             return save(self)
 
-    monkeypatch.setattr(train.Run, "save", failing_save)
+    monkeypatch.setattr(training_run.Run, "save", failing_save)
     with pytest.raises(UserError, match="cannot be written .No space left on device"):
         train.main(command(inputs, folder, "--save-minutes", "1e-9"))
     assert checkpoint.load(str(folder))[0]["step"] == 6
-    monkeypatch.setattr(train.Run, "save", save)
+    monkeypatch.setattr(training_run.Run, "save", save)
     train.main(command(inputs, folder))
     assert bits(folder) == whole
 
@@ -488,7 +492,7 @@ def one_line(main, status):
     """The line on stderr of a command that fails, run as the process runs it."""
     err = io.StringIO()
     with contextlib.redirect_stderr(err), pytest.raises(SystemExit) as caught:
-        errors.run(lambda _: main())
+        cli.run(lambda _: main())
     line = err.getvalue()
     assert caught.value.code == status, line
     assert line.count("\n") == 1 and "Traceback" not in line
@@ -645,14 +649,14 @@ def test_a_checkpoint_of_another_version(inputs, tmp_path, monkeypatch):
 
 def test_training_that_diverges(inputs, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    step = train.Optimizer.step
+    step = training_run.Optimizer.step
 
     def diverging(self, progress):
         if self.steps == 3:
             self.network.gradients[5] = np.nan
         return step(self, progress)
 
-    monkeypatch.setattr(train.Optimizer, "step", diverging)
+    monkeypatch.setattr(training_run.Optimizer, "step", diverging)
     line = one_line(lambda: train.main(command(inputs, folder, "--save-minutes", "1e-9")), 1)
     assert line.startswith("step 4: the gradient is not finite; lower the rates")
     description, arrays = checkpoint.load(str(folder))

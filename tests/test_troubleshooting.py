@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from fable6c.model_file import ERRORS
+from fable6c.model.file import ERRORS
 
 ROOT = pathlib.Path(__file__).parent.parent
 HEADINGS = re.findall(r"^### (.*)$", (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"), re.M)
@@ -17,7 +17,7 @@ def test_each_rejection_has_a_heading():
 
 
 def test_each_heading_is_said_somewhere():
-    folders = ["asengine/assembly/*.ts", "asengine/host/*", "asengine/boot/*", "fable6c/model_file.py", "Makefile"]
+    folders = ["asengine/assembly/*.ts", "asengine/host/*", "asengine/boot/*", "fable6c/model/file.py", "Makefile"]
     source = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in sorted(ROOT.glob(folder)) if path.is_file())
     wasm3 = {"memory allocation failed"}
     said = [heading for heading in HEADINGS if heading[0].islower() and heading.replace("…", "{}") not in {text for _, text in ERRORS.values()}]

@@ -9,9 +9,10 @@ import shutil
 import pytest
 
 import make_golden
-from fable6c.model_file import encode_model, read_model
-from fable6c.reference import Reference, Sampler, generate
-from fable6c.tokenizer import Tokenizer
+from fable6c.model.file import encode_model, read_model
+from fable6c.model.reference import Reference, generate
+from fable6c.model.sampling import Sampler
+from fable6c.model.tokenizer import Tokenizer
 from story_models import ending_model
 
 wasmtime = pytest.importorskip("wasmtime")

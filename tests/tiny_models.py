@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fable6c.model_file import Dimensions, Matrix, Model, tensor_specs
-
+from fable6c.model.architecture import Dimensions, tensor_specs
+from fable6c.model.file import Matrix, Model
 
 TINY_CONFIG = """
 [model]

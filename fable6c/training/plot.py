@@ -5,8 +5,8 @@ import json
 import os
 import sys
 
-from .errors import UserError
-from .files import atomic_file
+from fable6c.errors import UserError
+from fable6c.files import atomic_file
 
 
 def draw_loss(folder: str) -> None:

@@ -8,16 +8,21 @@ from typing import Callable, Dict, List, Tuple
 
 import numpy as np
 
-from . import kernels
-from .errors import UsageError
-from .model_file import Dimensions, Matrix, Model, TensorSpec, parameter_count, tensor_specs
-from .reference import mix_copies
+from fable6c import kernels
+from fable6c.errors import UsageError
+from fable6c.model.architecture import (
+    Dimensions,
+    TensorSpec,
+    parameter_count,
+    tensor_specs,
+)
+from fable6c.model.file import Matrix, Model
+from fable6c.model.reference import mix_copies
 
 MOST_NUMBERS = 2**31 - 1
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
 HEAD_ROWS = 64  # tokens whose logits exist at a time: a cache holds them, all of a batch would be its largest array by far
 EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
-PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
 
 Plan = Dict[str, Tuple[Tuple[int, ...], type]]
 
@@ -78,14 +83,14 @@ def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
     return plan
 
 
-def _bytes(plan: Plan) -> int:
+def plan_bytes(plan: Plan) -> int:
     return sum(_up(int(np.prod(shape)) * np.dtype(dtype).itemsize, kernels.LINE) for shape, dtype in plan.values())
 
 
 def _allocate(plan: Plan) -> Dict[str, np.ndarray]:
     """Arrays of zeros, each at the start of a cache line. They are one block of memory, because the operating system gives huge pages,
     and with them fewer page walks, to large blocks only."""
-    block, at, arrays = kernels.zeros(_bytes(plan), np.uint8), 0, {}
+    block, at, arrays = kernels.zeros(plan_bytes(plan), np.uint8), 0, {}
     for name, (shape, dtype) in plan.items():
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         arrays[name] = block[at : at + size].view(dtype).reshape(shape)
@@ -99,28 +104,6 @@ def check_counts(d: Dimensions, batch: int) -> None:
         raise UsageError(f"{parameter_count(d):,} parameters are more than {MOST_NUMBERS:,}: choose a smaller dim, hidden, vocab or layers")
     if batch * d.context * HEAD_ENTRIES > MOST_NUMBERS:
         raise UsageError(f"batch · context = {batch * d.context:,} is more than {MOST_NUMBERS // HEAD_ENTRIES:,}: choose a smaller batch")
-
-
-def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> Dict[str, int]:
-    """Bytes of a training run by part, as the classes here and in optimizer.py allocate them."""
-    specs, tokens = tensor_specs(d), batch * d.context
-    numbers = sum(spec.size for spec in specs)
-    adam = sum(spec.size for spec in specs if spec.kind != "ternary")
-    matrices = [spec.shape for spec in specs if spec.kind == "ternary"]
-    # C's own numbers of floats, because to allocate would fail, without our arithmetic, for what is far too large.
-    scratch = (
-        max(kernels.linear_scratch_floats(tokens, *shape) for shape in matrices)
-        + (0 if fast_gradients else kernels.linear_scratch_floats(min(HEAD_ROWS, tokens), d.vocab, d.dim))
-        + kernels.threads() * max(kernels.muon_scratch_floats(*shape) for shape in matrices)
-    )
-    return {
-        "parameters, gradients, momentum": 4 * (3 * numbers + adam),
-        "discrete weights": sum(_bytes(weight_plan(spec, fast_gradients)) for spec in specs if spec.kind != "f32"),
-        "activations of a batch": _bytes(batch_plan(d, batch, fast_gradients)),
-        "scratch of the kernels": 4 * scratch,
-        "samples": 5 * numbers,  # the reference's copy of the weights: int8 and f32
-        "Python and its libraries": PYTHON_BYTES,
-    }
 
 
 class Network:
@@ -256,7 +239,7 @@ class Network:
 
     def _bind_batch(self, loss_scale: float) -> None:
         d, a, latent, gradient = self.dimensions, self.arrays, self.latent, self.gradient
-        B, T, C, H = self.batch, d.context, d.dim, d.hidden
+        B, T = self.batch, d.context
         N = B * T
         shapes = {spec.shape for spec in self.specs.values() if spec.kind == "ternary"}
         scratch = max((kernels.linear_scratch(N, *shape) for shape in shapes), key=len)

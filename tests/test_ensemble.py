@@ -10,16 +10,31 @@ import sys
 
 import numpy as np
 import pytest
-
-from fable6c import evaluate, export, scout as scouts, train
 from fable6c.corpus import synth
-from fable6c.data import prepare, read_documents
-from fable6c.model_file import read_model, write_model
-from fable6c.reference import Reference
+
+from fable6c import evaluate, export, train
+from fable6c import scout as scouts
+from fable6c.data.bpe import train_tokenizer
+from fable6c.data.prepare import prepare
+from fable6c.data.text import read_documents
+from fable6c.evaluation.ensemble import (
+    KINDS,
+    SIGNS,
+    Reading,
+    contributions,
+    divide,
+    kinds_of,
+    lead,
+    learn_gate,
+    memories_of,
+    mix,
+    one_stream,
+    read,
+)
+from fable6c.model.file import read_model, write_model
+from fable6c.model.reference import Reference
+from fable6c.model.tokenizer import Tokenizer
 from fable6c.scout import CHUNK_TOKENS, Scout
-from fable6c.together import KINDS, SIGNS, Reading, contributions, divide, kinds_of, lead, learn_gate
-from fable6c.together import memories_of, mix, one_stream, read
-from fable6c.tokenizer import Tokenizer
 
 TESTS = pathlib.Path(__file__).parent
 MEMORY = 160 << 20
@@ -144,7 +159,7 @@ def test_chunks_change_nothing(folder, model, saved, monkeypatch):
     text = one_stream(read_documents([str(folder / "text.txt")]))
     whole = read(Reference(model), Scout.load(saved, 1), text, progress=False)
     assert len(whole.tokens) < CHUNK_TOKENS
-    monkeypatch.setattr("fable6c.together.CHUNK_TOKENS", 1000)
+    monkeypatch.setattr("fable6c.evaluation.ensemble.CHUNK_TOKENS", 1000)
     parts = read(Reference(model), Scout.load(saved, 2), text, progress=False)
     assert np.array_equal(whole.bits, parts.bits) and np.array_equal(whole.signs, parts.signs)
 
@@ -174,7 +189,7 @@ def test_memories():
 
 
 def test_kinds():
-    tokenizer = Tokenizer.train(["A cat saw Tom. The cat ran."] * 50, 270, progress=False)
+    tokenizer = train_tokenizer(["A cat saw Tom. The cat ran."] * 50, 270, progress=False)
     text = 'Ann saw Tom. I said, "Go."\nHe ran.'
     tokens = tokenizer.encode(text)
     kinds = [KINDS[kind] for kind in kinds_of(tokens, tokenizer)]
@@ -191,13 +206,13 @@ def test_kinds():
 
 
 def test_a_word_said_before(monkeypatch):
-    monkeypatch.setattr("fable6c.together.FREQUENT", 0)
-    tokenizer = Tokenizer.train(["A cat saw Tom. The cat ran."] * 50, 270, progress=False)
+    monkeypatch.setattr("fable6c.evaluation.ensemble.FREQUENT", 0)
+    tokenizer = train_tokenizer(["A cat saw Tom. The cat ran."] * 50, 270, progress=False)
     tokens = tokenizer.encode("A cat ran. A cat saw." + " ran, ran," * 3)
     cat = tokenizer.token_bytes.index(b" cat")
     kinds = kinds_of(tokens, tokenizer)
     assert [KINDS[kind] for kind in kinds[tokens == cat]] == ["other word, new", "other word, said before"]
-    monkeypatch.setattr("fable6c.together.BEFORE", 2)
+    monkeypatch.setattr("fable6c.evaluation.ensemble.BEFORE", 2)
     assert [KINDS[kind] for kind in kinds_of(tokens, tokenizer)[tokens == cat]] == ["other word, new"] * 2
 
 
@@ -215,7 +230,7 @@ def test_contributions_add_up():
 
 
 def command(*arguments):
-    return subprocess.run([sys.executable, "-m", "fable6c.together", *map(str, arguments)], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-m", "fable6c.ensemble", *map(str, arguments)], capture_output=True, text=True)
 
 
 def test_the_command(folder):

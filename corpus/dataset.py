@@ -17,13 +17,13 @@ import zlib
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
+from fable6c.corpus.clean import QUALITY
+from fable6c.corpus.database import TOKEN, VOCAB_SHIFT, Database
 
-from fable6c.data import HELD_OUT_MOST, LEAST_WINDOWS
+from fable6c.data.prepare import HELD_OUT_MOST
+from fable6c.data.windows import LEAST_WINDOWS, Shard
 from fable6c.errors import UsageError, UserError
-from fable6c.tokenizer import Tokenizer
-
-from .clean import QUALITY
-from .database import TOKEN, VOCAB_SHIFT, Database
+from fable6c.model.tokenizer import Tokenizer
 
 CURRICULUM_STEPS = 10  # parts of the first epoch, from the lowest values of the column to the highest; shuffled within
 GOLDEN = 0x9E3779B97F4A7C15  # of 2^64: multiples of it fill the circle as evenly as can be (Knuth, TAOCP 3, 6.4)
@@ -108,7 +108,7 @@ def _keep_two(cache: Dict) -> None:
 
 
 class DatabaseDataset:
-    """What the trainer reads: the same as fable6c.data.Dataset, out of a database.
+    """The Dataset (fable6c/data/windows.py) of a database.
 
     train          its length is the number of tokens to train on
     valid          tokens of held-out documents, uint16, at most about 400,000 characters
@@ -160,6 +160,9 @@ class DatabaseDataset:
                 at += count
         return np.ascontiguousarray(out[:, :-1]), np.ascontiguousarray(out[:, 1:])
 
+    def shard(self, worker: int, workers: int) -> Shard:
+        return Shard(self, worker, workers)
+
     def _tokens(self, chunk: int) -> np.ndarray:
         try:
             ids = self.database.value("SELECT ids FROM tokens WHERE id = ?", (self.vocab << VOCAB_SHIFT | chunk,))
@@ -182,15 +185,6 @@ class DatabaseDataset:
             counts += np.bincount(self._sources(first, min(SLOTS, slot - first)), minlength=len(counts))
         self._before[slot] = counts
         return counts
-
-
-def batches(dataset: DatabaseDataset, context: int, size: int, epoch: int, first: int = 0, worker: int = 0, workers: int = 1):
-    """(number, inputs, targets) of the batches that fall to one worker of several, from batch `first` of an epoch on. Each worker needs
-    a dataset of its own; together they give each batch once, the same whatever `workers` is. The last one may be smaller."""
-    keys = dataset.starts(context, dataset.seed, epoch)
-    for number in range(first, -(-len(keys) // size)):
-        if number % workers == worker:
-            yield (number, *dataset.batch(keys[number * size : (number + 1) * size], context))
 
 
 def open_dataset(path: str, vocab: int, seed: int, mix: Optional[Dict[str, float]] = None, curriculum: str = "") -> DatabaseDataset:

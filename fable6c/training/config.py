@@ -5,15 +5,15 @@ import difflib
 import os
 from typing import List
 
-from .errors import UsageError
-from .model_file import DIMENSION_RANGES, Dimensions
+from fable6c.errors import UsageError
+from fable6c.model.architecture import DIMENSION_RANGES, Dimensions
 
 try:
     import tomllib
 except ImportError:  # Python < 3.11
     import tomli as tomllib
 
-PRESETS_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "presets")
+PRESETS_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "presets")
 
 
 @dataclasses.dataclass(frozen=True)

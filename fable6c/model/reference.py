@@ -1,7 +1,6 @@
 """The model in NumPy: docs/numerics.md line by line, the yardstick whose bits the engine must give.
 
-Everything is float32, each operation rounded on its own in the document's order. Vectorised over batch, time and channels only
-where that leaves the order of operations of every number unchanged.
+Vectorised over batch, time and channels only where that leaves the order of operations of every number unchanged.
 
     reference = Reference(read_model("model.f6c"))
     logits, state = reference.forward(np.array([[511, 7, 300]]))      # (1, 3, V)
@@ -13,92 +12,13 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from fable6c.model_file import Matrix, Model
-from fable6c.tokenizer import Tokenizer
+from fable6c.model.file import Matrix, Model
+from fable6c.model.numerics import exp, f32, log, quantise, rmsnorm, sigmoid, total
+from fable6c.model.sampling import Sampler
+from fable6c.model.tokenizer import Tokenizer
 
-f32 = np.float32
-
-LANES = 16  # of a sum of squares
 LARGEST_EXPONENT = 40  # in the odds of copying
-PENALTY_WINDOW = 64  # tokens back in which a repetition counts
 PIECE = 256  # tokens of a long text to feed at once: its arrays fit a CPU's caches
-
-# exp
-
-
-def exp(x: np.ndarray) -> np.ndarray:
-    """e^x of float32 x clamped to [-80, 80], as float32; relative error below 1e-5."""
-    t = np.minimum(x, f32(80))
-    np.maximum(t, f32(-80), out=t)
-    t *= f32(1.4426950408889634)
-    n = np.rint(t)
-    t -= n
-    p = t * f32(0.00132647273)
-    for coefficient in (0.00967151299, 0.0555073358, 0.240222424, 0.693147004):
-        p += f32(coefficient)
-        p *= t
-    p += f32(1)
-    power = n.astype(np.int32)
-    power += 127
-    power <<= 23
-    p *= power.view(np.float32)
-    return p
-
-
-def log(x: np.ndarray) -> np.ndarray:
-    """Natural logarithm of positive, normal float32 x, as float32; absolute error below 1e-6 + 1e-7·|log x|."""
-    n = (x.view(np.int32) - np.int32(0x3F2AAAAB)) >> 23
-    f = (x.view(np.int32) - (n << 23)).view(np.float32)  # in [2/3, 4/3)
-    t = (f - f32(1)) / (f + f32(1))
-    r = t * t
-    p = r * f32(1 / 9)
-    for coefficient in (1 / 7, 1 / 5, 1 / 3):
-        p += f32(coefficient)
-        p *= r
-    p += f32(1)
-    return n.astype(np.float32) * f32(0.693147182) + (t + t) * p
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    y = exp(f32(0) - x)
-    y += f32(1)
-    return np.divide(f32(1), y, out=y)
-
-
-# Layers. x is (..., n) float32.
-
-
-def total(x: np.ndarray) -> np.ndarray:
-    """Sums over the last axis in sixteen lanes: (...,)."""
-    lanes = np.zeros(x.shape[:-1] + (LANES,), np.float32)
-    for start in range(0, x.shape[-1], LANES):
-        chunk = x[..., start : start + LANES]
-        lanes[..., : chunk.shape[-1]] += chunk
-    width = LANES
-    while width > 1:
-        width //= 2
-        lanes = lanes[..., :width] + lanes[..., width:]
-    return lanes[..., 0]
-
-
-def sumsq(x: np.ndarray) -> np.ndarray:
-    """Sums of squares over the last axis in sixteen lanes: (...,)."""
-    return total(x * x)
-
-
-def rmsnorm(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # an infinite sum is allowed: it gives r = 0
-        r = f32(1) / np.sqrt(sumsq(x) / f32(x.shape[-1]) + f32(1e-5))
-    return (x * r[..., None]) * gain
-
-
-def quantise(x: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """x to q (..., n), whole numbers in [-127, 127] kept as float32, and s (..., 1), so that x is about q·s."""
-    a = np.maximum(x.max(axis=-1, keepdims=True), f32(0) - x.min(axis=-1, keepdims=True))
-    tiny = a < f32(1e-30)
-    inv = f32(127) / np.where(tiny, f32(1), a)
-    q = np.rint(x * np.where(tiny, f32(0), inv))
-    return q, np.where(tiny, f32(0), a / f32(127))
 
 
 @dataclasses.dataclass
@@ -253,71 +173,6 @@ class Reference:
             m = (a * sigmoid(a)) * b
             x = x + block.glu_out(m)
         return x, new
-
-
-# Sampling
-
-
-class Random:
-    """xoshiro128++ (Blackman and Vigna 2019) on u32 words, seeded by splitmix32."""
-
-    def __init__(self, seed: int):
-        self.words = []
-        for _ in range(4):
-            seed = (seed + 0x9E3779B9) & 0xFFFFFFFF
-            z = seed
-            z = (z ^ z >> 16) * 0x85EBCA6B & 0xFFFFFFFF
-            z = (z ^ z >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
-            self.words.append(z ^ z >> 16)
-
-    def next(self) -> int:
-        a, b, c, d = self.words
-        result = (_rotate(a + d & 0xFFFFFFFF, 7) + a) & 0xFFFFFFFF
-        t = b << 9 & 0xFFFFFFFF
-        c ^= a
-        d ^= b
-        b ^= c
-        a ^= d
-        c ^= t
-        self.words = [a, b, c, _rotate(d, 11)]
-        return result
-
-    def uniform(self) -> np.float32:
-        """A number in [0, 1), a multiple of 2^-24."""
-        return f32(self.next() >> 8) * f32(2.0**-24)
-
-
-def _rotate(x: int, k: int) -> int:
-    return (x << k | x >> 32 - k) & 0xFFFFFFFF
-
-
-class Sampler:
-    """Chooses tokens. temperature 0 = the likeliest; top_k 0 = all; top_p 1 = off; penalty 1 = off; seed u32."""
-
-    def __init__(self, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, penalty: float = 1.0, seed: int = 1):
-        self.temperature, self.top_k = f32(temperature), top_k
-        self.top_p, self.penalty = f32(top_p), f32(penalty)
-        self.random = Random(seed)
-
-    def choose(self, logits: np.ndarray, history: Sequence[int]) -> int:
-        """The next token from logits (V,), after `history`, all tokens that were fed or made so far."""
-        if self.penalty != 1:
-            logits = logits.copy()
-            recent = np.unique(np.array(history[-PENALTY_WINDOW:], np.intp))
-            l = logits[recent]
-            logits[recent] = np.where(l > 0, l / self.penalty, l * self.penalty)
-        if self.temperature == 0:
-            return int(np.argmax(logits))  # the first of several
-        order = np.argsort(f32(0) - logits, kind="stable")
-        if self.top_k:
-            order = order[: self.top_k]
-        kept = logits[order]
-        e = exp((kept - kept[0]) * (f32(1) / self.temperature))
-        sums = np.cumsum(e)  # float32, one after the other
-        if self.top_p != 1:
-            sums = sums[: np.argmax(sums >= self.top_p * sums[-1]) + 1]
-        target = self.random.uniform() * sums[-1]
-        return int(order[min(np.searchsorted(sums, target, side="right"), len(sums) - 1)])
 
 
 def generate(reference: Reference, prompt: Sequence[int], n: int, sampler: Sampler) -> Iterator[Tuple[int, bytes]]:

@@ -18,8 +18,8 @@ from typing import Dict, Optional, Tuple
 
 import numpy as np
 
-from .errors import UserError
-from .files import atomic_file
+from fable6c.errors import UserError
+from fable6c.files import atomic_file
 
 MAGIC = b"\x89F6K\r\n\x1a\n"
 VERSION = 1

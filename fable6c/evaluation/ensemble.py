@@ -1,38 +1,28 @@
-"""Network and scout together: what each of them, and a mixture of both, gives a text.
-
-    python -m fable6c.together small.f6c --corpus stories.txt.zst --text valid.txt
+"""Network and scout as an ensemble: what each of them, and a mixture of both, gives a text.
 
 The scout (docs/scout.md) reads the part of the corpus that the network was trained on. Both then predict the part that was held
 out from both, and a gate learns there whom to believe when; at last the text is scored. The mixture of two distributions over
 the next token is one: p = (1 - g) p_network + g p_scout, and g depends only on what stands before the token.
-
-As a library:
 
     held_out = read(reference, scout, text)          # what both think of each token, and the signs that the gate goes by
     gate = learn_gate(held_out)
     bits = mix(read(reference, scout, other), gate)  # of each token
 """
 
-import os
-
-if __name__ == "__main__":
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy loads; see fable6c/evaluate.py
-
-import json
 import re
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from fable6c.data import Survey, choose_held_out, read_documents
-from fable6c.errors import ArgumentParser, UserError, run
-from fable6c.evaluate import normalise, predictions
-from fable6c.generate import whole
-from fable6c.model_file import Model, read_model
+from fable6c.data.prepare import Survey, choose_held_out
+from fable6c.data.text import read_documents
+from fable6c.errors import UserError
+from fable6c.evaluation.bits import normalise, predictions
+from fable6c.model.file import Model, read_model
+from fable6c.model.reference import Reference
+from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
-from fable6c.reference import Reference
-from fable6c.scout import CHUNK_TOKENS, TIERS, Scout, memory_size, train
-from fable6c.tokenizer import Tokenizer
+from fable6c.scout import CHUNK_TOKENS, Scout, train
 
 SIGNS = "constant, entropy, network's best, times seen, followers, repetition, network's lead".split(", ")
 FADING = 0.95  # of the lead: it looks back over about 20 tokens
@@ -118,8 +108,6 @@ def learn_gate(reading: Reading) -> np.ndarray:
     return gate
 
 
-# ---- what each contributes
-
 KINDS = (
     "a line's first word",
     "a sentence's first word",
@@ -192,9 +180,6 @@ def contributions(reading: Reading, bits: np.ndarray, kinds: np.ndarray, names: 
     return rows
 
 
-# ---- the command line
-
-
 def divide(model_path: str, model: Model, corpus: Sequence[str]) -> Tuple[Iterator[str], str]:
     """The documents to learn from, and the text that was held out, as `fable6c.train` divided them.
 
@@ -261,49 +246,3 @@ def figures(reading: Reading, bits: np.ndarray, chars: int) -> dict:
     """Bits per character of the network, of the scout and of both."""
     network, scout = (reading.bits.sum(axis=0) / chars).tolist()
     return {"network": network, "scout": scout, "together": float(bits.sum() / chars), "chars": chars, "tokens": len(bits)}
-
-
-def main(argv: Optional[Sequence[str]] = None) -> None:
-    parser = ArgumentParser(
-        "python -m fable6c.together",
-        "Score a network, a scout and a mixture of both on a text, in bits per character. Scout and mixture are first learned "
-        "from the network's corpus.",
-        "python -m fable6c.together small.f6c --corpus stories.txt.zst --text valid.txt",
-    )
-    parser.add_argument("model", help="the network (.f6c)")
-    parser.add_argument("--corpus", nargs="+", required=True, metavar="FILE", help="the text that the network was trained on")
-    parser.add_argument("--text", required=True, metavar="FILE", help="UTF-8 text, or such a text packed as .zst; one stream")
-    parser.add_argument("--chars", type=whole(1, 10**12), metavar="N", help="divide by N characters (default: those of the text)")
-    parser.add_argument("--tier", choices=list(TIERS), default="normal", help="of the scout (default: normal)")
-    parser.add_argument(
-        "--memory", type=memory_size, default=1 << 30, metavar="SIZE", help="the most that the scout may take (default: 1G)"
-    )
-    parser.add_argument(
-        "--threads", type=whole(1, 64), default=2, metavar="N", help="of the scout; no bit depends on them (default: 2)"
-    )
-    parser.add_argument("--frozen", action="store_true", help="the scout does not learn from the text while reading it")
-    parser.add_argument("--prune", type=memory_size, metavar="SIZE", help="shrink the scout to SIZE, as a model file would carry it; frozen")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    o = parser.parse_args(argv)
-    result = together(o.model, o.corpus, o.text, o.chars, o.tier, o.memory, o.threads, not o.frozen, o.prune)
-    if o.json:
-        print(json.dumps(result))
-        return
-    best = min(result["network"], result["scout"])
-    learned = result["held_out"]["tokens"]
-    print(f"{result['chars']:,} characters, {result['tokens']:,} tokens; the gate learned from {learned:,} others\n")
-    print("                    bits per character")
-    for name in ("network", "scout", "together"):
-        below = f"  {1 - result[name] / best:.1%} below the better one" if name == "together" else ""
-        print(f"{name:20}{result[name]:.4f}{below}")
-    for rows in (result["kinds"], result["memories"]):
-        print(f"\n{'bits per token':32}{'tokens':>8}{'network':>9}{'scout':>9}{'together':>10}")
-        for row in rows:
-            share = row["tokens"] / result["tokens"]
-            print(f"{row['kind']:32}{share:>8.1%}{row['network']:>9.3f}{row['scout']:>9.3f}{row['together']:>10.3f}")
-    print(f"\nthe gate believes the scout by {result['scout_share']:.1%} on average; its weights: ", end="")
-    print(", ".join(f"{name} {weight:+.2f}" for name, weight in result["gate"].items()))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -4,9 +4,9 @@ from typing import Dict
 
 import numpy as np
 
-from . import kernels
-from .config import Recipe
-from .network import Network
+from fable6c import kernels
+from fable6c.training.config import Recipe
+from fable6c.training.network import Network
 
 ADAM_EPS = 1e-10
 

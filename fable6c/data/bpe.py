@@ -1,0 +1,100 @@
+"""Learn a vocabulary from text: docs/tokenizer.md, "Training".
+
+    tokenizer = train_tokenizer(documents, vocab_size=4096)
+"""
+
+import collections
+from typing import Dict, Iterable, List, Tuple
+
+import numpy as np
+
+from fable6c._lib import ffi, lib
+from fable6c.errors import UsageError, UserError
+from fable6c.model.tokenizer import (
+    MAX_TOKEN_BYTES,
+    MAX_VOCAB,
+    MIN_VOCAB,
+    Tokenizer,
+    find_pieces,
+    slices,
+)
+from fable6c.progress import Progress
+
+LEAST_COUNT = 2  # a pair that is seen only once teaches nothing
+# The layout that _bpe.c expects.
+GAP, BLOCK = 0xFFFF, 64
+
+
+def train_tokenizer(documents: Iterable[str], vocab_size: int, progress: bool = True) -> Tokenizer:
+    """Learn a vocabulary of `vocab_size` tokens from documents, which are gone through once and not kept.
+
+    Deterministic: it depends on the text only, not on the order of the documents. Raises UserError as `train_merges` does.
+    """
+    return Tokenizer(train_merges(count_pieces(documents, progress), vocab_size, progress))
+
+
+def count_pieces(documents: Iterable[str], progress: bool = True) -> Dict[bytes, int]:
+    """How often each distinct piece is in the documents."""
+    counts: "collections.Counter[str]" = collections.Counter()
+    with Progress("reading", unit="characters", enabled=progress) as shown:
+        for document in documents:
+            for part in slices(document):
+                counts.update(find_pieces(part))
+            shown.add(len(document))
+    return {piece.encode("utf-8"): count for piece, count in counts.items()}
+
+
+def train_merges(pieces: Dict[bytes, int], vocab_size: int, progress: bool = True) -> np.ndarray:
+    """The merges (vocab_size - 257, 2) uint16 that docs/tokenizer.md, "Training", gives for counted pieces.
+
+    The loop over merges is here, the work on the text in _bpe.c; the arrays are explained there. Raises UserError for a
+    vocabulary out of range or a text that is too small for it.
+    """
+    if not MIN_VOCAB <= vocab_size <= MAX_VOCAB:
+        raise UsageError(f"a vocabulary of {vocab_size} tokens was asked for; choose {MIN_VOCAB} to {MAX_VOCAB}")
+    ordered = sorted(pieces)  # no result depends on the order; the same text gives the same memory layout and so the same time
+    text = np.frombuffer(b" " + b"".join(piece + b" " for piece in ordered), dtype=np.uint8)
+    lengths = np.array([len(piece) for piece in ordered], dtype=np.int64)
+    N = -(-len(text) // BLOCK) * BLOCK
+    symbols = np.full(N, GAP, dtype=np.uint16)
+    symbols[: len(text)] = text
+    symbols[np.concatenate([[0], np.cumsum(lengths + 1)])] = GAP
+    piece_of = np.zeros(N, dtype=np.uint32)
+    piece_of[1 : len(text)] = np.repeat(np.arange(len(ordered), dtype=np.uint32), lengths + 1)
+    piece_count = np.array([pieces[piece] for piece in ordered], dtype=np.int64)
+
+    most_pairs = min(2**16 + 2 * N, vocab_size**2)
+    pair = np.empty(most_pairs, dtype=np.uint32)
+    pair_count = np.empty(most_pairs, dtype=np.int64)
+    index = np.zeros(1 << (2 * most_pairs).bit_length(), dtype=np.uint32)
+    token_length = np.ones(vocab_size, dtype=np.uint8)
+
+    c_pair, c_pair_count, c_index = _pointer("uint32_t", pair), _pointer("int64_t", pair_count), _pointer("uint32_t", index)
+    c_symbols, c_piece_of = _pointer("uint16_t", symbols), _pointer("uint32_t", piece_of)
+    c_piece_count, c_token_length = _pointer("int64_t", piece_count), _pointer("uint8_t", token_length)
+
+    merges: List[Tuple[int, int]] = []
+    pairs = lib.bpe_count_pairs(c_pair, c_pair_count, c_index, c_symbols, c_piece_of, c_piece_count, N, len(index))
+    with Progress("making tokens", vocab_size - MIN_VOCAB, "merges", progress) as shown:
+        while MIN_VOCAB + len(merges) < vocab_size:
+            best = lib.bpe_best_pair(c_pair, c_pair_count, c_token_length, pairs, MAX_TOKEN_BYTES, LEAST_COUNT)
+            if best == pairs:
+                enough = MIN_VOCAB + len(merges)
+                raise UserError(
+                    f"the text is too small for a vocabulary of {vocab_size} tokens: it gives {enough} (after that no pair is seen "
+                    f"twice); use --vocab {enough} or less (in training: `vocab` in a --config), or give more text"
+                )
+            left, right = int(pair[best]) >> 16, int(pair[best]) & 0xFFFF
+            merged = 256 + len(merges)
+            token_length[merged] = token_length[left] + token_length[right]
+            merges.append((left, right))
+            pairs = lib.bpe_merge(
+                c_symbols, c_pair, c_pair_count, c_index, c_piece_of, c_piece_count, N, pairs, len(index), left, right, merged
+            )
+            shown.add(1)
+    return np.array(merges, dtype=np.uint16).reshape(-1, 2)
+
+
+def _pointer(kind: str, array: np.ndarray):
+    """A C pointer to a NumPy array's data; the array has to outlive it."""
+    return ffi.cast(f"{kind} *", ffi.from_buffer(array))

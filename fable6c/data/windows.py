@@ -1,0 +1,102 @@
+"""Windows of tokens: what the trainer takes from a dataset, step by step."""
+
+import dataclasses
+from typing import Dict, Protocol, Sized, Tuple
+
+import numpy as np
+
+from fable6c.errors import UserError
+from fable6c.model.tokenizer import Tokenizer
+
+LEAST_WINDOWS = 4
+
+
+class Dataset(Protocol):
+    """What the trainer reads. A window is found from its key alone, so that a run goes on at any place of any epoch.
+
+    train         its length is the number of tokens to train on
+    valid         tokens of the held-out documents, uint16
+    valid_chars   characters of these
+    tokenizer     of both
+    description   "corpus", "source", "sha256", "characters": what the text is; a checkpoint belongs to it
+    """
+
+    tokenizer: Tokenizer
+    valid_chars: int
+    description: Dict[str, object]
+
+    @property
+    def train(self) -> Sized: ...
+
+    @property
+    def valid(self) -> np.ndarray: ...
+
+    def starts(self, context: int, seed: int, epoch: int) -> np.ndarray:
+        """A key for each window of an epoch, int64, in the order of this epoch."""
+        ...
+
+    def batch(self, starts: np.ndarray, context: int) -> Tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets, int32 (B, T) each, of the windows with these keys: targets are the inputs' next tokens."""
+        ...
+
+    def shard(self, worker: int, workers: int) -> "Dataset":
+        """The share of one worker of several: together they have each window of an epoch once, whatever their number."""
+        ...
+
+
+@dataclasses.dataclass
+class Shard:
+    """One worker's share of a dataset: every `workers`-th window of each epoch, from number `worker` on. ValueError for a worker
+    that is not there."""
+
+    dataset: Dataset
+    worker: int
+    workers: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.worker < self.workers:
+            raise ValueError(f"worker {self.worker}: expected 0 to {self.workers - 1}")
+        self.tokenizer, self.valid_chars, self.description = self.dataset.tokenizer, self.dataset.valid_chars, self.dataset.description
+
+    @property
+    def train(self) -> Sized:
+        return self.dataset.train
+
+    @property
+    def valid(self) -> np.ndarray:
+        return self.dataset.valid
+
+    def starts(self, context: int, seed: int, epoch: int) -> np.ndarray:
+        return self.dataset.starts(context, seed, epoch)[self.worker :: self.workers]
+
+    def batch(self, starts: np.ndarray, context: int) -> Tuple[np.ndarray, np.ndarray]:
+        return self.dataset.batch(starts, context)
+
+    def shard(self, worker: int, workers: int) -> "Shard":
+        return Shard(self, worker, workers)
+
+
+def window_starts(tokens: np.ndarray, context: int, seed: int, epoch: int) -> np.ndarray:
+    """Where each window of context + 1 tokens begins, in the order of this epoch, int64 (windows,).
+
+    The windows of an epoch lie end to end (each shares one token, its last target, with the next one's first input) and each comes
+    once. Where the first begins, and their order, are drawn anew for each epoch; their number is the same in all epochs. The
+    draw depends on (seed, epoch) only and uses raw PCG64 output, which NumPy promises never to change (NEP 19), so a
+    training run can be resumed at any (epoch, index) on any machine. Raises UserError if there are too few tokens.
+    """
+    windows = (len(tokens) - context) // context
+    if windows < LEAST_WINDOWS:
+        raise UserError(
+            f"the text has {len(tokens)} tokens to train on, at least {(LEAST_WINDOWS + 1) * context} are needed for windows of "
+            f"{context}; give more text or a smaller context"
+        )
+    generator = np.random.PCG64(np.random.SeedSequence([seed, epoch]))
+    phase = int(generator.random_raw()) % context
+    order = np.argsort(generator.random_raw(windows), kind="stable")
+    return phase + order * context
+
+
+def batch(tokens: np.ndarray, starts: np.ndarray, context: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets, int32 (B, T) each, of the windows that begin at starts (B,): targets are the inputs' next tokens."""
+    windows = tokens[np.asarray(starts)[:, None] + np.arange(context + 1)].astype(np.int32)
+    return np.ascontiguousarray(windows[:, :-1]), np.ascontiguousarray(windows[:, 1:])

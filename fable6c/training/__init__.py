@@ -1,0 +1,1 @@
+"""Training: configuration, network, optimizer, the run and its loop."""

@@ -1,0 +1,80 @@
+"""The loop of a training run: steps, reports, checks on held-out text, samples, saves."""
+
+import os
+import sys
+import time
+from typing import Sequence
+
+from fable6c.errors import UserError
+from fable6c.training.plot import draw_loss
+from fable6c.training.report import Reporter
+from fable6c.training.run import Run
+from fable6c.training.signals import StopSignal
+
+PROMPTS = ["Once upon a time", "One day, a little", '"Where are you going?"']
+CHECKS = 10  # times in a run that the held-out text is scored and a sample is told
+CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of it
+
+
+def train(run_: Run, save_minutes: float) -> int:
+    """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved."""
+    reporter = Reporter(run_)
+    saved = time.monotonic()
+    started = saved - run_.elapsed  # as if there had been no interruption
+    next_check = _next_check(run_)
+    with StopSignal() as stop:
+        while run_.progress() < 1.0 and not stop.number:
+            before = time.monotonic() - stop.paused
+            loss = run_.train_step()
+            now = time.monotonic() - stop.paused
+            reporter.note(loss, now - before)
+            run_.elapsed = now - started
+            if run_.progress() >= 1.0 or stop.number:
+                break
+            if run_.progress() >= next_check:
+                with stop.heard():
+                    reporter.report(run_.bits_per_char(CHECK_TOKENS))
+                    _tell(run_, PROMPTS[:1])
+                draw_loss(run_.folder)
+                next_check = _next_check(run_)
+            elif reporter.due():
+                with stop.heard():
+                    reporter.report()
+            if time.monotonic() - saved >= 60.0 * save_minutes:
+                run_.save()
+                saved = time.monotonic()
+        run_.save()
+        if stop.number:
+            if reporter.losses:
+                with stop.heard():
+                    reporter.report()
+                draw_loss(run_.folder)
+            return stop.number
+        with stop.heard():
+            reporter.report(run_.bits_per_char())
+        with stop.heard():
+            _tell(run_, PROMPTS)
+        draw_loss(run_.folder)
+        run_.finished = True
+        run_.save()
+    return 0
+
+
+def _next_check(run_: Run) -> float:
+    """The progress at which the held-out text is scored next."""
+    return (int(run_.progress() * CHECKS) + 1) / CHECKS
+
+
+def _tell(run_: Run, prompts: Sequence[str]) -> None:
+    """Print samples and append them to samples.txt."""
+    stories = [run_.sample(prompt, seed=1).strip() for prompt in prompts]
+    path = os.path.join(run_.folder, "samples.txt")
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.writelines(f"--- step {run_.step}\n{story}\n\n" for story in stories)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free some space and run the same command again") from None
+    encoding = sys.stdout.encoding or "utf-8"
+    for story in stories:
+        shown = story.encode(encoding, "replace").decode(encoding)  # a terminal that is not UTF-8 must not end the run
+        print("  | " + shown.replace("\n", "\n  | "), flush=True)

@@ -1,0 +1,60 @@
+"""How much memory a run takes, and how much there is."""
+
+from typing import Dict, Optional
+
+from fable6c import kernels
+from fable6c.errors import UserError
+from fable6c.model.architecture import Dimensions, tensor_specs
+from fable6c.training.config import Config
+from fable6c.training.network import HEAD_ROWS, batch_plan, plan_bytes, weight_plan
+
+PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
+
+
+def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> Dict[str, int]:
+    """Bytes of a training run by part, as the classes here and in optimizer.py allocate them."""
+    specs, tokens = tensor_specs(d), batch * d.context
+    numbers = sum(spec.size for spec in specs)
+    adam = sum(spec.size for spec in specs if spec.kind != "ternary")
+    matrices = [spec.shape for spec in specs if spec.kind == "ternary"]
+    # C's own numbers of floats, because to allocate would fail, without our arithmetic, for what is far too large.
+    scratch = (
+        max(kernels.linear_scratch_floats(tokens, *shape) for shape in matrices)
+        + (0 if fast_gradients else kernels.linear_scratch_floats(min(HEAD_ROWS, tokens), d.vocab, d.dim))
+        + kernels.threads() * max(kernels.muon_scratch_floats(*shape) for shape in matrices)
+    )
+    return {
+        "parameters, gradients, momentum": 4 * (3 * numbers + adam),
+        "discrete weights": sum(plan_bytes(weight_plan(spec, fast_gradients)) for spec in specs if spec.kind != "f32"),
+        "activations of a batch": plan_bytes(batch_plan(d, batch, fast_gradients)),
+        "scratch of the kernels": 4 * scratch,
+        "samples": 5 * numbers,  # the reference's copy of the weights: int8 and f32
+        "Python and its libraries": PYTHON_BYTES,
+    }
+
+
+def check_memory(config: Config, most_gib: Optional[float]) -> None:
+    """Print the estimate and refuse a run that does not fit."""
+    parts = memory_estimate(config.model, config.train.batch, config.train.fast_gradients)
+    total = sum(parts.values())
+    most = free_memory() if most_gib is None else most_gib * 2**30
+    sums = " + ".join(f"{size / 2**20:.1f} ({name})" for name, size in parts.items())
+    print(f"memory: about {total / 2**20:.1f} MiB = {sums}", flush=True)
+    if most is not None and total > most:
+        allowed = "free" if most_gib is None else "allowed by --max-memory"
+        raise UserError(
+            f"the run needs {total / 2**20:.1f} MiB = {sums}, {most / 2**20:.1f} MiB are {allowed}; "
+            "use a smaller preset, a smaller batch (--config), or allow more"
+        )
+
+
+def free_memory() -> Optional[int]:
+    """Bytes that Linux says are available; None elsewhere."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None

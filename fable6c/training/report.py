@@ -1,0 +1,102 @@
+"""What a run says while it goes on: lines of progress, log.jsonl, samples.txt."""
+
+import json
+import os
+import re
+import time
+from typing import List, Optional
+
+import numpy as np
+
+from fable6c.errors import UserError
+from fable6c.files import atomic_write
+from fable6c.training.run import Run
+
+REPORT_SECONDS = 5.0  # between two lines of progress
+
+
+class Reporter:
+    """Prints progress and appends it to log.jsonl, which loss.png is drawn from."""
+
+    def __init__(self, run_: Run):
+        self.run = run_
+        self.path = os.path.join(run_.folder, "log.jsonl")
+        _drop_later_entries(self.path, run_.step)
+        _drop_later_samples(os.path.join(run_.folder, "samples.txt"), run_.step)
+        self.losses: List[float] = []  # of the steps since the last report
+        self.seconds = 0.0  # that these steps took: checks and saves are not slow steps
+        self.reported = time.monotonic()
+        self.expected_said = False
+
+    def note(self, loss: float, seconds: float) -> None:
+        """Take in one step."""
+        self.losses.append(loss)
+        self.seconds += seconds
+
+    def due(self) -> bool:
+        return time.monotonic() - self.reported >= REPORT_SECONDS
+
+    def report(self, bits_per_char: Optional[float] = None) -> None:
+        """A line for the steps since the last one, with the held-out text's figure where it was scored."""
+        r, progress = self.run, self.run.progress()
+        entry = {"step": r.step, "progress": round(progress, 5), "tokens": r.step * r.tokens_per_step, "elapsed": round(r.elapsed, 2)}
+        if self.losses:
+            rate = len(self.losses) * r.tokens_per_step / max(self.seconds, 1e-9)
+            entry.update(loss=round(float(np.mean(self.losses)), 4), tokens_per_second=round(rate))
+        if bits_per_char is not None:
+            entry["bits_per_char"] = round(bits_per_char, 4)
+        try:
+            with open(self.path, "a", encoding="ascii") as log:
+                log.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}); free some space and run the same command again") from None
+        left = r.elapsed * (1 - progress) / progress if progress > 0 else 0.0
+        if r.seconds_budget is not None:
+            left = max(0.0, r.seconds_budget - r.elapsed)
+        loss = f"loss {entry['loss']:.3f}  {entry['tokens_per_second']:,} tokens/s  " if self.losses else ""
+        self.losses, self.seconds, self.reported = [], 0.0, time.monotonic()  # before the prints, which may fail
+        held_out = f"held-out {bits_per_char:.4f} bits/char  " if bits_per_char is not None else ""
+        print(f"step {r.step:,}  {progress:.1%}  {loss}{held_out}{_clock(r.elapsed)} gone, {_clock(left)} to go", flush=True)
+        if r.seconds_budget is not None and not self.expected_said and 0.0 < progress < 1.0:
+            print(f"about {r.step / progress:,.0f} steps expected", flush=True)
+            self.expected_said = True
+
+
+def _drop_later_entries(path: str, step: int) -> None:
+    """Leave the entries of a log up to `step`: a run that was killed does the steps after its last save a second time."""
+
+    def valid(line: bytes) -> bool:
+        try:
+            return line.endswith(b"\n") and json.loads(line)["step"] <= step
+        except (ValueError, KeyError, TypeError):
+            return False  # cut off by the kill, or by a full disk
+
+    lines = _read_own(path).splitlines(keepends=True)
+    kept = [line for line in lines if valid(line)]
+    if kept != lines:
+        atomic_write(path, b"".join(kept))
+
+
+def _drop_later_samples(path: str, step: int) -> None:
+    """The same for samples.txt."""
+    text = _read_own(path)
+    later = next((mark for mark in re.finditer(rb"^--- step ([0-9]+)$", text, re.MULTILINE) if int(mark[1]) > step), None)
+    if later:
+        atomic_write(path, text[: later.start()])
+
+
+def _read_own(path: str) -> bytes:
+    """A file that the run itself wrote; nothing if there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); move it away or choose another folder with --out") from None
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,185 @@
+"""One training run: everything that a step needs, and how to save it and go on from it.
+
+A run lives in one folder (--out):
+    data/              the tokenizer and the tokenized text (fable6c/data/prepare.py)
+    checkpoint.f6k     the newest state, and checkpoint.previous.f6k the one before (checkpoint.py); they hold the command
+                       too: the same command goes on, another one is refused
+    log.jsonl          one line for each report: the truth that loss.png is drawn from
+    loss.png           the curves (needs matplotlib)
+    samples.txt        stories from fixed prompts while the model learns
+"""
+
+import dataclasses
+import math
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+
+from fable6c.data.windows import Dataset
+from fable6c.errors import UserError
+from fable6c.model.architecture import Dimensions
+from fable6c.model.reference import Reference, generate
+from fable6c.model.sampling import Sampler
+from fable6c.training import checkpoint
+from fable6c.training.config import Config, Recipe
+from fable6c.training.network import Network
+from fable6c.training.optimizer import Optimizer
+
+SAMPLE_TOKENS = 80
+
+
+class Run:
+    """One training run: everything that a step needs, and how to save it and go on from it.
+
+    command   what fixes the run: preset, model, train (the configuration), minutes or tokens (the other is None), seed
+    """
+
+    def __init__(self, config: Config, dataset: Dataset, folder: str, command: dict):
+        self.config, self.dataset, self.folder, self.command = config, dataset, folder, command
+        self.seed, minutes, tokens = command["seed"], command["minutes"], command["tokens"]
+        recipe, context = config.train, config.model.context
+        self.tokens_per_step = recipe.batch * recipe.accumulate * context
+        self.seconds_budget = None if minutes is None else 60.0 * minutes
+        self.steps_budget = None if tokens is None else max(1, -(-tokens // self.tokens_per_step))
+        self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step, recipe.fast_gradients, recipe.dropout)
+        self.optimizer = Optimizer(self.network, recipe)
+        self.step, self.elapsed = 0, 0.0  # optimizer steps done, seconds that they, the checks and the saves took
+        self.finished = False  # the budget is spent and all of the held-out text is scored
+        self.last_bits_per_char: Optional[float] = None
+        self.epoch, self.window = 0, 0  # the next window to read: its place in the epoch's order
+        self.starts = dataset.starts(context, self.seed, 0)
+        self.characters = np.array([_characters(token) for token in dataset.tokenizer.token_bytes])
+
+    def progress(self) -> float:
+        """How much of the budget is spent, in [0, 1]."""
+        if self.steps_budget is not None:
+            return min(1.0, self.step / self.steps_budget)
+        return min(1.0, self.elapsed / self.seconds_budget)
+
+    def next_starts(self) -> np.ndarray:
+        """The next `batch` windows, from one epoch to the next."""
+        parts: List[np.ndarray] = []
+        wanted = self.config.train.batch
+        while wanted:
+            if self.window == len(self.starts):
+                self.epoch, self.window = self.epoch + 1, 0
+                self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
+            part = self.starts[self.window : self.window + wanted]
+            self.window += len(part)
+            wanted -= len(part)
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def train_step(self) -> float:
+        """One optimizer step; returns its mean loss in nats a token. What combines the gradients of several workers goes between the two."""
+        loss = self.accumulate_gradients()
+        self.apply_gradients()
+        return loss
+
+    def accumulate_gradients(self) -> float:
+        """The gradients of the next step's batches, into `network.gradients`; returns the mean loss in nats a token."""
+        loss, recipe, tokenizer = 0.0, self.config.train, self.dataset.tokenizer
+        for part in range(recipe.accumulate):
+            inputs, targets = self.dataset.batch(self.next_starts(), self.config.model.context)
+            number = self.step * recipe.accumulate + part
+            if recipe.joined:
+                join(inputs, targets, tokenizer.end_of_text, tokenizer.encode("\n")[0], recipe.joined, [self.seed, number])
+            loss += self.network.accumulate(inputs, targets, number)
+        return loss / recipe.accumulate
+
+    def apply_gradients(self) -> None:
+        """Let the optimizer use the gradients, and zero them. UserError if they are not finite."""
+        try:
+            self.optimizer.step(self.progress())
+        except FloatingPointError as error:
+            raise UserError(
+                f"step {self.step + 1}: {error}; lower the rates (--config) and start again in another folder: the last checkpoint is untouched"
+            ) from None
+        self.step += 1
+
+    def bits_per_char(self, most_tokens: Optional[int] = None) -> float:
+        """Bits per character of the held-out text in windows of `context` tokens; end marks are neither credited nor lost."""
+        B, T = self.config.train.batch, self.config.model.context
+        end_mark, valid = self.dataset.tokenizer.end_of_text, self.dataset.valid[:most_tokens]
+        # An end mark before the text, so that each of its tokens is a target; end marks fill the last batch up.
+        text = np.full(1 + -(-len(valid) // (B * T)) * B * T, end_mark, np.int32)
+        text[1 : 1 + len(valid)] = valid
+        nats, characters = 0.0, 0
+        for start in range(0, len(text) - 1, B * T):
+            inputs, targets = text[start : start + B * T].reshape(B, T), text[start + 1 : start + 1 + B * T].reshape(B, T)
+            nats += float(self.network.losses(inputs, targets)[targets != end_mark].sum(dtype=np.float64))
+            characters += int(self.characters[targets].sum())
+        self.last_bits_per_char = nats / math.log(2) / characters
+        return self.last_bits_per_char
+
+    def sample(self, prompt: str, seed: int) -> str:
+        """A short story from the present weights, by the NumPy reference of the engine."""
+        model = self.network.model(self.dataset.tokenizer.merges, {})
+        tokens = self.dataset.tokenizer.encode(prompt)
+        told = generate(Reference(model), tokens, SAMPLE_TOKENS, Sampler(0.8, 40, seed=seed))
+        return prompt + b"".join(text for _, text in told).decode("utf-8", "replace")
+
+    def save(self) -> None:
+        """Write a checkpoint (atomically; the previous one is kept)."""
+        description = {
+            "command": self.command, "step": self.step, "elapsed": self.elapsed, "finished": self.finished, "epoch": self.epoch,
+            "window": self.window, "optimizer_steps": self.optimizer.steps, "tokenizer": self.dataset.tokenizer.to_bytes().hex(),
+            "corpus": self.dataset.description["corpus"], "source": self.dataset.description["source"],
+            "text_sha256": self.dataset.description["sha256"], "bits_per_char": self.last_bits_per_char,
+        }  # fmt: skip
+        arrays = {"parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second}
+        checkpoint.save(self.folder, description, arrays)
+
+    def restore(self, description: dict, arrays: Dict[str, np.ndarray]) -> None:
+        """Go on from a checkpoint that `save` wrote."""
+        if description["tokenizer"] != self.dataset.tokenizer.to_bytes().hex():
+            raise UserError(
+                f"{self.folder}: the tokenizer in its data folder is not the one that its checkpoint was trained with (made by another "
+                "version of fable6c?); choose another folder with --out"
+            )
+        self.network.parameters[:] = arrays["parameters"]
+        self.optimizer.first[:], self.optimizer.second[:] = arrays["first"], arrays["second"]
+        self.step, self.elapsed, self.optimizer.steps = description["step"], description["elapsed"], description["optimizer_steps"]
+        self.epoch, self.window = description["epoch"], description["window"]
+        self.finished, self.last_bits_per_char = description["finished"], description["bits_per_char"]
+        self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
+        self.network.discretize()
+
+
+def join(inputs: np.ndarray, targets: np.ndarray, end_mark: int, newline: int, share: float, seed: Sequence[int]) -> None:
+    """Put a newline in the place of a share of the end marks, drawn by lot, in windows (B, T) and their targets. So the model learns
+    what texts are like in which documents follow each other without a mark, which it would take for the middle of one."""
+    marks = np.flatnonzero(targets == end_mark)
+    draws = np.random.PCG64(np.random.SeedSequence(seed)).random_raw(len(marks))  # raw: NEP 19 promises these forever
+    targets.reshape(-1)[marks[draws < share * 2.0**64]] = newline
+    inputs[:, 1:] = targets[:, :-1]
+
+
+def _characters(token: bytes) -> int:
+    """Characters that begin in a token: bytes that are not UTF-8 continuation bytes."""
+    return sum(byte & 0xC0 != 0x80 for byte in token)
+
+
+def check_same_command(folder: str, before: dict, command: dict) -> None:
+    """Refuse to go on with another command than the one in the folder's checkpoint. What one of them does not name has its default."""
+    defaults = {
+        f"{table}.{field.name}": field.default
+        for table, kind in (("model", Dimensions), ("train", Recipe))
+        for field in dataclasses.fields(kind)
+        if field.default is not dataclasses.MISSING
+    }
+    old, new = ({**defaults, **_flat(one)} for one in (before, command))
+    for name in {**_flat(command), **old}:
+        if old.get(name) != new.get(name):
+            raise UserError(
+                f"{folder} holds a run with {name} = {old.get(name)}, this command has {new.get(name)}: go on with the same command, or "
+                "choose another folder with --out"
+            )
+
+
+def _flat(tables: dict) -> dict:
+    """{"a": {"b": 1}} to {"a.b": 1}."""
+    flat = {}
+    for name, value in tables.items():
+        flat.update({f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value})
+    return flat
