@@ -1,11 +1,10 @@
 // The engine's life with a host: a file is loaded, text is fed, steps are taken. docs/engine.md describes each function.
 
 import { xxh64 } from "./checksum";
-import {
-  BAD_SAMPLING, clearMessage, fail, messageLength, NO_MODEL, NO_SUCH_TOKEN, STILL_READING, TEXT_TOO_LONG, TOO_LARGE,
-} from "./errors";
-import { card, cardBytes, check, FILE, loadTensors, loadTokenizer, start, unpack } from "./load";
-import { context, dim, hidden, layers, LOGITS, MESSAGE, QUEUE, reserve, taps, TEXT, TEXT_CAPACITY, vocab } from "./memory";
+import { clearMessage, fail, messageLength } from "./errors";
+import { BAD_SAMPLING, dimensionAt, NO_MODEL, NO_SUCH_TOKEN, STILL_READING, TEXT_TOO_LONG, TOO_LARGE, vocab } from "./layout";
+import { card, cardBytes, check, loadTensors, loadTokenizer, start, unpack } from "./load";
+import { FILE, LOGITS, MESSAGE, QUEUE, reserve, TEXT, TEXT_CAPACITY } from "./memory";
 import { clearState, runOutput, runTokens } from "./model";
 import { clearHistory, remember, sample, setSampling, setSeed } from "./sampler";
 import { encode, tokenBytes, tokenLength } from "./tokenizer";
@@ -88,16 +87,7 @@ export function cardLength(): u32 {
 
 /** A dimension by its place in the header: dim, layers, hidden, taps, vocab, context; 0 for any other. */
 export function dimension(place: u32): u32 {
-  if (!loaded) return 0;
-  switch (place) {
-    case 0: return dim;
-    case 1: return layers;
-    case 2: return hidden;
-    case 3: return taps;
-    case 4: return vocab;
-    case 5: return context;
-    default: return 0;
-  }
+  return loaded ? dimensionAt(place) : 0;
 }
 
 // ---- Settings ----

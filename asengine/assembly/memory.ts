@@ -10,9 +10,8 @@
 // A load or store whose address may be unaligned says so (its last argument): WebAssembly does not care, but wasm2js, which makes the
 // JavaScript build for browsers without it, takes the alignment as a promise.
 
-const MOST_DIM = 4096; // the caps of docs/model-file.md
-const MOST_HIDDEN = 16384;
-const MOST_VOCAB = 65536;
+import { context, copyDim, dim, layers, MAX_DIM, MAX_HIDDEN, MAX_VOCAB, taps, vocab } from "./layout";
+import { placeLayer, placeTensors } from "./tensors";
 
 // ---- Text and tokens ----
 
@@ -34,15 +33,15 @@ export const HEAP: usize = HISTORY + 2 * HISTORY_LENGTH; // u32: the tokenizer's
 export const HEAP_SIZE: usize = 8 * TEXT_CAPACITY;
 export const LITERALS: usize = HEAP; // u8: the literals of a zstd block, at most 128 KiB
 export const SUMS: usize = HEAP; // i32 (4, max(3D, 2H)), or (V): what the ternary products give
-export const SUMS_STRIDE: usize = 4 * 2 * MOST_HIDDEN; // bytes for one token
+export const SUMS_STRIDE: usize = 4 * 2 * MAX_HIDDEN; // bytes for one token
 
 // ---- Activations: those of the up to four tokens that are run together ----
 
 export const X: usize = HEAP + HEAP_SIZE; // f32 (4, D)
-export const X_STRIDE: usize = 4 * MOST_DIM; // bytes for one token
+export const X_STRIDE: usize = 4 * MAX_DIM; // bytes for one token
 export const WORK: usize = X + 4 * X_STRIDE; // f32 (max(D, H)): one token's vector, about to be quantised
-export const QUANTISED: usize = WORK + 4 * MOST_HIDDEN + 16; // i16 (columns in whole groups, 4): the tokens' int8 values
-const QUANTISED_SIZE: usize = 8 * (MOST_HIDDEN / 5 * 6 + 64);
+export const QUANTISED: usize = WORK + 4 * MAX_HIDDEN + 16; // i16 (columns in whole groups, 4): the tokens' int8 values
+const QUANTISED_SIZE: usize = 8 * (MAX_HIDDEN / 5 * 6 + 64);
 export const SCALES: usize = QUANTISED + QUANTISED_SIZE; // f32 (4): with QUANTISED
 export const LANES: usize = SCALES + 16; // f32 (16): partial sums of squares; u16 (4): a row's sums of four tokens
 export const LOGITS: usize = LANES + 64; // f32 (V)
@@ -51,7 +50,7 @@ export const LOGITS: usize = LANES + 64; // f32 (V)
 // its bias are then at most 2·32·6·127 = 48,768, so that four of them fit an i64.
 export const SEGMENT_GROUPS = 32;
 export const TABLE_SIZE = 8 * 729; // i64 (3^6)
-export const TABLES: usize = LOGITS + 4 * MOST_VOCAB; // a table for each group of the segment
+export const TABLES: usize = LOGITS + 4 * MAX_VOCAB; // a table for each group of the segment
 
 // ---- Loading ----
 
@@ -66,64 +65,30 @@ export const HUFFMAN_TABLE: usize = NEXT_STATES + 2 * 64; // u16 (2048)
 export const WEIGHTS: usize = HUFFMAN_TABLE + 2 * 2048; // u8 (256)
 
 export const ARENA: usize = WEIGHTS + 256;
+export const FILE: usize = ARENA; // the model file, until it is unpacked
 
 // ---- The model ----
-
-export let dim: u32 = 0; // D
-export let layers: u32 = 0; // L
-export let hidden: u32 = 0; // H
-export let taps: u32 = 0; // K
-export let vocab: u32 = 0; // V
-export let context: u32 = 0;
-export let copyDim: u32 = 0; // C; 0 in a model that does not copy
-
-// @ts-ignore: decorator
-@inline export function setDimensions(d: u32, l: u32, h: u32, k: u32, v: u32, c: u32, copies: bool): void {
-  dim = d; layers = l; hidden = h; taps = k; vocab = v; context = c;
-  copyDim = copies ? (d + 3) / 4 : 0;
-}
 
 export let TOKEN_BYTES: usize = 0; // 64 bytes for each token
 export let TOKEN_LENGTHS: usize = 0; // u8 (V)
 export let TOKEN_HASH: usize = 0; // u16 (tokenHashSize): ids, found by their bytes
 export let tokenHashSize: u32 = 0; // a power of two ≥ 2·V
 
-export let EMBEDDING_SCALES: usize = 0; // f32 (V); the embedding itself stays as it is in the content
-export let NORM_IN: usize = 0; // f32 (D)
-export let NORM_OUT: usize = 0; // f32 (D)
-export let HEAD: usize = 0; // ternary (V, D)
-export let HEAD_SCALES: usize = 0; // f32 (V)
-export let NORM_COPY: usize = 0; // f32 (D)
-export let COPY_IN: usize = 0; // ternary (2C, D)
-export let COPY_IN_SCALE: usize = 0; // f32
-export let COPY_RIVAL: usize = 0; // f32 (C)
-export let COPY_BIAS: usize = 0; // f32
+// The tensors lie where layout.ts has put them; what a model remembers of the text lies here:
 export let keySize: usize = 0; // bytes of a query or key: C numbers, and zeros up to a multiple of four
 export let QUERY: usize = 0; // f32 (C): of the last token
 export let KEYS: usize = 0; // f32 (context, C): of the last tokens, a ring
 export let NEXT: usize = 0; // u16 (context): the tokens after them
 export let ODDS: usize = 0; // f32 (V): zeros, but while they are in use
-export let LAYERS: usize = 0; // L times layerSize bytes, in it:
+export let LAYERS: usize = 0; // L times layerSize bytes: a layer's tensors, and
 export let layerSize: usize = 0;
-export let NORM_MIX: usize = 0; // f32 (D)
-export let MIX_IN: usize = 0; // ternary (3D, D)
-export let MIX_IN_SCALE: usize = 0; // f32
-export let TAPS: usize = 0; // f32 (K, D): transposed, so that the loop over channels is the inner one
-export let FORGET_BIAS: usize = 0; // f32 (D)
-export let MIX_OUT: usize = 0; // ternary (D, D)
-export let MIX_OUT_SCALE: usize = 0;
-export let NORM_GLU: usize = 0; // f32 (D)
-export let GLU_IN: usize = 0; // ternary (2H, D)
-export let GLU_IN_SCALE: usize = 0;
-export let GLU_OUT: usize = 0; // ternary (D, H)
-export let GLU_OUT_SCALE: usize = 0;
 export let RING: usize = 0; // f32 (K, D): the last K values of v
 export let MEMORY: usize = 0; // f32 (D): h
 
 let end: u64 = 0;
 
-/** The address of the next `size` bytes, aligned for every type. Only `layout` calls it, before any of it is used. */
-function place(size: u64): usize {
+/** The address of the next `size` bytes, aligned for every type. Only for laying out, before any of it is used. */
+export function place(size: u64): usize {
   let address = end;
   end = (end + size + 7) & ~7;
   return <usize>address;
@@ -142,7 +107,8 @@ export function groupsOf(columns: u32, trits: u32): u32 {
   return ((columns + trits - 1) / trits + 7) & ~7;
 }
 
-function ternarySize(rows: u32, columns: u32): u64 {
+/** Bytes of an unpacked ternary matrix. */
+export function ternarySize(rows: u32, columns: u32): u64 {
   return 2 * <u64>rows * groupsOf(columns, tritsFor(rows));
 }
 
@@ -157,18 +123,8 @@ export function layout(): u64 {
   while (tokenHashSize < 2 * vocab) tokenHashSize <<= 1;
   TOKEN_HASH = place(2 * tokenHashSize);
 
-  EMBEDDING_SCALES = place(4 * vocab);
-  NORM_IN = place(d);
-  NORM_OUT = place(d);
-  HEAD = place(ternarySize(vocab, dim));
-  HEAD_SCALES = place(4 * vocab);
-
+  placeTensors();
   if (copyDim > 0) {
-    NORM_COPY = place(d);
-    COPY_IN = place(ternarySize(2 * copyDim, dim));
-    COPY_IN_SCALE = place(4);
-    COPY_RIVAL = place(4 * copyDim);
-    COPY_BIAS = place(4);
     keySize = (4 * copyDim + 15) & ~15;
     QUERY = place(keySize);
     KEYS = place(<u64>context * keySize);
@@ -179,18 +135,7 @@ export function layout(): u64 {
   let layersStart = end;
   LAYERS = <usize>layersStart;
   end = 0; // addresses within a layer
-  NORM_MIX = place(d);
-  MIX_IN = place(ternarySize(3 * dim, dim));
-  MIX_IN_SCALE = place(4);
-  TAPS = place(d * taps);
-  FORGET_BIAS = place(d);
-  MIX_OUT = place(ternarySize(dim, dim));
-  MIX_OUT_SCALE = place(4);
-  NORM_GLU = place(d);
-  GLU_IN = place(ternarySize(2 * hidden, dim));
-  GLU_IN_SCALE = place(4);
-  GLU_OUT = place(ternarySize(dim, hidden));
-  GLU_OUT_SCALE = place(4);
+  placeLayer();
   RING = place(d * taps);
   MEMORY = place(d);
   layerSize = <usize>end;

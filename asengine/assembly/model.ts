@@ -3,14 +3,17 @@
 //
 // Loops count bytes in `at`. A constant address is part of the load or store, load<f32>(at, WORK), and costs an interpreter nothing.
 
-import {
-  context, COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_RIVAL, copyDim, dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE,
-  groupsOf, HEAD, HEAD_SCALES, hidden, KEYS, keySize, LAYERS, layers, layerSize, LOGITS, MEMORY, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NEXT, NORM_COPY,
-  NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, ODDS, QUANTISED, QUERY, RING, SCALES, SUMS, SUMS_STRIDE, TAPS, taps, vocab, WORK, X, X_STRIDE,
-} from "./memory";
+import { context, copyDim, dim, hidden, layers, rowBytes, taps, vocab } from "./layout";
 import { embedding } from "./load";
-import { product, product4, readRow, rowBytes } from "./product";
+import {
+  groupsOf, KEYS, keySize, LAYERS, layerSize, LOGITS, MEMORY, NEXT, ODDS, QUANTISED, QUERY, RING, SCALES, SUMS, SUMS_STRIDE, WORK, X, X_STRIDE,
+} from "./memory";
+import { product, product4, readRow } from "./product";
 import { exp, log, sigmoid, sumOfPowers, sumOfSquares } from "./real";
+import {
+  COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_RIVAL, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE, HEAD, HEAD_SCALES,
+  MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_COPY, NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, TAPS,
+} from "./tensors";
 
 const LARGEST_EXPONENT: f32 = 40; // in the odds of copying
 

@@ -10,6 +10,7 @@
 //
 // Weights lie segment by segment (32 groups), in it row by row, in it group by group; groups past the last column are zero.
 
+import { rowBytes } from "./layout";
 import { groupsOf, LANES, QUANTISED, SEGMENT_GROUPS, SUMS, SUMS_STRIDE, TABLE_SIZE, TABLES, tritsFor } from "./memory";
 
 // ---- Loading ----
@@ -19,11 +20,6 @@ import { groupsOf, LANES, QUANTISED, SEGMENT_GROUPS, SUMS, SUMS_STRIDE, TABLE_SI
 @inline function rowInSegment(weights: usize, rows: u32, groups: u32, row: u32, segment: u32): usize {
   let first = segment * SEGMENT_GROUPS;
   return weights + 2 * (first * rows + min<u32>(groups - first, SEGMENT_GROUPS) * row);
-}
-
-/** Bytes of a row of trits in the file, five to a byte. */
-export function rowBytes(columns: u32): u32 {
-  return (columns + 4) / 5;
 }
 
 /** Unpacks a row of trits of the file to i32 at `target`. False if a byte is not allowed. */

@@ -1,6 +1,7 @@
 // Choosing a token from the logits: docs/numerics.md, "Sampling".
 
-import { HEAP, HISTORY, HISTORY_LENGTH, LOGITS, vocab } from "./memory";
+import { vocab } from "./layout";
+import { HEAP, HISTORY, HISTORY_LENGTH, LOGITS } from "./memory";
 import { exp } from "./real";
 
 export let temperature: f32 = 0.8;

@@ -1,8 +1,7 @@
 // Byte-level BPE, as docs/tokenizer.md says.
 
-import {
-  HEAP, PART_AT_FIRST, PART_AT_LAST, QUEUE, TOKEN_BYTES, TOKEN_HASH, TOKEN_LENGTHS, tokenHashSize, vocab,
-} from "./memory";
+import { vocab } from "./layout";
+import { HEAP, PART_AT_FIRST, PART_AT_LAST, TOKEN_BYTES, TOKEN_HASH, TOKEN_LENGTHS, tokenHashSize } from "./memory";
 
 const LONGEST: u32 = 64;
 const NONE: u32 = 0xffff; // the end mark can have this id, but is not found by its bytes

@@ -13,7 +13,8 @@ import {
 } from "./cli_host";
 import { bench, model, penalty, prompt, readOptions, seed, selftest, temperature, tokens, topK, topP } from "./cli_options";
 import { END, feed, fileBuffer, flush, load_, logits, message, messageSize, pending, reset, run, sampling, seed as setSeed, step, token } from "./engine";
-import { QUEUE, TEXT, TEXT_CAPACITY, vocab } from "./memory";
+import { vocab } from "./layout";
+import { QUEUE, TEXT, TEXT_CAPACITY } from "./memory";
 
 const SPACE: u32 = 0x20, NEWLINE: u32 = 0x0a;
 const MEMORY_LIMIT_KIB = 1 << 20;

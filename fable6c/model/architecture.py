@@ -1,7 +1,13 @@
-"""The architecture of a model: its dimensions and its tensors, in the order of the file."""
+"""The architecture of a model: its dimensions, and one table of its tensors that all else derives from.
+
+TENSORS has a row for each tensor, in the order of the model file: its shape, its kind, how training begins and which optimizer it
+has. From it come the places in the file (`tensor_specs`), the trainer's arrays and memory, `inspect`, and the engine's
+layout (fable6c/model/layout.py writes asengine/assembly/layout.ts). OPERATIONS are what a token passes through, in order.
+"""
 
 import dataclasses
-from typing import List, Optional
+import re
+from typing import Dict, List, Optional
 
 from fable6c.errors import UserError
 
@@ -40,7 +46,7 @@ class Dimensions:
 
     @property
     def copy_dim(self) -> int:
-        """Width of the queries and keys of copying."""
+        """C, width of the queries and keys of copying."""
         return -(-self.dim // 4)
 
     @property
@@ -48,19 +54,79 @@ class Dimensions:
         """The id of the end-of-text mark, the last one."""
         return self.vocab - 1
 
+    def size(self, text: str) -> int:
+        """A size of the tables below as a number: "3D" is 3 · dim, "C" the copy_dim, "1" itself."""
+        factor, letter = SIZE.fullmatch(text).groups()
+        return int(factor or 1) * (getattr(self, SIZE_LETTERS[letter]) if letter else 1)
+
+
+SIZE = re.compile(r"(\d*)([A-Z]?)")
+SIZE_LETTERS = {"D": "dim", "H": "hidden", "K": "taps", "V": "vocab", "C": "copy_dim"}
+
 
 @dataclasses.dataclass(frozen=True)
-class TensorSpec:
-    """The place of one tensor. kind: "f32", "ternary" (levels -1 … 1, one scale), "ternary_rows" (the same, a scale for each row) or
-    "nonary" (levels -4 … 4, a scale for each row).
+class Tensor:
+    """A row of the table.
 
-    A vector has `cols` None; the other kinds are always matrices.
+    kind     "f32", "ternary" (levels -1 … 1, one scale), "ternary_rows" (the same, a scale for each row) or "nonary" (levels
+             -4 … 4, a scale for each row)
+    rows, cols   sizes as in "3D"; a vector has no cols, the other kinds always have
+    initial  a number, or "uniform" (± 1 / sqrt(cols)), "normal" (of deviation 0.02), "ramp" (-1 … 5: gates of all time spans)
+    group    of the optimizer: "matrix" (Muon), "table" (AdamW with decay) or "vector" (AdamW)
+    engine   how the engine keeps it: "unpacked", "packed" (as it is in the file) or "transposed"
     """
 
     name: str
     kind: str
+    rows: str
+    cols: str = ""
+    initial: object = 1.0
+    group: str = "vector"
+    engine: str = "unpacked"
+
+
+# Before the blocks, in each block, after them, and only in a model that copies.
+TENSORS: Dict[str, List[Tensor]] = {
+    "start": [
+        Tensor("embedding", "nonary", "V", "D", "normal", "table", "packed"),
+        Tensor("norm_in", "f32", "D"),
+    ],
+    "block": [
+        Tensor("norm_mix", "f32", "D"),
+        Tensor("mix_in", "ternary", "3D", "D", "uniform", "matrix"),
+        Tensor("taps", "f32", "D", "K", "uniform", engine="transposed"),
+        Tensor("forget_bias", "f32", "D", initial="ramp"),
+        Tensor("mix_out", "ternary", "D", "D", "uniform", "matrix"),
+        Tensor("norm_glu", "f32", "D"),
+        Tensor("glu_in", "ternary", "2H", "D", "uniform", "matrix"),
+        Tensor("glu_out", "ternary", "D", "H", "uniform", "matrix"),
+    ],
+    "end": [
+        Tensor("norm_out", "f32", "D"),
+        Tensor("head", "ternary_rows", "V", "D", "normal", "table"),
+    ],
+    "copying": [
+        Tensor("norm_copy", "f32", "D"),
+        Tensor("copy_in", "ternary", "2C", "D", "uniform", "matrix"),
+        Tensor("copy_rival", "f32", "C", initial=0.0),
+        # At first a place has e⁻⁸ of what the network's own prediction has: 255 of them 9 %.
+        Tensor("copy_bias", "f32", "1", initial=8.0),
+    ],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """A tensor of one model: its full name, its row of the table, and its shape in numbers. A vector has `cols` None."""
+
+    name: str
+    row: Tensor
     rows: int
     cols: Optional[int] = None
+
+    @property
+    def kind(self) -> str:
+        return self.row.kind
 
     @property
     def shape(self) -> tuple:
@@ -93,31 +159,20 @@ class TensorSpec:
         return 4 * self.size if self.kind == "f32" else self.size + 4 * self.scales
 
 
+def parts(dimensions: Dimensions) -> List[tuple]:
+    """The parts of the tables that this model has, in order: ("start", ""), ("block", "blocks.0."), … with the prefix of their names."""
+    blocks = [("block", f"blocks.{layer}.") for layer in range(dimensions.layers)]
+    return [("start", ""), *blocks, ("end", ""), *([("copying", "")] if dimensions.copies else [])]
+
+
 def tensor_specs(dimensions: Dimensions) -> List[TensorSpec]:
     """All tensors in the order of the file."""
-    D, H, K, V = dimensions.dim, dimensions.hidden, dimensions.taps, dimensions.vocab
-    specs = [TensorSpec("embedding", "nonary", V, D), TensorSpec("norm_in", "f32", D)]
-    for layer in range(dimensions.layers):
-        block = f"blocks.{layer}."
-        specs += [
-            TensorSpec(block + "norm_mix", "f32", D),
-            TensorSpec(block + "mix_in", "ternary", 3 * D, D),
-            TensorSpec(block + "taps", "f32", D, K),
-            TensorSpec(block + "forget_bias", "f32", D),
-            TensorSpec(block + "mix_out", "ternary", D, D),
-            TensorSpec(block + "norm_glu", "f32", D),
-            TensorSpec(block + "glu_in", "ternary", 2 * H, D),
-            TensorSpec(block + "glu_out", "ternary", D, H),
-        ]
-    specs += [TensorSpec("norm_out", "f32", D), TensorSpec("head", "ternary_rows", V, D)]
-    if dimensions.copies:
-        specs += [
-            TensorSpec("norm_copy", "f32", D),
-            TensorSpec("copy_in", "ternary", 2 * dimensions.copy_dim, D),
-            TensorSpec("copy_rival", "f32", dimensions.copy_dim),
-            TensorSpec("copy_bias", "f32", 1),
-        ]
-    return specs
+    size = dimensions.size
+    return [
+        TensorSpec(prefix + row.name, row, size(row.rows), size(row.cols) if row.cols else None)
+        for part, prefix in parts(dimensions)
+        for row in TENSORS[part]
+    ]
 
 
 def parameter_count(dimensions: Dimensions) -> int:
@@ -126,4 +181,5 @@ def parameter_count(dimensions: Dimensions) -> int:
 
 
 def packed_row_bytes(columns: int) -> int:
+    """Bytes of a row of trits in the file: five to a byte."""
     return -(-columns // 5)

@@ -24,6 +24,7 @@ from fable6c.model.architecture import (
     packed_row_bytes,
     tensor_specs,
 )
+from fable6c.model.errors import ERRORS
 from fable6c.model.tokenizer import Tokenizer, TokenizerError
 
 MAGIC = b"\x89F6C\r\n\x1a\n"
@@ -35,24 +36,6 @@ MAX_RAW_BYTES = 1 << 30
 MAX_MAGNITUDE = np.float32(1024)
 ZSTD_LEVEL = 19
 DEFAULT_LIMIT = 1 << 30  # bytes of memory that a model may take by default, packed and unpacked content together
-ERRORS = {
-    1: ("TOO_SHORT", "the file has {} bytes, less than the 64 of a model's header: it is empty or truncated; copy or download it again"),
-    2: ("WEB_PAGE", 'the file starts with "<": this is a web page, not a model; download the raw file'),
-    3: ("NOT_A_MODEL", "the file does not start as a .f6c model does; give a file made by `python -m fable6c.export`"),
-    4: ("TEXT_MODE", "the file was changed by a text-mode transfer (line ends rewritten); transfer it as binary"),
-    5: ("NEWER_VERSION", "the model has format version {}, this build reads 1 and 2; get a newer fable6c"),
-    6: ("HEADER_CHECKSUM", "the header is damaged (its checksum does not match); copy or download the file again"),
-    7: ("BAD_DIMENSION", "the header's {} is out of range; the file is damaged or not made by fable6c"),
-    8: ("BAD_SIZE", "the sizes in the header contradict each other ({}); the file is damaged or not made by fable6c"),
-    9: ("TRUNCATED", "the file ends early: {} bytes are missing; copy or download it again"),
-    10: ("TRAILING_BYTES", "the file has {} bytes after its end; copy or download it again"),
-    11: ("TOO_LARGE", "the model needs {} KiB of memory, more than is allowed here; use a smaller model or allow more"),
-    12: ("BAD_FRAME", "the compressed part is damaged (not a valid zstd frame with a right checksum); copy or download the file again"),
-    13: ("CONTENT_CHECKSUM", "the unpacked content is damaged (its checksum does not match); copy or download the file again"),
-    14: ("BAD_CARD", "the model card is not valid UTF-8 text; the file is damaged or not made by fable6c"),
-    15: ("BAD_TOKENIZER", "the tokenizer is damaged at token {}; the file is damaged or not made by fable6c"),
-    16: ("BAD_TENSOR", "tensor {} holds a value that is not allowed; the file is damaged or not made by fable6c"),
-}
 CODES = {name: code for code, (name, _) in ERRORS.items()}
 
 

@@ -12,6 +12,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from fable6c.model.architecture import TENSORS
 from fable6c.model.file import Matrix, Model
 from fable6c.model.numerics import exp, f32, log, quantise, rmsnorm, sigmoid, total
 from fable6c.model.sampling import Sampler
@@ -123,7 +124,7 @@ class Reference:
         self.norm_in = tensors["norm_in"]
         self.norm_out = tensors["norm_out"]
         self.head = tensors["head"]
-        self.copying = {name: tensors[name] for name in ("norm_copy", "copy_in", "copy_rival", "copy_bias") if name in tensors}
+        self.copying = {row.name: tensors[row.name] for row in TENSORS["copying"] if model.dimensions.copies}
 
     def fresh_state(self, batch: int) -> State:
         d = self.model.dimensions

@@ -15,8 +15,8 @@ def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> D
     """Bytes of a training run by part, as the classes here and in optimizer.py allocate them."""
     specs, tokens = tensor_specs(d), batch * d.context
     numbers = sum(spec.size for spec in specs)
-    adam = sum(spec.size for spec in specs if spec.kind != "ternary")
-    matrices = [spec.shape for spec in specs if spec.kind == "ternary"]
+    adam = sum(spec.size for spec in specs if spec.row.group != "matrix")
+    matrices = [spec.shape for spec in specs if spec.row.group == "matrix"]
     # C's own numbers of floats, because to allocate would fail, without our arithmetic, for what is far too large.
     scratch = (
         max(kernels.linear_scratch_floats(tokens, *shape) for shape in matrices)

@@ -146,22 +146,18 @@ class Network:
         return views
 
     def initialize(self, seed: int) -> None:
-        """Random parameters: uniform ±1/sqrt(inputs) matrices and taps, small normal tables, forget gates of all time spans."""
+        """The first parameters, random where the table of model/architecture.py says so."""
         random = np.random.Generator(np.random.PCG64(seed))
         for name, latent in self.latent.items():
-            part = name.split(".")[-1]
-            if part in ("embedding", "head"):
+            initial = self.specs[name].row.initial
+            if initial == "normal":
                 latent[:] = 0.02 * random.standard_normal(latent.shape)
-            elif part.startswith("norm"):
-                latent[:] = 1.0
-            elif part == "forget_bias":
-                latent[:] = np.linspace(-1.0, 5.0, len(latent))
-            elif part == "copy_rival":
-                latent[:] = 0.0
-            elif part == "copy_bias":
-                latent[:] = 8.0  # at first a place has e⁻⁸ of what the network's own prediction has: 255 of them 9 %
-            else:
+            elif initial == "uniform":
                 latent[:] = random.uniform(-1.0, 1.0, latent.shape) / np.sqrt(latent.shape[1])
+            elif initial == "ramp":
+                latent[:] = np.linspace(-1.0, 5.0, len(latent))
+            else:
+                latent[:] = initial
         self.discretize()
 
     def discretize(self) -> None:

@@ -29,7 +29,7 @@ class Optimizer:
         self.steps = 0
         self.first = kernels.zeros(len(network.parameters))  # Muon's momentum or AdamW's first moment
         self._first = network.views(self.first)
-        adam = {name: spec for name, spec in network.specs.items() if spec.kind != "ternary"}
+        adam = {name: spec for name, spec in network.specs.items() if spec.row.group != "matrix"}
         self.second = kernels.zeros(sum(spec.size for spec in adam.values()))  # AdamW's second moment
         self._second: Dict[str, np.ndarray] = {}
         at = 0
@@ -38,7 +38,7 @@ class Optimizer:
             at += spec.size
         matrices, places = [], 0
         for spec in network.specs.values():
-            if spec.kind == "ternary":
+            if spec.row.group == "matrix":
                 matrices.append((places, *spec.shape))
             places += spec.size
         matrices.sort(key=lambda matrix: -matrix[1] * matrix[2])  # the largest first, so that no thread begins it last
@@ -61,7 +61,8 @@ class Optimizer:
             factor * recipe.matrix_rate, recipe.matrix_momentum, recipe.decay, scale,
         )  # fmt: skip
         for name, second in self._second.items():
-            rate, decay = (recipe.table_rate, recipe.decay) if name in ("embedding", "head") else (recipe.vector_rate, 0.0)
+            is_table = network.specs[name].row.group == "table"
+            rate, decay = (recipe.table_rate, recipe.decay) if is_table else (recipe.vector_rate, 0.0)
             kernels.adamw_update(
                 network.latent[name].reshape(-1), self._first[name].reshape(-1), second, network.gradient[name].reshape(-1), factor * rate,
                 recipe.beta1, recipe.beta2, ADAM_EPS, decay, correction1, correction2, scale,

@@ -1,0 +1,176 @@
+"""Writes what the engine takes from the tables of architecture.py, file.py and errors.py: layout.ts and tensors.ts in asengine/assembly/.
+
+    python -m fable6c.model.layout
+
+tests/test_layout.py says whether the committed files are current.
+"""
+
+import json
+import os
+import re
+import textwrap
+from typing import List
+
+from fable6c.model.architecture import DIMENSION_RANGES, SIZE, TENSORS, Tensor
+from fable6c.model.errors import ENGINE_ERRORS, ERRORS
+from fable6c.model.file import HEADER_BYTES, MAGIC, MAX_CARD_BYTES, MAX_MAGNITUDE, MAX_RAW_BYTES, NEWEST_VERSION
+
+DIMENSIONS_AT = 12  # bytes: where the header's dimensions begin, u32 each
+COPIES_VERSION = 2  # of the files whose models copy
+LETTERS = {"D": "dim", "H": "hidden", "K": "taps", "V": "vocab", "C": "copyDim"}
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "asengine", "assembly")
+HEAD = "// Generated from the tables in fable6c/model/ by `python -m fable6c.model.layout`; do not edit.\n//\n// "
+LAYOUT_HEAD = """\
+The dimensions of a model and their limits, and what can be wrong. It imports nothing.
+"""
+TENSORS_HEAD = """\
+Where the tensors of a model lie in memory, and how they are read from the file.
+
+import {
+  %s,
+} from "./layout";
+import { readMatrix, readTable, readTransposed, readVector } from "./load";
+import { LAYERS, layerSize, place, ternarySize } from "./memory";
+"""
+
+
+def size(text: str) -> str:
+    """A size of the tables in TypeScript: "3D" gives "3 * dim"."""
+    factor, letter = SIZE.fullmatch(text).groups()
+    return " * ".join(filter(None, (factor, LETTERS.get(letter))))
+
+
+def constant(name: str) -> str:
+    """Name of the address of a tensor."""
+    return name.upper()
+
+
+def scales_constant(row: Tensor) -> str:
+    return constant(row.name) + ("_SCALE" if row.kind == "ternary" else "_SCALES")
+
+
+def scales(row: Tensor) -> str:
+    return "1" if row.kind == "ternary" else size(row.rows)
+
+
+def addresses(row: Tensor) -> List[str]:
+    """Declarations of what a tensor has in memory."""
+    shape = ", ".join(filter(None, (row.cols, row.rows) if row.engine == "transposed" else (row.rows, row.cols)))
+    if row.kind == "f32":
+        return [f"export let {constant(row.name)}: usize = 0; // f32 ({shape})"]
+    weights = [f"export let {constant(row.name)}: usize = 0; // ternary ({shape})"] if row.engine == "unpacked" else []
+    return [*weights, f"export let {scales_constant(row)}: usize = 0; // f32" + (f" ({row.rows})" if row.kind != "ternary" else "")]
+
+
+def placings(row: Tensor) -> List[str]:
+    if row.kind == "f32":
+        return [f"{constant(row.name)} = place(4 * {' * '.join('<u64>' * (i == 0) + size(s) for i, s in enumerate(filter(None, (row.rows, row.cols))))});"]
+    weights = [f"{constant(row.name)} = place(ternarySize({size(row.rows)}, {size(row.cols)}));"] if row.engine == "unpacked" else []
+    return [*weights, f"{scales_constant(row)} = place(4 * {scales(row)});"]
+
+
+def file_bytes(row: Tensor) -> str:
+    if row.kind == "f32":
+        return "4 * <u64>" + " * ".join(map(size, filter(None, (row.rows, row.cols))))
+    planes = "2 * " if row.kind == "nonary" else ""
+    return f"4 * {scales(row)} + {planes}<u64>{size(row.rows)} * rowBytes({size(row.cols)})"
+
+
+def reading(row: Tensor, base: str) -> str:
+    """The call that reads a tensor from the file; false if it holds a value that is not allowed."""
+    address, shape = base + constant(row.name), f"{size(row.rows)}, {size(row.cols)}" if row.cols else size(row.rows)
+    if row.kind == "f32":
+        return f"{'readTransposed' if row.engine == 'transposed' else 'readVector'}({address}, {shape})"
+    if row.engine == "packed":
+        return f"readTable({base}{scales_constant(row)}, {shape})"
+    return f"readMatrix({address}, {base}{scales_constant(row)}, {scales(row)}, {shape})"
+
+
+def function(head: str, body: List[str], comment: str) -> List[str]:
+    return ["", f"/** {comment} */", f"export function {head} {{", *(f"  {line}" for line in body), "}"]
+
+
+def layout() -> str:
+    """The text of layout.ts."""
+    lines = [*(HEAD + LAYOUT_HEAD).splitlines(), "", "// ---- The file and its limits ----", ""]
+    lines += [
+        f"export const HEADER_BYTES: u32 = {HEADER_BYTES};",
+        f"export const MAGIC: u64 = 0x{int.from_bytes(MAGIC, 'little'):016x};",
+        f"export const NEWEST_VERSION: u32 = {NEWEST_VERSION};",
+        f"export const MAX_CARD_BYTES: u32 = {MAX_CARD_BYTES};",
+        f"export const MAX_RAW_BYTES: u64 = {MAX_RAW_BYTES};",
+        f"export const MAX_MAGNITUDE: f32 = {MAX_MAGNITUDE:g}; // of a number in a tensor",
+        *(f"export const MAX_{name.upper()} = {high};" for name, (_, high) in DIMENSION_RANGES.items()),
+    ]
+    lines += ["", "// ---- Dimensions ----", ""]
+    lines += [f"export let {name}: u32 = 0;" for name in DIMENSION_RANGES]
+    lines.append("export let copyDim: u32 = 0; // C, the width of queries and keys; 0 in a model that does not copy")
+    places = [f"{name} = load<u32>(header, {DIMENSIONS_AT + 4 * i});" for i, name in enumerate(DIMENSION_RANGES)]
+    copies = f"copyDim = load<u32>(header, 8) == {COPIES_VERSION} ? (dim + 3) / 4 : 0;"
+    lines += function("readDimensions(header: usize): void", [*places, copies], "Takes the dimensions from the header at this address.")
+    tests = [f'if ({name} - {low} > {high - low}) return "{name}";' for name, (low, high) in DIMENSION_RANGES.items()]
+    lines += function("badDimension(): string", [*tests, 'return "";'], "The name of the first dimension that is out of range, or nothing.")
+    cases = [f"  case {i}: return {name};" for i, name in enumerate(DIMENSION_RANGES)]
+    lines += function(
+        "dimensionAt(place: u32): u32", ["switch (place) {", *cases, "  default: return 0;", "}"], "The dimension with this place in the header."
+    )
+
+    lines += function("rowBytes(columns: u32): u32", ["return (columns + 4) / 5;"], "Bytes of a row of trits in the file: five to a byte.")
+    lines += ["", "// ---- What can be wrong: docs/model-file.md (1 to 16) and docs/engine.md (32 and up) ----", ""]
+    errors = {**ERRORS, **ENGINE_ERRORS}
+    lines += [f"export const {name} = {code};" for code, (name, _) in errors.items()]
+    messages = [f"  case {name}: return {json.dumps(message)};" for name, message in errors.values()]
+    body = ["switch (code) {", *messages, '  default: return "";', "}"]
+    lines += function("template(code: i32): string", body, "The message of an error, with {} for what was found.")
+    return "\n".join(lines) + "\n"
+
+
+def tensors() -> str:
+    """The text of tensors.ts."""
+
+    def place_all(*parts: str) -> List[str]:
+        return [line for part in parts for row in TENSORS[part] for line in placings(row)]
+
+    def read_all(part: str, indent: str, base: str = "") -> List[str]:
+        """`&& readVector(…)`, a line for each tensor, the last one with a semicolon."""
+        calls = [f"{indent}&& {reading(row, base)}" for row in TENSORS[part]]
+        return [*calls[:-1], calls[-1] + ";"]
+
+    lines: List[str] = [""]
+    titles = {"start": "", "end": "", "copying": "// In a model that copies:", "block": "// In each layer, from its first address on:"}
+    for part, title in titles.items():
+        lines += [*([title] if title else []), *(line for row in TENSORS[part] for line in addresses(row))]
+    sums = {part: [f"size += {file_bytes(row)};" for row in rows] for part, rows in TENSORS.items()}
+    body = ["let size: u64 = 0;", *sums["block"], "size *= layers;", *sums["start"], *sums["end"]]
+    body += ["if (copyDim > 0) {", *("  " + line for line in sums["copying"]), "}", "return size;"]
+    lines += function("tensorBytes(): u64", body, "Bytes of all tensors in the file.")
+
+    copying = ["if (copyDim > 0) {", *("  " + line for line in place_all("copying")), "}"]
+    lines += function("placeTensors(): void", [*place_all("start", "end"), *copying], "Gives each tensor outside the layers its place.")
+    lines += function("placeLayer(): void", place_all("block"), "The same for those of a layer.")
+    lines += function(
+        "readTensors(): bool",
+        [
+            "let good = true",
+            *read_all("start", "  "),
+            "for (let layer: u32 = 0; good && layer < layers; layer++) {",
+            "  let base = LAYERS + layer * layerSize;",
+            "  good = true",
+            *read_all("block", "    ", "base + "),
+            "}",
+            "good = good",
+            *read_all("end", "  "),
+            "if (copyDim == 0) return good;",
+            "return good",
+            *read_all("copying", "  "),
+        ],
+        "Reads all tensors, in the order of the file. False at the first that holds a value that is not allowed.",
+    )
+    used = set(re.findall(r"\w+", "\n".join(lines))) & set(re.findall(r"export (?:let|function) (\w+)", layout()))
+    return HEAD + TENSORS_HEAD % textwrap.fill(", ".join(sorted(used, key=str.lower)), 140, subsequent_indent="  ") + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    for name, text in (("layout.ts", layout()), ("tensors.ts", tensors())):
+        with open(os.path.join(FOLDER, name), "w", encoding="utf-8") as file:
+            file.write(text)

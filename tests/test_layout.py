@@ -1,0 +1,72 @@
+"""What the engine takes from the tables of the architecture is current, and the packages depend on each other in one direction only."""
+
+import ast
+import pathlib
+
+import pytest
+
+from fable6c.model import layout
+from fable6c.model.architecture import Dimensions, tensor_specs
+
+ROOT = pathlib.Path(__file__).parent.parent
+ASSEMBLY = ROOT / "asengine" / "assembly"
+
+# From the ground up. A package may import those before it, never those after it.
+LAYERS = ["ground", "model", "data", "corpus", "mixing", "evaluation", "training", "commands"]
+GROUND = {"__init__", "errors", "cli", "files", "progress", "native", "kernels", "build_kernels"}  # modules of fable6c/ itself that others build on
+
+
+@pytest.mark.parametrize("name", ["layout", "tensors"])
+def test_the_engines_layout_is_current(name):
+    assert (ASSEMBLY / f"{name}.ts").read_text(encoding="utf-8") == getattr(layout, name)(), "run: python -m fable6c.model.layout"
+
+
+def test_sizes():
+    dimensions = Dimensions(6, 1, 8, 3, 300, 16, copies=True)
+    assert [dimensions.size(text) for text in ("D", "3D", "2H", "K", "V", "2C", "1")] == [6, 18, 16, 3, 300, 4, 1]
+    assert tensor_specs(dimensions)[3].name == "blocks.0.mix_in" and tensor_specs(dimensions)[3].shape == (18, 6)
+
+
+def layer_of(module):
+    """The layer of "fable6c.model.file", "fable6c.corpus.clean", "fable6c.train"; None for what is not ours."""
+    first, _, rest = module.partition(".")
+    if first != "fable6c":
+        return None
+    part = rest.partition(".")[0]
+    if part in LAYERS:
+        return LAYERS.index(part)
+    if part == "engine":  # the engine in Python reads model files
+        return LAYERS.index("model")
+    return LAYERS.index("ground" if part in GROUND or not part or part.startswith("_lib") else "commands")
+
+
+def upward_imports(module, source):
+    """The imports of a module that name a layer above its own."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            # `from fable6c import kernels` names a module, `from fable6c.model.file import Model` does not
+            names = [f"{node.module}.{alias.name}" if node.module == "fable6c" and alias.name != "__version__" else node.module for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append(f"{module}: a relative import")
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found += [f"{module} -> {name}" for name in names if (layer_of(name) or 0) > layer_of(module)]
+    return found
+
+
+def test_imports_point_down_only():
+    found = []
+    for path in [*ROOT.glob("fable6c/**/*.py"), *ROOT.glob("corpus/*.py")]:
+        relative = path.relative_to(ROOT)
+        parts = relative.with_suffix("").parts
+        module = ".".join(parts if parts[0] == "fable6c" else ("fable6c", *parts))
+        found += upward_imports(module, path.read_text(encoding="utf-8"))
+    assert found == []
+
+
+def test_an_upward_import_is_seen():
+    assert upward_imports("fable6c.model.file", "from fable6c.training.run import Run") == ["fable6c.model.file -> fable6c.training.run"]
+    assert upward_imports("fable6c.errors", "from fable6c import train") == ["fable6c.errors -> fable6c.train"]
+    assert upward_imports("fable6c.train", "from fable6c.training.run import Run") == []
