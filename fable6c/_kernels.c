@@ -34,22 +34,6 @@ INLINE size_t round_up(size_t n, size_t block) { return blocks(n, block) * block
 // ---------------------------------------------------------------------------------------------------------------------
 // The machine
 
-// Whether this CPU can run the kernels compiled for `isa` (the names of build_kernels.py). 0 for an unknown name.
-int cpu_supports(const char *isa) {
-    if (strcmp(isa, "baseline") == 0) return 1;
-#if defined(__x86_64__) && defined(__GNUC__)
-    __builtin_cpu_init();
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512vnni");
-    if (strcmp(isa, "avx2") == 0) return avx2;
-    if (strcmp(isa, "avx512") == 0) return avx512;
-    if (strcmp(isa, "avx512bf16") == 0) return avx512 && __builtin_cpu_supports("avx512bf16");
-#endif
-    return 0;
-}
-
 // Asks for `wanted` threads and returns how many there will be: 1 where the compiler had no OpenMP.
 int set_threads(int wanted) {
 #ifdef _OPENMP
