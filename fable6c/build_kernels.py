@@ -8,9 +8,11 @@ fable6c._lib_wasm3 is the wasm3 interpreter, which runs the engine (fable6c/engi
 setup.py fetches the pinned archive before it builds.
 """
 
+import glob
 import os
 import sys
-from typing import Sequence
+import zlib
+from typing import Any, Sequence
 
 import cffi
 
@@ -30,20 +32,28 @@ WASM3_FILES = ["bind", "code", "compile", "core", "emit", "env", "exec", "functi
 OPENMP = [] if sys.platform == "darwin" else ["-fopenmp"]
 
 
-def _builder(library: str, isa: str = "", flags: Sequence[str] = ()) -> cffi.FFI:
-    builder = cffi.FFI()
+def _extension(library: str, isa: str, header: str, **options: Any) -> cffi.FFI:
+    """fable6c._lib_LIBRARY_ISA of what _LIBRARY.h declares, from sources that include `header`. It knows its declarations, HEADER_CRC, because
+    native.py checks calls against them."""
     with open(os.path.join(HERE, f"_{library}.h"), encoding="ascii") as file:
-        builder.cdef(file.read())
-    builder.set_source(
-        f"fable6c._lib_{library}{isa}",
-        f'#include "_{library}.h"',
+        declarations = file.read()
+    crc = f"#define HEADER_CRC {zlib.crc32(declarations.encode())}"
+    builder = cffi.FFI()
+    builder.cdef(f"{declarations}\n{crc}")
+    builder.set_source(f"fable6c._lib_{library}{isa}", f'#include "{header}"\n{crc}', depends=sorted(glob.glob(f"{HERE}/_*.h")), **options)
+    return builder
+
+
+def _builder(library: str, isa: str = "", flags: Sequence[str] = ()) -> cffi.FFI:
+    return _extension(
+        library,
+        isa,
+        f"_{library}.h",
         sources=[f"fable6c/_{library}.c"],
         include_dirs=["fable6c"],
-        depends=[f"fable6c/_{library}.h"],
         extra_compile_args=COMPILE_ARGS + list(flags) + OPENMP,
         extra_link_args=OPENMP + ["-lm"],
     )
-    return builder
 
 
 cpu = _builder("cpu")
@@ -57,12 +67,10 @@ kernels_avx512bf16 = _builder("kernels", "_avx512bf16", AVX512 + ["-mavx512bf16"
 scout = _builder("scout")
 scout_avx2 = _builder("scout", "_avx2", ["-mavx2"])
 
-wasm3 = cffi.FFI()
-with open(os.path.join(HERE, "_wasm3.h"), encoding="ascii") as file:
-    wasm3.cdef(file.read())
-wasm3.set_source(
-    "fable6c._lib_wasm3",
-    '#include "wasm3.h"',
+wasm3 = _extension(
+    "wasm3",
+    "",
+    "wasm3.h",
     sources=[f"{WASM3_FOLDER}/m3_{name}.c" for name in WASM3_FILES],
     include_dirs=[WASM3_FOLDER],
     extra_compile_args=WASM3_ARGS,

@@ -11,7 +11,7 @@ from typing import Any, Sequence, Tuple
 
 import numpy as np
 
-from fable6c import native
+from fable6c import headers, native
 from fable6c.native import INSTRUCTION_SETS as INSTRUCTION_SETS
 
 LINE = 64  # bytes of a cache line
@@ -23,32 +23,32 @@ def _lib() -> Any:
 
 def set_threads(wanted: int) -> int:
     """Let the kernels use `wanted` threads; returns how many there are (1 in a build without OpenMP)."""
-    return _lib().set_threads(wanted)
+    return int(_lib().set_threads(wanted))
 
 
 def linear_scratch_floats(tokens: int, outputs: int, inputs: int) -> int:
-    """How long the scratch array (Z) of `linear_backward_input` and `linear_backward_weight` of these sizes must be."""
-    return _lib().linear_scratch(tokens, outputs, inputs)
+    """How long the scratch array of `linear_backward_input` and `linear_backward_weight` of these sizes must be."""
+    return int(_lib().linear_scratch(tokens, outputs, inputs))
 
 
 def threads() -> int:
     """How many threads the kernels may use."""
-    return _lib().threads()
+    return int(_lib().threads())
 
 
 def muon_scratch_floats(outputs: int, inputs: int) -> int:
     """How long a row (Z) of the scratch array of `muon_update` must be for a matrix (outputs, inputs)."""
-    return _lib().muon_scratch(outputs, inputs)
+    return int(_lib().muon_scratch(outputs, inputs))
 
 
 def block_scratch_floats(inputs: int, hidden: int) -> int:
-    """How long the scratch array (Z) of `glu_block_forward` and `glu_block_backward` must be for the threads that are set."""
-    return _lib().block_scratch(inputs, hidden)
+    """How long the scratch array (Z) of the structs `layer` and `glu_block` must be for the threads that are set."""
+    return int(_lib().block_scratch(inputs, hidden))
 
 
 def block_chunks(tokens: int) -> int:
-    """How many parts (M) `glu_block_backward` needs for so many tokens."""
-    return _lib().block_chunks(tokens)
+    """How many rows `parts` of `layer_backward` and `glu_block_backward` has for so many tokens."""
+    return int(_lib().block_chunks(tokens))
 
 
 def zeros(size: int, dtype: type = np.float32) -> np.ndarray:
@@ -69,6 +69,11 @@ def muon_scratch(shapes: Sequence[Tuple[int, int]]) -> np.ndarray:
     return zeros(threads() * floats).reshape(threads(), floats)
 
 
+def struct(kind: str, **fields: Any) -> Any:
+    """A struct of _kernels.h for `bind`, its arrays checked; the sizes are those of the arrays."""
+    return native.load("kernels").struct(kind, **fields)
+
+
 def bind(function: str, *values: Any) -> native.Call:
     """Check `values` against the declaration of `function` and return the call that runs it on them, any number of times.
 
@@ -81,6 +86,6 @@ def __getattr__(name: str) -> Any:
     """`kernels.NAME(*arguments)` checks and calls at once; `kernels.ISA` is the instruction set."""
     if name == "ISA":
         return native.load("kernels").isa
-    if name in native.declarations("kernels").functions:
+    if name in headers.declarations("kernels").functions:
         return functools.partial(native.load("kernels").call, name)
     raise AttributeError(f"module 'fable6c.kernels' has no attribute '{name}'")

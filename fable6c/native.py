@@ -7,15 +7,7 @@
 
 A library is loaded when it is first asked for, so a module that only may need C can be imported where nothing was compiled.
 
-The header `_NAME.h` is the only declaration of a library: C includes it, cffi reads it when the extension is built, and this module
-reads it for the checks. The shapes of arrays stand in its comments, before a function or behind the field of a struct:
-
-    // out (N,C), rstd (N), inp (N,C), gain (C)
-    void rmsnorm_forward(float *out, float *rstd, const float *inp, const float *gain, size_t N, size_t C);
-
-A capital letter is a size, 3C a multiple, C~4 a size rounded up to a multiple of 4, 2 the number itself, * any size; a `?` after the shape
-means that the array may be None. A size that a shape names is taken from the arrays and not given. A struct is made with `struct`, or
-given as a dict; a comment such as `layer.gain (C)` before a function says that the call needs that field.
+What an array must be stands in the library's header: see headers.py. A struct is made with `struct`, or given as a dict.
 """
 
 import functools
@@ -23,10 +15,12 @@ import importlib
 import os
 import re
 import weakref
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+import zlib
+from typing import Any, Dict, Mapping, Sequence, Tuple, Union
 
 import numpy as np
 
+from fable6c import headers
 from fable6c.errors import UsageError, UserError
 
 # From best to worst: the names that FABLE6C_ISA takes. build_kernels.py has the compilers' options for them.
@@ -42,98 +36,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 class NotBuilt(UserError):
     """A C extension is missing here."""
-
-
-class Parameter(NamedTuple):
-    """A parameter of a C function or a field of a C struct, as the header declares it."""
-
-    name: str
-    kind: str  # the C type without const and *
-    pointer: bool
-    const: bool
-    sizes: Optional[Tuple[str, ...]]  # of an array; None for everything else
-    optional: bool
-
-
-class Function(NamedTuple):
-    parameters: Tuple[Parameter, ...]
-    needs: FrozenSet[str]  # "parameter.field": optional fields of a struct that this function cannot do without
-    sizes: FrozenSet[str]  # the parameters that are taken from the shapes of arrays
-
-
-class Struct(NamedTuple):
-    fields: Tuple[Parameter, ...]
-    sizes: FrozenSet[str]
-
-
-class Declarations(NamedTuple):
-    functions: Dict[str, Function]
-    structs: Dict[str, Struct]
-
-
-NUMBERS = {
-    "float": np.dtype(np.float32), "double": np.dtype(np.float64),
-    **{f"{sign}int{bits}_t": np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)},
-}  # fmt: skip
-_DECLARATION = re.compile(r"(?P<comment>(?://[^\n]*\n)*)(?:typedef struct \{(?P<fields>.*?)\} (?P<struct>\w+);|\w[\w ]*?[ *]+(?P<function>\w+)\((?P<parameters>[^)]*)\);)", re.S)
-_PARAMETER = re.compile(r"(const )?(\w+) (\*?)(\w+)(?:\[\d+\])?")
-_SHAPE = re.compile(r"([\w.]+) \(([\dA-Z~,*]+)\)(\?)?")
-
-
-def header(library: str) -> str:
-    """The text of the library's header."""
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"_{library}.h"), encoding="ascii") as file:
-        return file.read()
-
-
-@functools.lru_cache(maxsize=None)
-def declarations(library: str) -> Declarations:
-    """The functions and structs that the library's header declares."""
-    found = Declarations({}, {})
-    for match in _DECLARATION.finditer(header(library)):
-        if match["struct"]:
-            fields = tuple(_fields(match["fields"]))
-            found.structs[match["struct"]] = Struct(fields, _sizes_of(fields) & {field.name for field in fields})
-            continue
-        comment = " ".join(line.strip("/ ") for line in match["comment"].splitlines())
-        shapes = {name: (tuple(sizes.split(",")), bool(optional)) for name, sizes, optional in _SHAPE.findall(comment)}
-        texts = [] if match["parameters"] == "void" else match["parameters"].split(",")
-        parameters = tuple(_parameter(text, shapes) for text in texts)
-        structs = [found.structs[parameter.kind] for parameter in parameters if parameter.kind in found.structs]
-        sizes = _sizes_of(parameters + tuple(field for struct in structs for field in struct.fields))
-        needs = frozenset(name for name in shapes if "." in name)
-        found.functions[match["function"]] = Function(parameters, needs, sizes & {parameter.name for parameter in parameters})
-    return found
-
-
-def constants(library: str) -> Dict[str, int]:
-    """The numbers that the library's header names in its `enum`."""
-    return {name: int(value) for enum in re.findall(r"^enum \{([^}]*)\};", header(library), re.M) for name, value in re.findall(r"(\w+) = (\d+)", enum)}
-
-
-def _fields(body: str) -> Iterator[Parameter]:
-    """The fields of a struct, one on a line with its shape behind it, `float *h;  // (N,C)? the states`, or numbers, `size_t N, C;`."""
-    for line in body.strip().splitlines():
-        declaration, _, comment = line.strip().partition(";")
-        kind, *names = declaration.split(", ") if "*" not in declaration else [declaration]
-        shape = re.match(r" *// \(([\dA-Z~,*]+)\)(\??)", comment)
-        for text in [kind, *(f"{kind.rsplit(' ', 1)[0]} {name}" for name in names)]:
-            parameter = _parameter(text, {})
-            yield parameter._replace(sizes=tuple(shape[1].split(",")), optional=bool(shape[2])) if shape else parameter
-
-
-def _parameter(text: str, shapes: Mapping[str, Tuple[Tuple[str, ...], bool]]) -> Parameter:
-    match = _PARAMETER.fullmatch(" ".join(text.split()))
-    if match is None:
-        raise ValueError(f"a declaration that native.py cannot read: {text}")
-    const, kind, pointer, name = match.groups()
-    sizes, optional = shapes.get(name, (None, False))
-    return Parameter(name, kind, bool(pointer), bool(const), sizes, optional)
-
-
-def _sizes_of(parameters: Iterable[Parameter]) -> FrozenSet[str]:
-    """The names of single letters that the shapes of these parameters use."""
-    return frozenset(letter for parameter in parameters for size in parameter.sizes or () for letter in re.findall("[A-Z]", size))
 
 
 def instruction_set(library: str) -> str:
@@ -163,6 +65,8 @@ def load(library: str) -> "Library":
         loaded = importlib.import_module(module)
     except ImportError as error:
         raise NotBuilt(f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed") from None
+    if loaded.lib.HEADER_CRC != zlib.crc32(headers.text(library).encode()):
+        raise NotBuilt(f"the C extension was compiled from another _{library}.h; run `pip install .` in the project's folder again")
     return Library(library, isa, loaded)
 
 
@@ -191,7 +95,7 @@ class Library:
 
         TypeError or ValueError, with the name of the argument, for a wrong number of values, dtype, shape or order in memory.
         """
-        functions, structs = declarations(self.name)
+        functions, structs = headers.declarations(self.name)
         parameters, needs, derived = functions[function]
         asked = [parameter for parameter in parameters if parameter.name not in derived]
         if len(values) != len(asked):
@@ -213,12 +117,16 @@ class Library:
         return call
 
     def struct(self, kind: str, **values: Any) -> Any:
-        """A checked struct of cffi from the values of its fields, but for the sizes that its arrays have. It keeps the arrays alive."""
-        fields, derived = declarations(self.name).structs[kind]
-        expected = {field.name for field in fields} - derived
-        if values.keys() != expected:
-            raise TypeError(f"{kind}: missing {sorted(expected - values.keys())}, unknown {sorted(values.keys() - expected)}")
-        sizes: Dict[str, int] = {}
+        """A checked struct of cffi from the values of its fields. It keeps the arrays alive.
+
+        A size need only be given where no array has it as it is.
+        """
+        fields, derived = headers.declarations(self.name).structs[kind]
+        names = {field.name for field in fields}
+        missing, unknown = sorted(names - derived - values.keys()), sorted(values.keys() - names)
+        if missing or unknown:
+            raise TypeError(f"{kind}: missing {missing}, unknown {unknown}")
+        sizes: Dict[str, int] = {name: values[name] for name in derived & values.keys()}
         pointers = self._pointers(kind, fields, values, sizes)
         struct = self.ffi.new(f"{kind} *", {**values, **pointers, **{name: sizes[name] for name in derived}})
         self._kept[struct] = pointers
@@ -226,53 +134,66 @@ class Library:
 
     def pointer(self, name: str, array: np.ndarray) -> Any:
         """The array for C: a pointer of its dtype, which keeps it alive. For what `bind` and `struct` cannot say."""
-        kind = next(kind for kind, dtype in NUMBERS.items() if dtype == array.dtype)
-        parameter = Parameter(name, kind, True, not array.flags.writeable, ("*",) * array.ndim, False)
+        kind = next(kind for kind, dtype in headers.NUMBERS.items() if dtype == array.dtype)
+        parameter = headers.Parameter(name, kind, True, not array.flags.writeable, ("*",) * array.ndim, False)
         return self._pointers(self.name, [parameter], {name: array}, {})[name]
 
-    def _pointers(self, called: str, parameters: Sequence[Parameter], values: Mapping[str, Any], sizes: Dict[str, int]) -> Dict[str, Any]:
+    def _pointers(self, called: str, parameters: Sequence[headers.Parameter], values: Mapping[str, Any], sizes: Dict[str, int]) -> Dict[str, Any]:
         """A pointer for each array, by name. Fills `sizes`: the first plain letter for a size fixes it, else the first multiple."""
         arrays = []
         for parameter in parameters:
             if parameter.sizes is not None:
                 value = values[parameter.name]
-                arrays.append((parameter, np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value))
+                arrays.append((parameter, parameter.sizes, np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value))
         for plain in (True, False):
-            for parameter, array in arrays:
-                if getattr(array, "ndim", None) == len(parameter.sizes):
-                    for size, extent in zip(parameter.sizes, array.shape):
-                        if "~" not in size and size[-1].isupper() and (len(size) == 1) == plain:
+            for _, expected, array in arrays:
+                if getattr(array, "ndim", None) == len(expected):
+                    for size, extent in zip(expected, array.shape):
+                        if size[-1].isupper() and (len(size) == 1) == plain:
                             sizes.setdefault(size[-1], extent // int(size[:-1] or 1))
         pointers = {}
-        for parameter, array in arrays:
+        for parameter, expected, array in arrays:
             if array is None and parameter.optional:
                 pointers[parameter.name] = self.ffi.NULL
-                continue
-            where, dtype = f"{called}: {parameter.name}", NUMBERS[parameter.kind]
-            shape = tuple(_extent(size, sizes) for size in parameter.sizes)
-            if not isinstance(array, np.ndarray) or array.dtype != dtype or not _fits(array.shape, shape):
-                found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
-                raise ValueError(f"{where}: expected ({', '.join(map(str, shape))}{',' * (len(shape) == 1)}) {dtype}, got {found}")
-            if not array.flags.c_contiguous:
-                raise ValueError(f"{where}: expected a C-contiguous array")
-            if not (array.flags.writeable or parameter.const):
-                raise ValueError(f"{where}: expected an array that can be written to")
-            pointers[parameter.name] = self.ffi.from_buffer(f"{parameter.kind}[]", array)
+            else:
+                _check(f"{called}: {parameter.name}", array, parameter, tuple(_extent(size, sizes) for size in expected))
+                pointers[parameter.name] = self.ffi.from_buffer(f"{parameter.kind}[]", array)
         return pointers
 
 
-def _extent(size: str, sizes: Mapping[str, int]) -> Union[int, str]:
-    """The value of a size: C, 3C, C~4 (rounded up to a multiple of 4) or 2; the text itself where no array says what the letter is."""
-    if size == "*":
-        return size
-    if size.isdigit():
-        return int(size)
-    name, _, multiple = size.partition("~")
-    if name[-1] not in sizes:
-        return size
-    value = int(name[:-1] or 1) * sizes[name[-1]]
-    return -(-value // int(multiple)) * int(multiple) if multiple else value
+def _check(where: str, array: Any, parameter: headers.Parameter, shape: Tuple[Union[int, str], ...]) -> None:
+    """ValueError for what is no array of the parameter's type and of this shape, in C's order."""
+    dtype = headers.NUMBERS[parameter.kind]
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or not _fits(array.shape, shape):
+        expected = ", ".join(map(str, shape)) + "," * (len(shape) == 1)
+        found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise ValueError(f"{where}: expected ({expected}) {dtype}, got {found}")
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{where}: expected a C-contiguous array")
+    if not (array.flags.writeable or parameter.const):
+        raise ValueError(f"{where}: expected an array that can be written to")
 
 
 def _fits(found: Tuple[int, ...], expected: Tuple[Union[int, str], ...]) -> bool:
     return len(found) == len(expected) and all(size == "*" or size == extent for size, extent in zip(expected, found))
+
+
+def _extent(size: str, sizes: Mapping[str, int]) -> Union[int, str]:
+    """The value of a size: C, 3C, C~4 (rounded up to a multiple), C/4 (parts) or 2; the text itself for * and for a letter that no array has."""
+    number, letter, operation, by = _parsed(size)
+    if letter not in sizes:
+        return int(number) if number and not letter else size
+    value = number * sizes[letter] if number else sizes[letter]
+    if not operation:
+        return value
+    parts = -(-value // by)
+    return parts * by if operation == "~" else parts
+
+
+@functools.lru_cache(maxsize=None)
+def _parsed(size: str) -> Tuple[int, str, str, int]:
+    match = re.fullmatch(r"(\d*)([A-Z*]?)(?:([~/])(\d+))?", size)
+    if match is None:
+        raise ValueError(f"a size that native.py cannot read: {size}")
+    number, letter, operation, by = match.groups()
+    return int(number or 0), letter, operation or "", int(by or 0)

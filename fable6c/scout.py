@@ -45,7 +45,7 @@ from typing import (
 import numpy as np
 import zstandard
 
-from fable6c import native
+from fable6c import headers, native
 from fable6c.cli import ArgumentParser, run
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.text import read_documents, read_pieces, unpack, window_bytes
@@ -57,7 +57,7 @@ from fable6c.model.tokenizer import END_OF_TEXT, Tokenizer, TokenizerError
 from fable6c.progress import Progress
 
 
-_SIZES = native.constants("scout")
+_SIZES = headers.constants("scout")
 DEPTHS, STATES, SETS, FINALS, SSE, BLOCK, PAST, STREAM_COUNT, LINKS = (
     _SIZES[name] for name in "DEPTHS STATES SETS FINALS SSE BLOCK PAST STREAMS LINKS".split()
 )

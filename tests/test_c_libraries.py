@@ -1,4 +1,4 @@
-"""fable6c/native.py: it loads the C libraries, reads their headers and checks what is handed to them."""
+"""fable6c/native.py and headers.py: the C libraries are loaded, their headers read, and what is handed to them is checked."""
 
 import os
 import pathlib
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pycparser import c_ast, c_generator
 
-from fable6c import native
+from fable6c import headers, native
 from fable6c.errors import UsageError, UserError
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -19,7 +19,7 @@ CHECKED = ("cpu", "bpe", "text", "kernels", "scout")
 
 def parsed_by_cffi(library):
     """The functions and structs of a header as cffi's parser reads them: {name: [(name, type with its const), …]}."""
-    tree, write = cffi.FFI()._parser._parse(native.header(library))[0], c_generator.CGenerator().visit
+    tree, write = cffi.FFI()._parser._parse(headers.text(library))[0], c_generator.CGenerator().visit
     functions, structs = {}, {}
     for node in tree.ext:
         if isinstance(node, c_ast.Decl) and isinstance(node.type, c_ast.FuncDecl):
@@ -37,12 +37,12 @@ def as_read(parameters):
 def test_a_header_is_read_as_cffi_reads_it(library):
     """Names, order, types and const of every function and struct; and every array has a shape."""
     functions, structs = parsed_by_cffi(library)
-    declared = native.declarations(library)
+    declared = headers.declarations(library)
     assert functions and {name: as_read(function.parameters) for name, function in declared.functions.items()} == functions
     assert {name: as_read(struct.fields) for name, struct in declared.structs.items()} == structs
     for part in (*declared.functions.values(), *declared.structs.values()):
         for parameter in part[0]:
-            assert (parameter.sizes is not None) == (parameter.pointer and parameter.kind in native.NUMBERS), parameter
+            assert (parameter.sizes is not None) == (parameter.pointer and parameter.kind in headers.NUMBERS), parameter
     for function in declared.functions.values():
         for name in function.needs:
             argument, _, field = name.partition(".")
@@ -115,6 +115,14 @@ errors.run(main)
     assert done.returncode == 1
     assert done.stdout.startswith("the C extension is not built (No module named 'fable6c._lib_") and done.stdout.count("\n") == 1
     assert done.stdout.endswith("; run `pip install .` in the project's folder, with a C compiler installed\n")
+
+
+def test_an_extension_of_another_header_is_refused(monkeypatch):
+    """After a change of a header, or a pull of one: a call by the new declarations would go astray in the old code."""
+    monkeypatch.setattr(headers, "text", lambda library: "int cpu_supports(const char *isa, int more);\n")
+    native.load.cache_clear()
+    with pytest.raises(native.NotBuilt, match="the C extension was compiled from another _cpu.h; run `pip install .` in the project's folder again"):
+        native.load("cpu")
 
 
 def test_the_instruction_set_is_the_best_or_the_one_that_was_asked_for(monkeypatch):

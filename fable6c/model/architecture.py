@@ -114,7 +114,7 @@ def tensor_specs(dimensions: Dimensions) -> List[TensorSpec]:
         specs += [
             TensorSpec("norm_copy", "f32", D),
             TensorSpec("copy_in", "ternary", 2 * dimensions.copy_dim, D),
-            TensorSpec("copy_rival", "f32", dimensions.copy_dim),
+            TensorSpec("copy_sentinel", "f32", dimensions.copy_dim),
             TensorSpec("copy_bias", "f32", 1),
         ]
     return specs
