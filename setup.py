@@ -64,9 +64,9 @@ if os.path.exists(BUILT_MODULE):
     shutil.copyfile(BUILT_MODULE, MODULE)
 
 WASM3_LICENSE = "build/wasm3/LICENSE"
-BUILDERS = ["baseline", "scout", "wasm3"]
+BUILDERS = ["cpu", "bpe", "text", "kernels", "scout", "wasm3"]
 if platform.machine() in ("x86_64", "AMD64"):
-    BUILDERS += ["avx2", "avx512", "avx512bf16", "scout_avx2"]
+    BUILDERS += ["kernels_avx2", "kernels_avx512", "kernels_avx512bf16", "scout_avx2"]
 
 setup(
     cffi_modules=[f"fable6c/build_kernels.py:{name}" for name in BUILDERS],

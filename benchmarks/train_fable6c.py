@@ -54,9 +54,7 @@ class Watch:
 
     def bind(self, function, *values):
         call = self.original(function, *values)
-        names = kernels.SIGNATURES[function].partition("|")[2].split()
-        sizes = dict(zip(names, call.args[-len(names) :]))  # kernels.bind hands them to C after everything else
-        name, kind, operations = products(function, sizes, values)
+        name, kind, operations = products(function, call.sizes, values)
         self.operations[kind] += operations
         if operations:
             self.kinds[name] = kind

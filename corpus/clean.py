@@ -507,7 +507,7 @@ def load_settings(path: str) -> Settings:
     """The settings with the keys of a TOML file laid over them. UsageError for an unknown key or a value of the wrong type."""
     import difflib
 
-    from fable6c.training.config import tomllib
+    from fable6c.files import tomllib
 
     if not path:
         return Settings()

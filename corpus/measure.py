@@ -8,7 +8,8 @@
 from typing import FrozenSet, Iterable, NamedTuple, Union
 
 import numpy as np
-from fable6c._lib import ffi, lib
+
+from fable6c import native
 
 # The eight words of Gopher's stop word rule (Rae et al. 2021, arXiv:2112.11446, A1.1).
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -61,7 +62,7 @@ class Words:
         room = len(self.data) // 2 + 1
         self.hashes = np.empty(room, dtype=np.uint64)
         self.sizes = np.empty(room, dtype=np.uint32)
-        count = lib.text_words(_u64(self.hashes), _u32(self.sizes), self.data, len(self.data))
+        count = native.load("text").call("text_words", self.hashes, self.sizes, self.data)
         self.hashes, self.sizes = self.hashes[:count], self.sizes[:count]
 
     def __len__(self) -> int:
@@ -71,7 +72,7 @@ class Words:
         """One hash for each run of `width` words, uint64; of a text that is shorter, the one of all its words."""
         width = min(width, len(self.hashes))
         grams = np.empty(len(self.hashes), dtype=np.uint64)
-        return grams[: lib.text_grams(_u64(grams), _u64(self.hashes), len(self.hashes), width)] if width else grams
+        return grams[: native.load("text").call("text_grams", grams, self.hashes, width)] if width else grams
 
 
 class HashSet:
@@ -80,11 +81,11 @@ class HashSet:
     def __init__(self, hashes: np.ndarray):
         hashes = np.ascontiguousarray(hashes, dtype=np.uint64)
         self.places = np.zeros(_places(len(hashes)), dtype=np.uint64)
-        lib.text_set_add(_u64(self.places), len(self.places), _u64(hashes), len(hashes))
+        native.load("text").call("text_set_add", self.places, hashes)
 
     def count(self, hashes: np.ndarray) -> int:
         """How many of the hashes are in the set."""
-        return lib.text_set_count(_u64(self.places), len(self.places), _u64(hashes), len(hashes))
+        return native.load("text").call("text_set_count", self.places, hashes)
 
 
 def word_set(words: Iterable[str]) -> HashSet:
@@ -102,19 +103,15 @@ class Measure:
 
     def __call__(self, words: Words) -> Figures:
         places = _places(max(len(words), words.data.count(b"\n") + 1))
-        if places > len(self.set):
+        if places > self.places:
             self._make_scratch(places)
-        lib.text_figures(
-            self.c_out, words.data, len(words.data), _u64(words.hashes), _u32(words.sizes), len(words), _u64(self.common.places),
-            len(self.common.places), _u64(self.stop), self.c_gram, self.c_set, self.c_times, places,
-        )  # fmt: skip
+        native.load("text").call("text_figures", self.out, words.data, words.hashes, words.sizes, self.c, places)
         return Figures._make(self.out.tolist())
 
     def _make_scratch(self, places: int) -> None:
-        self.gram, self.set = np.empty(places, np.uint64), np.empty(places, np.uint64)
-        self.times = np.empty(places, np.uint32)
-        self.c_out = ffi.cast("double *", self.out.ctypes.data)
-        self.c_gram, self.c_set, self.c_times = _u64(self.gram), _u64(self.set), _u32(self.times)
+        self.places = places
+        scratch = {"gram": np.empty(places, np.uint64), "set": np.empty(places, np.uint64), "times": np.empty(places, np.uint32)}
+        self.c = native.load("text").struct("text_measure", common=self.common.places, stop=self.stop, **scratch)
 
 
 def figures(words: Words) -> Figures:
@@ -124,11 +121,3 @@ def figures(words: Words) -> Figures:
 
 def _places(count: int) -> int:
     return 1 << max(6, (2 * count).bit_length())
-
-
-def _u64(array: np.ndarray):
-    return ffi.cast("uint64_t *", ffi.from_buffer(array))
-
-
-def _u32(array: np.ndarray):
-    return ffi.cast("uint32_t *", ffi.from_buffer(array))

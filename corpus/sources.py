@@ -22,9 +22,8 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 from fable6c import __version__
 from fable6c.cli import ArgumentParser, print_next
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_write, make_folder
+from fable6c.files import atomic_write, make_folder, tomllib
 from fable6c.progress import Progress
-from fable6c.training.config import tomllib
 
 BLOCK = 1 << 16
 MOST_TRIES = 100  # in all, however often there was progress in between

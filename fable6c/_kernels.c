@@ -6,49 +6,26 @@
 // zeroes them); gradients of activations are written, except where a residual branch joins (rmsnorm_backward).
 //
 // The forward pass follows docs/numerics.md operation by operation; the file is compiled with -ffp-contract=off, and fused
-// multiply-add appears only where a gradient, the optimizer, the loss or the odds of copying ask for it (FMA below). Loops over threads give each
+// multiply-add appears only where a gradient, the optimizer, the loss or the odds of copying ask for it (MULTIPLY_ADD). Loops over threads give each
 // output to one writer and keep the order of every sum, so the number of threads never changes a bit.
 //
-// The file is compiled once for each instruction set (build_kernels.py); fable6c/kernels.py loads the best one.
+// The file is compiled once for each instruction set (build_kernels.py); fable6c/native.py loads the best one. What depends on the set
+// stands in _simd.h, the tiles of the matrix products in _tiles.h.
 
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <immintrin.h>
-#endif
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
 #include "_kernels.h"
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
-INLINE size_t blocks(size_t n, size_t block) { return (n + block - 1) / block; }
-INLINE size_t round_up(size_t n, size_t block) { return blocks(n, block) * block; }
+#include "_tiles.h"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The machine
-
-// Whether this CPU can run the kernels compiled for `isa` (the names of build_kernels.py). 0 for an unknown name.
-int cpu_supports(const char *isa) {
-    if (strcmp(isa, "baseline") == 0) return 1;
-#if defined(__x86_64__) && defined(__GNUC__)
-    __builtin_cpu_init();
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512vnni");
-    if (strcmp(isa, "avx2") == 0) return avx2;
-    if (strcmp(isa, "avx512") == 0) return avx512;
-    if (strcmp(isa, "avx512bf16") == 0) return avx512 && __builtin_cpu_supports("avx512bf16");
-#endif
-    return 0;
-}
 
 // Asks for `wanted` threads and returns how many there will be: 1 where the compiler had no OpenMP.
 int set_threads(int wanted) {
@@ -64,16 +41,16 @@ int set_threads(int wanted) {
 
 // How many threads a parallel region may have; within it, the calling thread's number and how many there are.
 #ifdef _OPENMP
-INLINE int most_threads(void) { return omp_get_max_threads(); }
+INLINE int max_threads(void) { return omp_get_max_threads(); }
 INLINE size_t my_number(void) { return (size_t)omp_get_thread_num(); }
 INLINE size_t team_size(void) { return (size_t)omp_get_num_threads(); }
 #else
-INLINE int most_threads(void) { return 1; }
+INLINE int max_threads(void) { return 1; }
 INLINE size_t my_number(void) { return 0; }
 INLINE size_t team_size(void) { return 1; }
 #endif
 
-int threads(void) { return most_threads(); }
+int threads(void) { return max_threads(); }
 
 // The contiguous share of `count` items, cut at multiples of `grain`, that the calling thread takes in a parallel region.
 INLINE void my_share(size_t count, size_t grain, size_t *from, size_t *to) {
@@ -115,13 +92,6 @@ INLINE int8_t nearest_int8(float x) {
     return (int8_t)bits;
 }
 
-// a·b + c in one rounding where the CPU can, else in two: for what needs no bits of docs/numerics.md.
-#ifdef __FMA__
-#define MULTIPLY_ADD(a, b, c) __builtin_fmaf(a, b, c)
-#else
-#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
-#endif
-
 // exp_f32 with fewer roundings and instructions, for what needs no bits of docs/numerics.md.
 INLINE float exp_fused(float x) {
     x = x > 80.0f ? 80.0f : x;
@@ -149,226 +119,10 @@ INLINE uint32_t hash(uint32_t index, uint32_t draw) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Matrix products. One tiling serves three element types. A 32-bit lane holds one f32, two bf16 or four 8-bit numbers of
-// consecutive k, and a step multiplies a broadcast lane of A with a vector of lanes of B:
-//
-//     f32   fused multiply-add                       gradients, on machines without bf16
-//     bf16  dot product of pairs into f32            gradients, AVX-512 BF16
-//     int8  dot product of fours into i32            the ternary forward product, exact
-//
-// B is stored in panels of 32 columns, [N/32][K lanes][32], so that a tile streams through it. A tile is MR rows by NR
-// columns of accumulators, all in registers.
-
-#define PANEL 32
-
-#if defined(__AVX512F__)
-#define LANES 16
-#define MR 8
-typedef __m512 vec;
-INLINE vec vec_zero(void) { return _mm512_setzero_ps(); }
-INLINE vec vec_load(const void *p) { return _mm512_loadu_ps(p); }
-INLINE vec vec_broadcast(const void *p) { return _mm512_set1_ps(*(const float *)p); }
-INLINE void vec_store(float *p, vec x) { _mm512_storeu_ps(p, x); }
-INLINE vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
-INLINE vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
-INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
-#elif defined(__AVX2__)
-#define LANES 8
-#define MR 6
-typedef __m256 vec;
-INLINE vec vec_zero(void) { return _mm256_setzero_ps(); }
-INLINE vec vec_load(const void *p) { return _mm256_loadu_ps(p); }
-INLINE vec vec_broadcast(const void *p) { return _mm256_broadcast_ss(p); }
-INLINE void vec_store(float *p, vec x) { _mm256_storeu_ps(p, x); }
-INLINE vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
-INLINE vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
-INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
-#else
-#define LANES 4
-#define MR 4
-typedef float vec __attribute__((vector_size(16)));
-INLINE vec vec_zero(void) { return (vec){0, 0, 0, 0}; }
-INLINE vec vec_load(const void *p) { vec x; memcpy(&x, p, 16); return x; }
-INLINE vec vec_broadcast(const void *p) { float x = *(const float *)p; return (vec){x, x, x, x}; }
-INLINE void vec_store(float *p, vec x) { memcpy(p, &x, 16); }
-INLINE vec vec_add(vec a, vec b) { return a + b; }
-INLINE vec vec_mul(vec a, vec b) { return a * b; }
-INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
-#endif
-#define NR (2 * LANES)
-
-// The element type of the gradient products, and how many of its numbers fill a lane.
-#ifdef __AVX512BF16__
-#define PAIR 2
-typedef uint16_t element;
-INLINE element to_element(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, 4);
-    return (element)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);  // round half to even
-}
-INLINE vec gradient_step(vec a, vec b, vec c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
-#else
-#define PAIR 1
-typedef float element;
-INLINE element to_element(float x) { return x; }
-INLINE vec gradient_step(vec a, vec b, vec c) { return vec_fma(a, b, c); }
-#endif
-
-// out (rows, cols ≤ NR) = or += A (rows, K) · B (K, cols); lanes of A lie at a[row·row_step + k·k_step].
-INLINE void gradient_tile(float *out, size_t ld, size_t cols, bool add, const uint32_t *a, size_t row_step, size_t k_step,
-                          const uint32_t *b, size_t K, const size_t rows) {
-    vec acc[MR][2];
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) acc[r][0] = acc[r][1] = vec_zero();
-    for (size_t k = 0; k < K; k++, a += k_step, b += PANEL) {
-        vec b0 = vec_load(b), b1 = vec_load(b + LANES);
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++) {
-            vec x = vec_broadcast(a + r * row_step);
-            acc[r][0] = gradient_step(x, b0, acc[r][0]);
-            acc[r][1] = gradient_step(x, b1, acc[r][1]);
-        }
-    }
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) {
-        float edge[NR], *to = cols == NR ? out + r * ld : edge;
-        if (cols < NR) {
-            memset(edge, 0, sizeof edge);
-            if (add) memcpy(edge, out + r * ld, cols * sizeof(float));
-        }
-        vec_store(to, add ? vec_add(vec_load(to), acc[r][0]) : acc[r][0]);
-        vec_store(to + LANES, add ? vec_add(vec_load(to + LANES), acc[r][1]) : acc[r][1]);
-        if (cols < NR) memcpy(out + r * ld, edge, cols * sizeof(float));
-    }
-}
-
-// Rows [from, to) and columns [first, last), first a multiple of NR, of out (M, N) = or += A (M, K lanes) · B (panels of K lanes
-// by 32). For one thread; K is cut into blocks whose panel (32·192·4 = 24 KiB) stays in the first-level cache.
-static void gradient_product(float *out, size_t N, bool add, const void *a, size_t row_step, size_t k_step, const void *b, size_t K,
-                             size_t from, size_t to, size_t first, size_t last) {
-    const size_t k_block = 192;
-    for (size_t k = 0; k < K; k += k_block) {
-        size_t depth = min_size(k_block, K - k);
-        bool adding = add || k > 0;
-        for (size_t col = first; col < last; col += NR) {
-            const uint32_t *panel = (const uint32_t *)b + (col / PANEL * K + k) * PANEL + col % PANEL;
-            size_t cols = min_size(NR, N - col), row = from;
-            for (; row + MR <= to; row += MR)
-                gradient_tile(out + row * N + col, N, cols, adding, (const uint32_t *)a + row * row_step + k * k_step,
-                              row_step, k_step, panel, depth, MR);
-            for (; row + 2 <= to; row += 2)
-                gradient_tile(out + row * N + col, N, cols, adding, (const uint32_t *)a + row * row_step + k * k_step,
-                              row_step, k_step, panel, depth, 2);
-            for (; row < to; row++)
-                gradient_tile(out + row * N + col, N, cols, adding, (const uint32_t *)a + row * row_step + k * k_step,
-                              row_step, k_step, panel, depth, 1);
-        }
-    }
-}
-
-// Integer dot products of the ternary forward. The instructions want one unsigned operand, so a weight is stored as w + 1 in
-// {0, 1, 2}; Σ q·(w + 1) − Σ q = Σ q·w.
-#if defined(__AVX512VNNI__)
-typedef int32_t ivec __attribute__((vector_size(64)));
-INLINE ivec int_zero(void) { return (ivec){0}; }
-INLINE ivec int_load(const void *p) { return (ivec)_mm512_loadu_si512(p); }
-INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return (ivec)_mm512_set1_epi32(x); }
-INLINE ivec int_step(ivec acc, ivec w, ivec x) { return (ivec)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, (__m512i)x); }
-INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps((__m512i)(x - offset)); }
-#define INT_DEPTH 0  // lanes of 32 bits: no limit
-#elif defined(__AVX2__)
-// Pairs of products are at most 2·2·127 = 508, so 64 of them fit a 16-bit lane before they must be widened.
-typedef __m256i ivec;
-INLINE ivec int_zero(void) { return _mm256_setzero_si256(); }
-INLINE ivec int_load(const void *p) { return _mm256_loadu_si256(p); }
-INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm256_set1_epi32(x); }
-INLINE ivec int_step(ivec acc, ivec w, ivec x) {  // _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, x)), without copies
-    ivec products;
-    __asm__("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(acc), "=&x"(products) : "x"(w), "x"(x));
-    return acc;
-}
-INLINE ivec int_widen(ivec total, ivec part) {
-    return _mm256_add_epi32(total, _mm256_madd_epi16(part, _mm256_set1_epi16(1)));
-}
-INLINE vec int_to_float(ivec x, int32_t offset) { return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(offset))); }
-#define INT_DEPTH 64
-#elif defined(__SSE2__)
-// Even and odd bytes as 16-bit numbers: SSE2 multiplies those in pairs (pmaddwd).
-typedef __m128i ivec;
-INLINE ivec int_zero(void) { return _mm_setzero_si128(); }
-INLINE ivec int_load(const void *p) { return _mm_loadu_si128(p); }
-INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm_set1_epi32(x); }
-INLINE ivec int_step(ivec acc, ivec w, ivec x) {
-    __m128i even = _mm_madd_epi16(_mm_and_si128(w, _mm_set1_epi16(255)), _mm_srai_epi16(_mm_slli_epi16(x, 8), 8));
-    __m128i odd = _mm_madd_epi16(_mm_srli_epi16(w, 8), _mm_srai_epi16(x, 8));
-    return _mm_add_epi32(acc, _mm_add_epi32(even, odd));
-}
-INLINE vec int_to_float(ivec x, int32_t offset) { return (vec)_mm_cvtepi32_ps(_mm_sub_epi32(x, _mm_set1_epi32(offset))); }
-#define INT_DEPTH 0  // lanes of 32 bits: no limit
-#else
-typedef struct { int32_t lane[LANES]; } ivec;
-INLINE ivec int_zero(void) { return (ivec){{0}}; }
-INLINE ivec int_load(const void *p) { ivec x; memcpy(&x, p, sizeof x); return x; }
-INLINE ivec int_broadcast(const void *p) { ivec x; for (int i = 0; i < LANES; i++) memcpy(&x.lane[i], p, 4); return x; }
-INLINE ivec int_step(ivec acc, ivec w, ivec x) {
-    const uint8_t *wb = (const uint8_t *)&w;
-    const int8_t *xb = (const int8_t *)&x;
-    for (int i = 0; i < 4 * LANES; i++) acc.lane[i / 4] += wb[i] * xb[i];
-    return acc;
-}
-INLINE vec int_to_float(ivec x, int32_t offset) { vec y; for (int i = 0; i < LANES; i++) y[i] = (float)(x.lane[i] - offset); return y; }
-#define INT_DEPTH 0  // lanes of 32 bits: no limit
-#endif
-
-// acc (rows, NR) = A (rows, K fours) · B (K fours, NR), in registers; K ≤ INT_DEPTH where there is one
-INLINE void int_run(ivec acc[MR][2], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, size_t K, const size_t rows) {
-    ivec sum[MR][2];
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = int_zero();
-    const int8_t *end = b + K * PANEL * 4;
-    for (; b != end; a += k_bytes, b += PANEL * 4) {
-        ivec b0 = int_load(b), b1 = int_load(b + LANES * 4);
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++) {
-            ivec x = int_broadcast(a + r * row_bytes);
-            sum[r][0] = int_step(sum[r][0], b0, x);
-            sum[r][1] = int_step(sum[r][1], b1, x);
-        }
-    }
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) {
-        acc[r][0] = sum[r][0];
-        acc[r][1] = sum[r][1];
-    }
-}
-
-// The same for any K: where the lanes are narrow, a sum of runs.
-INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, size_t K, const size_t rows) {
-#if INT_DEPTH
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) total[r][0] = total[r][1] = int_zero();
-    for (size_t k = 0; k < K; k += INT_DEPTH) {
-        ivec part[MR][2];
-        __asm__ volatile("" : "+m"(*(ivec(*)[MR][2])total));  // in memory, so that the run has the registers
-        int_run(part, a + k * k_bytes, row_bytes, k_bytes, b + k * PANEL * 4, min_size(INT_DEPTH, K - k), rows);
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++) {
-            total[r][0] = int_widen(total[r][0], part[r][0]);
-            total[r][1] = int_widen(total[r][1], part[r][1]);
-        }
-    }
-#else
-    int_run(total, a, row_bytes, k_bytes, b, K, rows);
-#endif
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
 // Embedding: a row of nine-level weights for each token
 // out (N,C) = weight (V,C)[token] · scale (V)[token]
 
-void embedding_forward(float *out, const int32_t *tokens, const int8_t *weight, const float *scale,
-                       size_t N, size_t C, size_t V) {
-    (void)V;
+void embedding_forward(float *out, const int32_t *tokens, const int8_t *weight, const float *scale, size_t N, size_t C) {
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
         size_t token = (size_t)tokens[n];
@@ -377,8 +131,7 @@ void embedding_forward(float *out, const int32_t *tokens, const int8_t *weight, 
 }
 
 // dlatent (V,C)[token] += dout (N,C): straight through the rounding. Threads share the channels, so each row has its order.
-void embedding_backward(float *dlatent, const float *dout, const int32_t *tokens, size_t V, size_t C, size_t N) {
-    (void)V;
+void embedding_backward(float *dlatent, const float *dout, const int32_t *tokens, size_t N, size_t C) {
 #pragma omp parallel
     {
         size_t from, to;
@@ -442,7 +195,7 @@ void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float 
 // ---------------------------------------------------------------------------------------------------------------------
 // Activations to int8: q (N, C padded to a multiple of 4 with zeros), s (N): inp ≈ q·s. Straight-through: no backward.
 
-INLINE float quantize_forward_row(int8_t *q, const float *x, size_t C) {
+INLINE float quantize_row(int8_t *q, const float *x, size_t C) {
     float a = 0.0f;
 #pragma omp simd reduction(max : a)
     for (size_t c = 0; c < C; c++) a = fabsf(x[c]) > a ? fabsf(x[c]) : a;
@@ -452,9 +205,9 @@ INLINE float quantize_forward_row(int8_t *q, const float *x, size_t C) {
     return a < 1e-30f ? 0.0f : a / 127.0f;
 }
 
-void quantize_forward(int8_t *q, float *s, const float *inp, size_t N, size_t C) {
+void quantize_activations(int8_t *q, float *s, const float *inp, size_t N, size_t C) {
 #pragma omp parallel for schedule(static)
-    for (size_t n = 0; n < N; n++) s[n] = quantize_forward_row(q + n * round_up(C, 4), inp + n * C, C);
+    for (size_t n = 0; n < N; n++) s[n] = quantize_row(q + n * round_up(C, 4), inp + n * C, C);
 }
 
 // What is added before a gradient is rounded, in [−1/2, 1/2): its mean over the draws is then the gradient (stochastic rounding). The
@@ -466,9 +219,9 @@ INLINE float dither(uint32_t start, size_t i) {
     return x - 1.5f;
 }
 
-// The same for a gradient, rounded at random: draw (D) names the draw. dout (N,C) ≈ q·s.
+// The same for a gradient, rounded at random: draw[0] names the draw. dout (N,C) ≈ q·s.
 
-INLINE float quantize_backward_row(int8_t *q, const float *dy, uint32_t start, size_t C) {
+INLINE float quantize_gradient_row(int8_t *q, const float *dy, uint32_t start, size_t C) {
     float a = 0.0f;
 #pragma omp simd reduction(max : a)
     for (size_t c = 0; c < C; c++) a = fabsf(dy[c]) > a ? fabsf(dy[c]) : a;
@@ -478,11 +231,10 @@ INLINE float quantize_backward_row(int8_t *q, const float *dy, uint32_t start, s
     return a < 1e-30f ? 0.0f : a / 126.5f;
 }
 
-void quantize_backward(int8_t *q, float *s, const float *dout, const uint32_t *draw, size_t N, size_t C, size_t D) {
-    (void)D;
+void quantize_gradients(int8_t *q, float *s, const float *dout, const uint32_t *draw, size_t N, size_t C) {
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++)
-        s[n] = quantize_backward_row(q + n * round_up(C, 4), dout + n * C, hash((uint32_t)n, draw[0]), C);
+        s[n] = quantize_gradient_row(q + n * round_up(C, 4), dout + n * C, hash((uint32_t)n, draw[0]), C);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -502,8 +254,7 @@ INLINE float sum_of_magnitudes(const float *x, size_t n) {
 
 // weight (O,C) = clip(nearest(latent / scale), ±levels), scale (S) = share · mean |latent| of the matrix (S = 1) or of each
 // row (S = O). Ternary: levels 1, share 1; the embedding: levels 4, share 0.7. Straight-through: no backward.
-void discretize_forward(int8_t *weight, float *scale, const float *latent, float levels, float share,
-                        size_t O, size_t C, size_t S) {
+void quantize_weights(int8_t *weight, float *scale, const float *latent, float levels, float share, size_t O, size_t C, size_t S) {
     enum { PARTS = 64 };  // fixed parts, so that the sum's order does not depend on the threads
     double part[PARTS] = {0};
 #pragma omp parallel for schedule(static)
@@ -543,8 +294,8 @@ void linear_pack(int8_t *packed, const int8_t *weight, size_t O, size_t C) {
     }
 }
 
-// packed (C up to 32, O up to 4): the same of weightᵀ, so that linear_forward computes dinp from a quantised dout
-void linear_pack_turned(int8_t *packed, const int8_t *weight, size_t O, size_t C) {
+// packed (C up to 32, O up to 4): the same of weightᵀ, so that linear_forward computes dinp from a quantized dout
+void linear_pack_transposed(int8_t *packed, const int8_t *weight, size_t O, size_t C) {
     size_t fours = blocks(O, 4);
 #pragma omp parallel for schedule(static)
     for (size_t panel = 0; panel < blocks(C, PANEL); panel++)
@@ -582,32 +333,6 @@ void linear_forward_naive(float *out, const float *residual, const int8_t *q, co
         }
 }
 
-// Rows [row, row + rows) of a linear_forward for the NR outputs from `col` on; scales (NR): theirs.
-INLINE void linear_forward_tile(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
-                                const float *scales, const int32_t *offset, size_t row, size_t col, size_t O, size_t fours,
-                                const size_t rows) {
-    ivec total[MR][2];
-    int_tile(total, q + row * fours * 4, fours * 4, 4, packed + (col / PANEL * fours * PANEL + col % PANEL) * 4, fours, rows);
-    size_t cols = min_size(NR, O - col);
-    vec scale0 = vec_load(scales), scale1 = vec_load(scales + LANES);
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) {
-        vec factor = vec_broadcast(s + row + r);
-        vec y0 = vec_mul(int_to_float(total[r][0], offset[r]), vec_mul(factor, scale0));
-        vec y1 = vec_mul(int_to_float(total[r][1], offset[r]), vec_mul(factor, scale1));
-        size_t at = (row + r) * O + col;
-        if (cols == NR) {
-            vec_store(out + at, residual ? vec_add(vec_load(residual + at), y0) : y0);
-            vec_store(out + at + LANES, residual ? vec_add(vec_load(residual + at + LANES), y1) : y1);
-        } else {
-            float edge[NR];
-            vec_store(edge, y0);
-            vec_store(edge + LANES, y1);
-            for (size_t j = 0; j < cols; j++) out[at + j] = residual ? residual[at + j] + edge[j] : edge[j];
-        }
-    }
-}
-
 // A whole linear_forward of N rows by one thread.
 static void linear_forward_rows(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
                                 const float *scale, size_t N, size_t O, size_t P, size_t S) {
@@ -624,11 +349,15 @@ static void linear_forward_rows(float *out, const float *residual, const int8_t 
         for (size_t col = 0; col < O; col += NR) {
             float scales[NR] = {0};
             for (size_t j = 0; j < min_size(NR, O - col); j++) scales[j] = scale[S > 1 ? col + j : 0];
-            size_t row = chunk;
-            for (; row + MR <= end; row += MR)
-                linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, MR);
-            for (; row < end; row++)
-                linear_forward_tile(out, residual, q, s, packed, scales, offset + row - chunk, row, col, O, fours, 1);
+            const int8_t *panel = packed + (col / PANEL * fours * PANEL + col % PANEL) * 4;
+            size_t row = chunk, step, cols = min_size(NR, O - col);
+            for (; row < end; row += step) {
+                const float *before = residual ? residual + row * O + col : NULL;
+                int8_rows x = {q + row * P, s + row, offset + row - chunk, fours};
+                step = row + MR <= end ? MR : 1;
+                if (step == MR) scaled_tile(out + row * O + col, before, x, panel, scales, O, cols, MR);
+                else scaled_tile(out + row * O + col, before, x, panel, scales, O, cols, 1);
+            }
         }
     }
 }
@@ -644,7 +373,7 @@ void linear_forward(float *out, const float *residual, const int8_t *q, const fl
 }
 
 // The backward of the layer passes straight through both roundings. dinp is a product with the ternary weight again, and there are
-// two ways to it: quantise dout to int8 and run linear_forward with the turned weight (the body), or a gradient product
+// two ways to it: quantize dout to int8 and run linear_forward with the transposed weight (the body), or a gradient product
 // (the head: most of a row of dout is far below a 127th of its largest entry, and int8 would lose it).
 
 // dinp (N,C) = (dout (N,O)·scale) · weight (O,C)
@@ -659,8 +388,7 @@ void linear_backward_input_naive(float *dinp, const float *dout, const int8_t *w
 }
 
 void linear_backward_input(float *dinp, const float *dout, const float *packed, const float *scale, float *scratch,
-                           size_t N, size_t C, size_t O, size_t S, size_t Z) {
-    (void)Z;
+                           size_t N, size_t C, size_t O, size_t S) {
     size_t pairs = blocks(O, PAIR);
     element *rows = (element *)scratch;  // (N, pairs)[PAIR]: dout·scale
 #pragma omp parallel
@@ -676,13 +404,12 @@ void linear_backward_input(float *dinp, const float *dout, const float *packed, 
                 for (size_t o = 0; o < O; o++) row[o] = to_element(dy[o] * scale[0]);
             for (size_t o = O; o < pairs * PAIR; o++) row[o] = 0;
         }
-        gradient_product(dinp, C, false, rows, pairs, 1, packed, pairs, from, to, 0, C);
+        gradient_product(dinp, C, false, (operand){(const uint32_t *)rows, pairs, 1}, packed, pairs, from, to, 0, C);
     }
 }
 
 // dlatent (O,C) += dout (N,O)ᵀ · (q (N,C)·s (N))
-void linear_backward_weight_naive(float *dlatent, const float *dout, const int8_t *q, const float *s,
-                                  size_t N, size_t C, size_t O) {
+void linear_backward_weight_naive(float *dlatent, const float *dout, const int8_t *q, const float *s, size_t N, size_t C, size_t O) {
     size_t P = round_up(C, 4);
     for (size_t o = 0; o < O; o++)
         for (size_t c = 0; c < C; c++)
@@ -730,13 +457,12 @@ INLINE void weight_gradient(float *dlatent, const float *dout, const int8_t *dq,
         }
 #pragma omp barrier
         my_share(O, MR, &from, &to);
-        gradient_product(dlatent, C, true, columns, 1, stride, panels, pairs, from, to, 0, C);
+        gradient_product(dlatent, C, true, (operand){(const uint32_t *)columns, 1, stride}, panels, pairs, from, to, 0, C);
     }
 }
 
 void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, const float *s, float *scratch,
-                            size_t N, size_t C, size_t O, size_t Z) {
-    (void)Z;
+                            size_t N, size_t C, size_t O) {
     weight_gradient(dlatent, dout, NULL, NULL, q, s, scratch, N, C, O);
 }
 
@@ -758,8 +484,7 @@ INLINE int32_t round_again(int8_t dq, float ratio, uint32_t start, size_t o) {
 }
 
 void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
-                                       const uint32_t *draw, size_t N, size_t C, size_t O, size_t D) {
-    (void)D;
+                                       const uint32_t *draw, size_t N, size_t C, size_t O) {
     size_t P = round_up(C, 4), Q = round_up(O, 4);
     for (size_t from = 0; from < N; from += INT_BLOCK) {
         size_t to = min_size(from + INT_BLOCK, N);
@@ -774,43 +499,16 @@ void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const f
     }
 }
 
-#if !INT_DEPTH
-// dlatent rows [o, o + rows), NR columns from c on: += top · (lanesᵀ · (panel − 128))
-INLINE void weight_gradient_tile(float *dlatent, const uint32_t *lanes, const int8_t *panel, const int32_t *offset, float top,
-                                 size_t o, size_t c, size_t C, size_t stride, size_t fours, const size_t rows) {
-    ivec total[MR][2];
-    int_tile(total, (const int8_t *)lanes, 4, stride * 4, panel, fours, rows);
-    size_t cols = min_size(NR, C - c);
-    vec factor = vec_broadcast(&top);
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) {
-        vec y0 = vec_mul(int_to_float(total[r][0], offset[r]), factor), y1 = vec_mul(int_to_float(total[r][1], offset[r]), factor);
-        float *to = dlatent + (o + r) * C + c;
-        if (cols == NR) {
-            vec_store(to, vec_add(vec_load(to), y0));
-            vec_store(to + LANES, vec_add(vec_load(to + LANES), y1));
-        } else {
-            float edge[NR];
-            vec_store(edge, y0);
-            vec_store(edge + LANES, y1);
-            for (size_t j = 0; j < cols; j++) to[j] += edge[j];
-        }
-    }
-}
-#endif
-
 void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
-                                 const uint32_t *draw, float *scratch, size_t N, size_t C, size_t O, size_t D, size_t Z) {
-    (void)Z;
-    (void)D;
+                                 const uint32_t *draw, float *scratch, size_t N, size_t C, size_t O) {
 #if INT_DEPTH  // 16-bit lanes have no room for two products of 255 and 127
     (void)draw;
     weight_gradient(dlatent, NULL, dq, ds, q, s, scratch, N, C, O);
 #else
-    size_t P = round_up(C, 4), Q = round_up(O, 4), stride = column_stride(O), most = min_size(blocks(N, 4), INT_BLOCK / 4);
+    size_t P = round_up(C, 4), Q = round_up(O, 4), stride = column_stride(O), max_fours = min_size(blocks(N, 4), INT_BLOCK / 4);
     uint32_t *lanes = (uint32_t *)scratch;      // (fours, stride)[4]: dq, rounded again
-    uint32_t *panels = lanes + most * stride;  // (C/32, fours, 32)[4]: q + 128, because one operand has to be unsigned
-    int32_t *offset = (int32_t *)(panels + most * round_up(C, PANEL));  // (O): what the 128 add
+    uint32_t *panels = lanes + max_fours * stride;  // (C/32, fours, 32)[4]: q + 128, because one operand has to be unsigned
+    int32_t *offset = (int32_t *)(panels + max_fours * round_up(C, PANEL));  // (O): what the 128 add
 #pragma omp parallel
     for (size_t first = 0; first < N; first += INT_BLOCK) {
         size_t count = min_size(INT_BLOCK, N - first), fours = blocks(count, 4), from, to;
@@ -825,7 +523,7 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
                 d[i] = dq + n * Q;
                 x[i] = q + n * P;
                 ratio[i] = four * 4 + i < count ? ds[n] * s[n] * inv : 0.0f;
-                start[i] = hash((uint32_t)n, ~draw[0]);  // not quantize_backward's number again
+                start[i] = hash((uint32_t)n, ~draw[0]);  // not quantize_gradients' number again
             }
 #pragma omp simd
             for (size_t o = 0; o < O; o++) {
@@ -854,9 +552,9 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
             }
         for (size_t c = 0; c < C; c += NR) {
             const int8_t *panel = (const int8_t *)(panels + c / PANEL * fours * PANEL + c % PANEL);
-            size_t o = from;
-            for (; o + MR <= to; o += MR) weight_gradient_tile(dlatent, lanes + o, panel, offset + o, top, o, c, C, stride, fours, MR);
-            for (; o < to; o++) weight_gradient_tile(dlatent, lanes + o, panel, offset + o, top, o, c, C, stride, fours, 1);
+            size_t o = from, cols = min_size(NR, C - c);
+            for (; o + MR <= to; o += MR) added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, top, fours, C, cols, MR);
+            for (; o < to; o++) added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, top, fours, C, cols, 1);
         }
 #pragma omp barrier
     }
@@ -1045,7 +743,7 @@ void glu_backward(float *dinp, const float *dout, const float *inp, size_t N, si
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Dropout (Srivastava et al. 2014), in place: x (M) ← x / (1 − rate), or 0 with probability rate. draw (D = 2): a number that
+// Dropout (Srivastava et al. 2014), in place: x (M) ← x / (1 − rate), or 0 with probability rate. draw (2): a number that
 // names this draw, and rate · 2³²; rate 0 leaves x as it is. What is dropped depends on the draw and the index alone, so backward
 // drops the same again.
 
@@ -1058,8 +756,7 @@ INLINE void dropout_part(float *x, const uint32_t *draw, size_t first, size_t co
     for (size_t i = 0; i < count; i++) x[i] = hash((uint32_t)(first + i), draw[0]) < threshold ? 0.0f : x[i] * kept;
 }
 
-void dropout(float *x, const uint32_t *draw, size_t M, size_t D) {
-    (void)D;
+void dropout(float *x, const uint32_t *draw, size_t M) {
 #pragma omp parallel
     {
         size_t from, to;
@@ -1076,12 +773,12 @@ void dropout(float *x, const uint32_t *draw, size_t M, size_t D) {
 
 // Floats of scratch that a thread needs for a chunk's gradients, and those of all threads.
 INLINE size_t thread_scratch(size_t C, size_t H) { return CHUNK * (C + H) + 2 * H; }
-size_t block_scratch(size_t C, size_t H) { return (size_t)most_threads() * thread_scratch(C, H); }
+size_t block_scratch(size_t C, size_t H) { return (size_t)max_threads() * thread_scratch(C, H); }
 size_t block_chunks(size_t N) { return blocks(N, CHUNK); }
 
-// dgain (C) += parts (M,C), added up in their order
-INLINE void add_parts(float *dgain, const float *parts, size_t M, size_t C) {
-    for (size_t i = 0; i < M; i++)
+// dgain (C) += parts (⌈N/CHUNK⌉,C), added up in their order
+INLINE void add_parts(float *dgain, const float *parts, size_t N, size_t C) {
+    for (size_t i = 0; i < blocks(N, CHUNK); i++)
         for (size_t c = 0; c < C; c++) dgain[c] += parts[i * C + c];
 }
 
@@ -1095,151 +792,122 @@ INLINE void rmsnorm_backward_chunk(float *dx, float *part, const float *dy, cons
     }
 }
 
-// A ternary layer with what comes before it: out (N,O) = [residual (N,O) +] weight · quantised [rmsnorm of] inp (N,C). There is a norm if
+// A ternary layer with what comes before it: out (N,O) = [residual (N,O) +] weight · quantized [rmsnorm of] inp (N,C). There is a norm if
 // there is a gain (C). Saved for backward: q (N,C), s (N), and with a norm rstd (N).
-void layer_forward(float *out, const float *residual, int8_t *q, float *s, float *rstd, const float *inp, const float *gain,
-                   const int8_t *packed, const float *scale, float *scratch, size_t N, size_t O, size_t C, size_t S, size_t Z) {
-    size_t P = round_up(C, 4);
-#pragma omp parallel num_threads((int)min_size((size_t)most_threads(), Z / C))
+void layer_forward(float *out, const float *residual, const layer *layer) {
+    size_t N = layer->N, C = layer->C, O = layer->O, P = round_up(C, 4);
+    const float *inp = layer->inp, *gain = layer->gain;
+    int8_t *q = layer->q;
+    float *s = layer->s;
+#pragma omp parallel num_threads((int)min_size((size_t)max_threads(), layer->Z / C))
     {
-        float *normed = scratch + my_number() * C;
+        float *normed = layer->scratch + my_number() * C;
 #pragma omp for schedule(static)
         for (size_t first = 0; first < N; first += CHUNK) {
             size_t rows = min_size(CHUNK, N - first);
             for (size_t n = first; n < first + rows; n++) {
-                if (gain) rstd[n] = rmsnorm_forward_row(normed, inp + n * C, gain, C);
-                s[n] = quantize_forward_row(q + n * P, gain ? normed : inp + n * C, C);
+                if (gain) layer->rstd[n] = rmsnorm_forward_row(normed, inp + n * C, gain, C);
+                s[n] = quantize_row(q + n * P, gain ? normed : inp + n * C, C);
             }
-            linear_forward_rows(out + first * O, residual ? residual + first * O : NULL, q + first * P, s + first, packed, scale, rows, O, P, S);
+            linear_forward_rows(out + first * O, residual ? residual + first * O : NULL, q + first * P, s + first, layer->packed, layer->scale,
+                                rows, O, P, 1);
         }
     }
 }
 
 // dinp (N,C): with a norm, what comes through it is added; without, dinp is written. The gradient of the product in int8, dq (N,O) and
-// ds (N), is left for linear_backward_weight_int8. turned: linear_pack_turned of the weight; parts (⌈N/CHUNK⌉,C): sums of dgain over a chunk.
-void layer_backward(float *dinp, float *dgain, int8_t *dq, float *ds, const float *dout, const float *inp, const float *rstd,
-                    const float *gain, const int8_t *turned, const float *scale, const uint32_t *draw, float *scratch, float *parts,
-                    size_t N, size_t O, size_t C, size_t S, size_t D, size_t Z, size_t M) {
-    (void)D;
-    size_t Q = round_up(O, 4);
-#pragma omp parallel num_threads((int)min_size((size_t)most_threads(), Z / (CHUNK * C)))
+// ds (N), is left for linear_backward_weight_int8. parts (⌈N/CHUNK⌉,C): sums of dgain over a chunk.
+void layer_backward(float *dinp, float *dgain, int8_t *dq, float *ds, const float *dout, const uint32_t *draw, float *parts,
+                    const layer *layer) {
+    size_t N = layer->N, C = layer->C, O = layer->O, Q = round_up(O, 4);
+    const float *inp = layer->inp, *rstd = layer->rstd, *gain = layer->gain;
+#pragma omp parallel num_threads((int)min_size((size_t)max_threads(), layer->Z / (CHUNK * C)))
     {
-        float *dnormed = scratch + my_number() * CHUNK * C;
+        float *dnormed = layer->scratch + my_number() * CHUNK * C;
 #pragma omp for schedule(static)
         for (size_t first = 0; first < N; first += CHUNK) {
             size_t rows = min_size(CHUNK, N - first);
             for (size_t n = first; n < first + rows; n++)
-                ds[n] = quantize_backward_row(dq + n * Q, dout + n * O, hash((uint32_t)n, draw[0]), O);
+                ds[n] = quantize_gradient_row(dq + n * Q, dout + n * O, hash((uint32_t)n, draw[0]), O);
             float *dproduct = gain ? dnormed : dinp + first * C;
-            linear_forward_rows(dproduct, NULL, dq + first * Q, ds + first, turned, scale, rows, C, Q, S);
+            linear_forward_rows(dproduct, NULL, dq + first * Q, ds + first, layer->transposed, layer->scale, rows, C, Q, 1);
             if (gain)
                 rmsnorm_backward_chunk(dinp + first * C, parts + first / CHUNK * C, dnormed, inp + first * C, rstd + first, gain, rows, C);
         }
     }
-    if (gain) add_parts(dgain, parts, M, C);
+    if (gain) add_parts(dgain, parts, N, C);
 }
 
-// The second half of a block, out = inp + glu_out · glu(glu_in · rmsnorm(inp)).
-// Saved for backward: u (N,2H) the product of glu_in, rstd (N), and both layers' inputs in int8: q (N,C), s (N); pq (N,H), ps (N)
-void glu_block_forward(float *out, float *u, float *rstd, int8_t *q, float *s, int8_t *pq, float *ps, const float *inp, const float *gain,
-                       const int8_t *packed_in, const float *scale_in, const int8_t *packed_out, const float *scale_out,
-                       const uint32_t *draw, float *scratch, size_t N, size_t C, size_t H, size_t S, size_t D, size_t Z) {
-    (void)D;
-    size_t P = round_up(C, 4), Q = round_up(H, 4);
-#pragma omp parallel num_threads((int)min_size((size_t)most_threads(), Z / thread_scratch(C, H)))
+// The second half of a block, out = inp + glu_out · glu(glu_in · rmsnorm(inp)). Saved for backward: u (N,2H), rstd (N), and the inputs of both
+// products in int8.
+void glu_block_forward(float *out, const glu_block *block) {
+    size_t N = block->N, C = block->C, H = block->H, P = round_up(C, 4), Q = round_up(H, 4);
+    const float *inp = block->inp;
+    int8_t *q = block->q, *product_q = block->product_q;
+    float *u = block->u, *s = block->s, *product_s = block->product_s;
+#pragma omp parallel num_threads((int)min_size((size_t)max_threads(), block->Z / thread_scratch(C, H)))
     {
-        float *normed = scratch + my_number() * thread_scratch(C, H), *product = normed + C;
+        float *normed = block->scratch + my_number() * thread_scratch(C, H), *product = normed + C;
 #pragma omp for schedule(static)
         for (size_t first = 0; first < N; first += CHUNK) {
             size_t rows = min_size(CHUNK, N - first);
             for (size_t n = first; n < first + rows; n++) {
-                rstd[n] = rmsnorm_forward_row(normed, inp + n * C, gain, C);
-                s[n] = quantize_forward_row(q + n * P, normed, C);
+                block->rstd[n] = rmsnorm_forward_row(normed, inp + n * C, block->gain, C);
+                s[n] = quantize_row(q + n * P, normed, C);
             }
-            linear_forward_rows(u + first * 2 * H, NULL, q + first * P, s + first, packed_in, scale_in, rows, 2 * H, P, S);
+            linear_forward_rows(u + first * 2 * H, NULL, q + first * P, s + first, block->packed_in, block->scale_in, rows, 2 * H, P, 1);
             for (size_t n = first; n < first + rows; n++) {
                 glu_forward_row(product, u + n * 2 * H, H);
-                dropout_part(product, draw, n * H, H);
-                ps[n] = quantize_forward_row(pq + n * Q, product, H);
+                dropout_part(product, block->draw, n * H, H);
+                product_s[n] = quantize_row(product_q + n * Q, product, H);
             }
-            linear_forward_rows(out + first * C, inp + first * C, pq + first * Q, ps + first, packed_out, scale_out, rows, C, Q, S);
+            linear_forward_rows(out + first * C, inp + first * C, product_q + first * Q, product_s + first, block->packed_out,
+                                block->scale_out, rows, C, Q, 1);
         }
     }
 }
 
 // dx (N,C): in, the gradient of out; out, that of inp. dgain (C) +=. The gradients of both products in int8 are left for
-// linear_backward_weight_int8: dq_out (N,C), ds_out (N) of glu_out's; dq_in (N,2H), ds_in (N) of glu_in's. parts (⌈N/CHUNK⌉, C): sums of
-// dgain over a chunk, added up in their order. turned_…: linear_pack_turned of the weights. draw_… (D): for the rounding of their gradients.
-void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, int8_t *dq_in, float *ds_in, const float *u,
-                        const float *inp, const float *rstd, const float *gain, const int8_t *turned_out, const float *scale_out,
-                        const int8_t *turned_in, const float *scale_in, const uint32_t *draw_out, const uint32_t *draw_in,
-                        const uint32_t *draw, float *scratch, float *parts, size_t N, size_t C, size_t H, size_t S, size_t D, size_t Z,
-                        size_t M) {
-    (void)D;
-    size_t P = round_up(C, 4), Q = round_up(2 * H, 4);
-#pragma omp parallel num_threads((int)min_size((size_t)most_threads(), Z / thread_scratch(C, H)))
+// linear_backward_weight_int8: dq_out (N,C), ds_out (N) of glu_out's; dq_in (N,2H), ds_in (N) of glu_in's. parts (⌈N/CHUNK⌉,C): sums of
+// dgain over a chunk, added up in their order. draw_out, draw_in: for the rounding of these gradients.
+void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, int8_t *dq_in, float *ds_in,
+                        const uint32_t *draw_out, const uint32_t *draw_in, float *parts, const glu_block *block) {
+    size_t N = block->N, C = block->C, H = block->H, P = round_up(C, 4), Q = round_up(2 * H, 4);
+    const float *inp = block->inp, *u = block->u;
+#pragma omp parallel num_threads((int)min_size((size_t)max_threads(), block->Z / thread_scratch(C, H)))
     {
-        float *dnormed = scratch + my_number() * thread_scratch(C, H), *dproduct = dnormed + CHUNK * C, *du = dproduct + CHUNK * H;
+        float *dnormed = block->scratch + my_number() * thread_scratch(C, H), *dproduct = dnormed + CHUNK * C, *du = dproduct + CHUNK * H;
 #pragma omp for schedule(static)
         for (size_t first = 0; first < N; first += CHUNK) {
             size_t rows = min_size(CHUNK, N - first);
             for (size_t n = first; n < first + rows; n++)
-                ds_out[n] = quantize_backward_row(dq_out + n * P, dx + n * C, hash((uint32_t)n, draw_out[0]), C);
-            linear_forward_rows(dproduct, NULL, dq_out + first * P, ds_out + first, turned_out, scale_out, rows, H, P, S);
+                ds_out[n] = quantize_gradient_row(dq_out + n * P, dx + n * C, hash((uint32_t)n, draw_out[0]), C);
+            linear_forward_rows(dproduct, NULL, dq_out + first * P, ds_out + first, block->transposed_out, block->scale_out, rows, H, P, 1);
             for (size_t n = first; n < first + rows; n++) {
                 float *dy = dproduct + (n - first) * H;
                 prefetch(u + (n + 1) * 2 * H, 2 * H);
                 prefetch(inp + n * C, C);
-                dropout_part(dy, draw, n * H, H);
+                dropout_part(dy, block->draw, n * H, H);
                 glu_backward_row(du, dy, u + n * 2 * H, H);
-                ds_in[n] = quantize_backward_row(dq_in + n * Q, du, hash((uint32_t)n, draw_in[0]), 2 * H);
+                ds_in[n] = quantize_gradient_row(dq_in + n * Q, du, hash((uint32_t)n, draw_in[0]), 2 * H);
             }
-            linear_forward_rows(dnormed, NULL, dq_in + first * Q, ds_in + first, turned_in, scale_in, rows, C, Q, S);
-            rmsnorm_backward_chunk(dx + first * C, parts + first / CHUNK * C, dnormed, inp + first * C, rstd + first, gain, rows, C);
+            linear_forward_rows(dnormed, NULL, dq_in + first * Q, ds_in + first, block->transposed_in, block->scale_in, rows, C, Q, 1);
+            rmsnorm_backward_chunk(dx + first * C, parts + first / CHUNK * C, dnormed, inp + first * C, block->rstd + first, block->gain,
+                                   rows, C);
         }
     }
-    add_parts(dgain, parts, M, C);
+    add_parts(dgain, parts, N, C);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Copying: a token may be one that came before. u (B,T,2K) holds a query and a key of each token; the key of a token stands for the token
-// after it. rival (K) is the key of the network's own prediction, bias (1) its advantage. Odds of place i at place t > i:
-//   power (B,T,T)[t, i] = e^min(query_t·key_i − query_t·rival − bias, 40)
+// after it. sentinel (K) is the key of the network's own prediction, bias (1) its advantage. Odds of place i at place t > i:
+//   power (B,T,T)[t, i] = e^min(query_t·key_i − query_t·sentinel − bias, 40)
 // odds (B,T,2) at t: the sum over the places whose next token is targets (B,T)[t], and the sum over all. tokens (B,T).
-// scratch (B,2,T~16,K~16), rows with room for a whole vector at the end: forward the keys turned, (K~16,T~16), in the first half;
+// scratch (B,2,T~16,K~16), rows with room for a whole vector at the end: forward the keys transposed, (K~16,T~16), in the first half;
 // backward the queries, then the keys.
 
-#define LARGEST_EXPONENT 40.0f
-
-// out (rows, cols ≤ LANES) = A (rows, depth) · B (depth, LANES); numbers of A lie at a[row·row_step + k·k_step], rows of B b_step apart.
-INLINE void copy_tile(float *out, size_t ld, size_t cols, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step,
-                      size_t depth, const size_t rows) {
-    vec acc[MR];
-    float edge[LANES];
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) acc[r] = vec_zero();
-    for (size_t k = 0; k < depth; k++, a += k_step, b += b_step) {
-        vec x = vec_load(b);
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++) acc[r] = vec_fma(vec_broadcast(a + r * row_step), x, acc[r]);
-    }
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++) {
-        vec_store(cols == LANES ? out + r * ld : edge, acc[r]);
-        if (cols < LANES) memcpy(out + r * ld, edge, cols * sizeof(float));
-    }
-}
-
-// The same for any number of rows up to MR and columns.
-INLINE void copy_product(float *out, size_t ld, size_t cols, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step,
-                         size_t depth, size_t rows) {
-    for (size_t col = 0; col < cols; col += LANES) {
-        size_t width = min_size(LANES, cols - col);
-        if (rows == MR) copy_tile(out + col, ld, width, a, row_step, k_step, b + col, b_step, depth, MR);
-        else for (size_t row = 0; row < rows; row++)
-                copy_tile(out + row * ld + col, ld, width, a + row * row_step, row_step, k_step, b + col, b_step, depth, 1);
-    }
-}
+#define MAX_EXPONENT 40.0f
 
 // Block number `block` of all windows' blocks of MR rows: its window, the place of its first row there, that row's token, how many rows.
 typedef struct { size_t window, place, token, rows; } copy_block;
@@ -1248,9 +916,11 @@ INLINE copy_block copy_block_at(size_t block, size_t T) {
     return (copy_block){window, place, window * T + place, min_size(MR, T - place)};
 }
 
-void copy_forward(float *odds, float *power, float *scratch, const float *u, const float *rival, const float *bias, const int32_t *tokens,
-                  const int32_t *targets, size_t B, size_t T, size_t K) {
-    size_t N = B * T, wide = round_up(T, 16), size = 2 * wide * round_up(K, 16);
+void copy_forward(float *odds, const copying *copying) {
+    const float *u = copying->u, *sentinel = copying->sentinel;
+    const int32_t *tokens = copying->tokens, *targets = copying->targets;
+    float *power = copying->power, *scratch = copying->scratch;
+    size_t B = copying->B, T = copying->T, K = copying->K, N = B * T, wide = round_up(T, 16), size = 2 * wide * round_up(K, 16);
 #pragma omp parallel
     {
 #pragma omp for schedule(static)
@@ -1261,14 +931,14 @@ void copy_forward(float *odds, float *power, float *scratch, const float *u, con
             copy_block at = copy_block_at(block, T);
             size_t end = at.place + at.rows;
             const int32_t *next = tokens + at.window * T + 1;
-            copy_product(power + at.token * T, T, end, u + at.token * 2 * K, 2 * K, 1, scratch + at.window * size, wide, K, at.rows);
+            float_product(power + at.token * T, T, end, u + at.token * 2 * K, 2 * K, 1, scratch + at.window * size, wide, K, at.rows);
             for (size_t n = at.token, t = at.place; t < end; n++, t++) {
-                float *row = power + n * T, own = bias[0], hit = 0.0f, all = 0.0f;
-                for (size_t k = 0; k < K; k++) own += u[n * 2 * K + k] * rival[k];
+                float *row = power + n * T, own = copying->bias[0], hit = 0.0f, all = 0.0f;
+                for (size_t k = 0; k < K; k++) own += u[n * 2 * K + k] * sentinel[k];
 #pragma omp simd reduction(+ : hit, all)
                 for (size_t i = 0; i < t; i++) {
                     float x = row[i] - own;
-                    row[i] = exp_fused(x > LARGEST_EXPONENT ? LARGEST_EXPONENT : x);
+                    row[i] = exp_fused(x > MAX_EXPONENT ? MAX_EXPONENT : x);
                     all += row[i];
                     hit += next[i] == targets[n] ? row[i] : 0.0f;
                 }
@@ -1280,11 +950,13 @@ void copy_forward(float *odds, float *power, float *scratch, const float *u, con
     }
 }
 
-// dodds (B,T,2), made by crossentropy and used up, to du (B,T,2K), drival (K) += and dbias (1) +=; power (B,T,T) becomes the gradient of
+// dodds (B,T,2), made by crossentropy and used up, to du (B,T,2K), dsentinel (K) += and dbias (1) +=; power (B,T,T) becomes the gradient of
 // the exponents.
-void copy_backward(float *du, float *drival, float *dbias, float *power, float *dodds, float *scratch, const float *u, const float *rival,
-                   const int32_t *tokens, const int32_t *targets, size_t B, size_t T, size_t K) {
-    size_t N = B * T, wide = round_up(K, 16), half = round_up(T, 16) * wide;
+void copy_backward(float *du, float *dsentinel, float *dbias, float *dodds, const copying *copying) {
+    const float *u = copying->u, *sentinel = copying->sentinel;
+    const int32_t *tokens = copying->tokens, *targets = copying->targets;
+    float *power = copying->power, *scratch = copying->scratch;
+    size_t B = copying->B, T = copying->T, K = copying->K, N = B * T, wide = round_up(K, 16), half = round_up(T, 16) * wide;
 #pragma omp parallel
     {
 #pragma omp for schedule(static)
@@ -1307,19 +979,19 @@ void copy_backward(float *du, float *drival, float *dbias, float *power, float *
                 }
                 dodds[2 * n] = -sum;  // what the network's own prediction gains
             }
-            copy_product(du + at.token * 2 * K, 2 * K, K, power + at.token * T, T, 1, scratch + at.window * 2 * half + half, wide, end, at.rows);
+            float_product(du + at.token * 2 * K, 2 * K, K, power + at.token * T, T, 1, scratch + at.window * 2 * half + half, wide, end, at.rows);
             for (size_t n = at.token; n < at.token + at.rows; n++)
-                for (size_t k = 0; k < K; k++) du[n * 2 * K + k] += dodds[2 * n] * rival[k];
+                for (size_t k = 0; k < K; k++) du[n * 2 * K + k] += dodds[2 * n] * sentinel[k];
         }
 #pragma omp for schedule(dynamic) nowait
         for (size_t block = 0; block < B * blocks(T, MR); block++) {
             copy_block at = copy_block_at(block, T);
-            copy_product(du + at.token * 2 * K + K, 2 * K, K, power + at.token * T + at.place, 1, T, scratch + at.window * 2 * half + at.place * wide,
+            float_product(du + at.token * 2 * K + K, 2 * K, K, power + at.token * T + at.place, 1, T, scratch + at.window * 2 * half + at.place * wide,
                          wide, T - at.place, at.rows);
         }
 #pragma omp single
         for (size_t n = 0; n < N; n++) {
-            for (size_t k = 0; k < K; k++) drival[k] += dodds[2 * n] * u[n * 2 * K + k];
+            for (size_t k = 0; k < K; k++) dsentinel[k] += dodds[2 * n] * u[n * 2 * K + k];
             dbias[0] += dodds[2 * n];
         }
     }
@@ -1341,13 +1013,13 @@ INLINE float softmax_row(float *row, float *sum, float *largest, float *loss, si
     float top = row[0], total = 0.0f, wanted = row[target];
     for (size_t lane = 0, v = 0; v < V; lane += WIDE) {
         size_t end = min_size(v + WIDE * DEEP, V);
-        float most[WIDE];
-        for (size_t i = 0; i < WIDE; i++) most[i] = -3e38f;
+        float high[WIDE];
+        for (size_t i = 0; i < WIDE; i++) high[i] = -3e38f;
         for (; v + WIDE <= end; v += WIDE)
 #pragma omp simd
-            for (size_t i = 0; i < WIDE; i++) most[i] = row[v + i] > most[i] ? row[v + i] : most[i];
-        for (size_t i = 0; v < end; i++, v++) most[i] = row[v] > most[i] ? row[v] : most[i];
-        memcpy(largest + lane, most, sizeof most);
+            for (size_t i = 0; i < WIDE; i++) high[i] = row[v + i] > high[i] ? row[v + i] : high[i];
+        for (size_t i = 0; v < end; i++, v++) high[i] = row[v] > high[i] ? row[v] : high[i];
+        memcpy(largest + lane, high, sizeof high);
     }
 #pragma omp simd reduction(max : top)
     for (size_t lane = 0; lane < lanes(V); lane++) top = largest[lane] > top ? largest[lane] : top;
@@ -1396,22 +1068,24 @@ void crossentropy(float *loss, float *logits, const int32_t *targets, float *odd
     }
 }
 
-// The same with a sparse gradient. Of a softmax over thousands of tokens nearly all entries are tiny; an entry below `least` is
-// kept with probability p / least, as `least`, and else left out, so that the gradient is right on average and at most about
-// 1 / least entries of a row remain. Small entries are drawn systematically: WIDE sums run down the lanes, and an entry is kept where
-// one passes a multiple of `least`, from a starting point that draw (D), row and lane give.
-// loss (N); entry (N,E), value (N,E), count (N): the columns and values of d(Σ loss · dloss)/d logits; logits (N,V) are used up.
+// The same with a sparse gradient. Of a softmax over thousands of tokens nearly all entries are tiny; an entry below `limit` is
+// kept with probability p / limit, as `limit`, and else left out, so that the gradient is right on average and at most about
+// 1 / limit entries of a row remain. Small entries are drawn systematically: WIDE sums run down the lanes, and an entry is kept where
+// one passes a multiple of `limit`, from a starting point that draw[0], row and lane give.
+// loss (N); dlogits: the columns and values of d(Σ loss · dloss)/d logits; logits (N,V) are used up.
 
-void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *count, float *logits, const int32_t *targets, float *odds,
-                         const uint32_t *draw, float dloss, size_t N, size_t E, size_t V, size_t D) {
-    (void)D;
-    const float least = 1.0f / (float)(E - 2 * WIDE);  // rounding and the lanes' starting points need some room
+void crossentropy_sparse(float *loss, const sparse_gradient *dlogits, float *logits, const int32_t *targets, float *odds,
+                         const uint32_t *draw, float dloss) {
+    size_t N = dlogits->N, E = dlogits->E, V = dlogits->V;
+    int32_t *entry = dlogits->entry;
+    float *value = dlogits->value;
+    const float limit = 1.0f / (float)(E - 2 * WIDE);  // rounding and the lanes' starting points need some room
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
         size_t target = (size_t)targets[n], k = 1;
         float sum[lanes(V)], largest[lanes(V)], drawn[WIDE];
         float *row = logits + n * V, total = softmax_row(row, sum, largest, loss + n, target, V);
-        float own = odds ? dloss * copied_loss(loss + n, odds + 2 * n, dloss) : dloss, factor = own / total, bound = least * total;
+        float own = odds ? dloss * copied_loss(loss + n, odds + 2 * n, dloss) : dloss, factor = own / total, bound = limit * total;
         entry[n * E] = (int32_t)target;
         value[n * E] = row[target] * factor - own;
         row[target] = 0.0f;
@@ -1455,7 +1129,7 @@ void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *cou
             }
             memcpy(drawn, passed, sizeof drawn);
         }
-        count[n] = (int32_t)k;
+        dlogits->count[n] = (int32_t)k;
     }
 }
 
@@ -1464,9 +1138,12 @@ void crossentropy_sparse(float *loss, int32_t *entry, float *value, int32_t *cou
 // dlatent (V,C)[entry[k]] += value[k] · (q (N,C) · s (N)), a row for all tokens that have an entry of its column, because the table is
 // far larger than a cache. first (V), next (N,E): scratch for lists of these entries, in the tokens' order.
 
-void head_backward_sparse(float *dinp, float *dlatent, int32_t *first, int32_t *next, const int32_t *entry, const float *value,
-                          const int32_t *count, const int8_t *q, const float *s, const int8_t *weight, const float *scale, size_t N,
-                          size_t C, size_t E, size_t V) {
+void head_backward_sparse(float *dinp, float *dlatent, const sparse_gradient *dlogits, const int8_t *q, const float *s,
+                          const int8_t *weight, const float *scale, size_t C) {
+    size_t N = dlogits->N, E = dlogits->E, V = dlogits->V;
+    const int32_t *entry = dlogits->entry, *count = dlogits->count;
+    const float *value = dlogits->value;
+    int32_t *first = dlogits->first, *next = dlogits->next;
     enum { BLOCK = 64 };  // channels whose sums stay in registers while the entries pass by
     size_t P = round_up(C, 4);
     memset(first, -1, V * sizeof *first);
@@ -1524,8 +1201,9 @@ double sum_of_squares(const float *values, size_t M) {
 
 // AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101): param, m, v (M); correction = 1 − beta^step; grad is multiplied by grad_scale and
 // left at zero for the next step.
-void adamw_update(float *param, float *m, float *v, float *grad, float rate, float beta1, float beta2, float eps,
-                  float decay, float correction1, float correction2, float grad_scale, size_t M) {
+void adamw_update(float *param, float *m, float *v, float *grad, const adamw *settings, size_t M) {
+    const float rate = settings->rate, beta1 = settings->beta1, beta2 = settings->beta2, eps = settings->eps, decay = settings->decay;
+    const float correction1 = settings->correction1, correction2 = settings->correction2, grad_scale = settings->grad_scale;
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < M; i++) {
         float g = grad[i] * grad_scale;
@@ -1534,69 +1212,6 @@ void adamw_update(float *param, float *m, float *v, float *grad, float rate, flo
         v[i] = beta2 * v[i] + (1.0f - beta2) * g * g;
         param[i] -= rate * (m[i] / correction1 / (sqrtf(v[i] / correction2) + eps) + decay * param[i]);
     }
-}
-
-// beta·a (M,K) f32 to lanes by rows, (M, K/PAIR)
-static void pack_rows(element *lanes, const float *a, float beta, size_t M, size_t K) {
-    size_t width = round_up(K, PAIR);
-    for (size_t m = 0; m < M; m++) {
-        for (size_t k = 0; k < K; k++) lanes[m * width + k] = to_element(beta * a[m * K + k]);
-        for (size_t k = K; k < width; k++) lanes[m * width + k] = 0;
-    }
-}
-
-// b (K,N) f32 to panels, [N/32][K/PAIR][32]
-static void pack_panels(element *panels, const float *b, size_t K, size_t N) {
-    size_t pairs = blocks(K, PAIR);
-    for (size_t panel = 0; panel < blocks(N, PANEL); panel++)
-        for (size_t pair = 0; pair < pairs; pair++) {
-            element *lanes = panels + (panel * pairs + pair) * PANEL * PAIR;
-            const float *first = b + pair * PAIR * N + panel * PANEL;
-            const float *last = pair * PAIR + PAIR - 1 < K ? first + (PAIR - 1) * N : NULL;  // an odd K has no last row
-            size_t width = min_size(PANEL, N - panel * PANEL);
-            memset(lanes, 0, PANEL * PAIR * sizeof(element));
-            for (size_t i = 0; i < width; i++) {
-                lanes[i * PAIR] = to_element(first[i]);
-                if (PAIR == 2 && last) lanes[i * PAIR + PAIR - 1] = to_element(last[i]);
-            }
-        }
-}
-
-// out (M,N) = alpha·add (M,N) + beta·A (M,K) · B (K,N). `scratch`: A by rows (M·K/PAIR lanes) and B in panels (N up to 32 · K/PAIR lanes).
-static void matrix_product(float *out, const float *add, float alpha, float beta, const float *a, const float *b,
-                           float *scratch, size_t M, size_t N, size_t K) {
-    size_t pairs = blocks(K, PAIR);
-    float *panels = scratch + M * pairs;
-    pack_rows((element *)scratch, a, beta, M, K);
-    pack_panels((element *)panels, b, K, N);
-    for (size_t i = 0; i < M * N; i++) out[i] = alpha * add[i];
-    gradient_product(out, N, true, scratch, pairs, 1, panels, pairs, 0, M, 0, N);
-}
-
-// out (M,M) = alpha·add (M,M, symmetric; may be NULL) + Aᵀ · A (K,M): what is below the diagonal is copied, not computed.
-// `scratch`: A in panels (M up to 32 · K/PAIR lanes), from which both operands are read.
-static void symmetric_product(float *out, const float *add, float alpha, const float *a, float *scratch, size_t M, size_t K) {
-    enum { LINE = 16 };  // a cache line of a row at a time
-    size_t pairs = blocks(K, PAIR);
-    pack_panels((element *)scratch, a, K, M);
-    for (size_t i = 0; add && i < M * M; i++) out[i] = alpha * add[i];
-    for (size_t first = 0; first < M; first += NR) {
-        size_t last = min_size(M, first + NR);
-        for (size_t m = 0; m < last; m += PANEL)
-            gradient_product(out + m * M, M, add != NULL, scratch + m * pairs, 1, PANEL, scratch, pairs, 0, min_size(PANEL, last - m),
-                             first, last);
-    }
-    for (size_t block = 0; block < M; block += LINE)
-        for (size_t n = 0; n < min_size(block + LINE, M); n++)
-            for (size_t m = block > n ? block : n + 1; m < min_size(block + LINE, M); m++) out[m * M + n] = out[n * M + m];
-}
-
-// out (C,R) = factor·inp (R,C)ᵀ, a cache line of a row of out at a time
-static void transpose(float *out, const float *inp, float factor, size_t R, size_t C) {
-    enum { LINE = 16 };
-    for (size_t block = 0; block < R; block += LINE)
-        for (size_t c = 0; c < C; c++)
-            for (size_t r = block; r < min_size(block + LINE, R); r++) out[c * R + r] = factor * inp[r * C + c];
 }
 
 // Floats of scratch that muon_update needs for a matrix: two copies of it, two squares of its short side, and the lanes of a product.
@@ -1608,11 +1223,11 @@ size_t muon_scratch(size_t O, size_t C) {
 }
 
 // One matrix of muon_update, by one thread.
-static void muon_update_matrix(float *param, float *momentum, float *grad, float *scratch, float rate, float beta, float decay,
-                               float grad_scale, size_t O, size_t C) {
+static void muon_update_matrix(float *param, float *momentum, float *grad, float *scratch, const muon *settings, size_t O, size_t C) {
+    const float rate = settings->rate, beta = settings->beta, decay = settings->decay, grad_scale = settings->grad_scale;
     const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
     size_t small = min_size(O, C), large = O + C - small, M = O * C;
-    bool turned = O < C;  // X is kept tall: A is as small as can be
+    bool transposed = O < C;  // X is kept tall: A is as small as can be
     float *x = scratch, *next = x + M, *gram = next + M, *poly = gram + small * small, *lanes = poly + small * small;
     for (size_t i = 0; i < M; i++) {
         float g = grad[i] * grad_scale;
@@ -1623,7 +1238,7 @@ static void muon_update_matrix(float *param, float *momentum, float *grad, float
     double total = 0.0;
     for (size_t o = 0; o < O; o++) total += sumsq(next + o * C, C);
     float norm = 1.0f / ((float)sqrt(total) + 1e-7f);
-    if (turned)
+    if (transposed)
         transpose(x, next, norm, O, C);
     else
         for (size_t i = 0; i < M; i++) x[i] = norm * next[i];
@@ -1635,7 +1250,7 @@ static void muon_update_matrix(float *param, float *momentum, float *grad, float
         x = next;
         next = swap;
     }
-    if (turned) {
+    if (transposed) {
         transpose(next, x, 1.0f, large, small);
         x = next;
     }
@@ -1647,12 +1262,11 @@ static void muon_update_matrix(float *param, float *momentum, float *grad, float
 // X ← aX + X(bA + cA²) with A = XᵀX. param, momentum, grad (M) hold matrices (W,3): where each begins, its rows, its columns. A matrix is
 // one thread's work: within one, threads would wait for each other forty times. grad is left at zero for the next step. scratch (R,Z): a row
 // for each thread, muon_scratch of the largest matrix.
-void muon_update(float *param, float *momentum, float *grad, const int32_t *matrices, float *scratch, float rate, float beta,
-                 float decay, float grad_scale, size_t M, size_t W, size_t R, size_t Z) {
-    (void)M;
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)min_size((size_t)most_threads(), R))
-    for (size_t w = 0; w < W / 3; w++) {
+void muon_update(float *param, float *momentum, float *grad, const int32_t *matrices, float *scratch, const muon *settings,
+                 size_t W, size_t R, size_t Z) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads((int)min_size((size_t)max_threads(), R))
+    for (size_t w = 0; w < W; w++) {
         size_t at = (size_t)matrices[3 * w], O = (size_t)matrices[3 * w + 1], C = (size_t)matrices[3 * w + 2];
-        muon_update_matrix(param + at, momentum + at, grad + at, scratch + my_number() * Z, rate, beta, decay, grad_scale, O, C);
+        muon_update_matrix(param + at, momentum + at, grad + at, scratch + my_number() * Z, settings, O, C);
     }
 }

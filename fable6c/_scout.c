@@ -43,18 +43,11 @@ enum {
 // The streams, in the order of STREAMS in scout.py: a value for each token read.
 enum {
     TOKEN, CLASS4, CLASS6, CLASS8, SENTENCE_FIRST, SENTENCE_PLACE, RARE, RARE_BEFORE, NAME, CONTENT, CONTENT_BEFORE, WORD,
-    WORD_BEFORE, QUOTE, STREAMS
+    WORD_BEFORE, QUOTE
 };
-enum {
-    DEPTHS = 18, LEVELS = 20, STATES = LEVELS * LEVELS, SETS = 10, FINALS = 16, SSE = 33, BLOCK = 256, PAST = 8, WAYS = 4,
-    LINE = 16, LINKS = 1024, ENTRIES = 16, MOST_KINDS = 64
-};
-
-// The sizes that Python needs, so that they stand in one place.
-int scout_constant(int which) {
-    static const int constants[] = {DEPTHS, STATES, SETS, FINALS, SSE, BLOCK, PAST, STREAMS, LINKS};
-    return constants[which];
-}
+_Static_assert(QUOTE + 1 == STREAMS, "a stream without a number");
+enum { LEVELS = 20, WAYS = 4, LINE = 16, ENTRIES = 16, MAX_KINDS = 64 };
+_Static_assert(STATES == LEVELS * LEVELS, "a state is two levels");
 
 typedef float f8 __attribute__((vector_size(32)));
 
@@ -418,8 +411,8 @@ static void choose(const scout *s, size_t b, uint32_t *chosen) {
 }
 
 typedef struct {
-    _Alignas(32) float inputs[2 * MOST_KINDS + 8];
-    uint32_t *map[MOST_KINDS];
+    _Alignas(32) float inputs[2 * MAX_KINDS + 8];
+    uint32_t *map[MAX_KINDS];
     f8 *weights[SETS];
     f8 *vector_weights;
     const f8 *features;
@@ -523,9 +516,9 @@ static void read_kind(const scout *s, int k, const uint16_t *tokens, size_t n, i
 
 // tokens (n); out: probability (n), that of each token given all before; confidence (n,4), see Scout.probabilities_of.
 // With learn = 0 nothing that was learned changes; the memory of the text itself (ring, matches, windows) moves on.
-void scout_read(const scout *s, const uint16_t *tokens, size_t n, double *probability, int32_t *confidence, int learn) {
-    for (; n > 0;) {
-        size_t block = n < BLOCK ? n : BLOCK;
+void scout_read(const scout *s, const uint16_t *tokens, double *probability, int32_t *confidence, int learn, size_t N) {
+    while (N > 0) {
+        size_t block = N < BLOCK ? N : BLOCK;
         fill_streams(s, tokens, block);
         for (size_t b = 0; b < block; b++) s->ring[(size_t)(s->position[0] + (int64_t)b) & (s->ring_slots - 1)] = tokens[b];
         #pragma omp parallel num_threads(s->threads) if (block == BLOCK)
@@ -557,7 +550,7 @@ void scout_read(const scout *s, const uint16_t *tokens, size_t n, double *probab
             memmove(values, values + block, PAST * sizeof *values);
         }
         s->position[0] += (int64_t)block;
-        tokens += block, probability += block, confidence += 4 * block, n -= block;
+        tokens += block, probability += block, confidence += 4 * block, N -= block;
     }
 }
 
@@ -668,7 +661,7 @@ static void multiply(double *z, const float *x, const double *y, size_t N, size_
 }
 
 // z (M,E) = transposed x (N,M), times y (N,E)
-static void multiply_turned(double *z, const float *x, const double *y, size_t N, size_t M, size_t E) {
+static void multiply_transposed(double *z, const float *x, const double *y, size_t N, size_t M, size_t E) {
     memset(z, 0, M * E * sizeof *z);
     for (size_t n = 0; n < N; n++)
         for (size_t m = 0; m < M; m++) {
@@ -680,12 +673,12 @@ static void multiply_turned(double *z, const float *x, const double *y, size_t N
 
 // vectors (N,E): x (N,M) seen along its E strongest directions, found by subspace iteration. directions (M,E) holds any start,
 // scratch E numbers.
-void scout_directions(double *vectors, double *directions, double *scratch, const float *x, size_t N, size_t M, size_t E,
-                      int rounds) {
+void scout_directions(double *vectors, double *directions, double *scratch, const float *x, int rounds, size_t N, size_t M,
+                      size_t E) {
     for (int round = 0; round < rounds; round++) {
         multiply(vectors, x, directions, N, M, E);
         orthonormalise(vectors, scratch, N, E);
-        multiply_turned(directions, x, vectors, N, M, E);
+        multiply_transposed(directions, x, vectors, N, M, E);
         orthonormalise(directions, scratch, M, E);
     }
     multiply(vectors, x, directions, N, M, E);

@@ -1,15 +1,15 @@
 // Figures about a text, for the cleanser: fable6c/corpus/measure.py calls these and explains each figure.
 //
-// Legend: text (n) u8 UTF-8, W words of it. A word is a run without ASCII white space. Its hash is of its letters and digits
+// Legend: text (N) UTF-8, W words of it. A word is a run without ASCII white space. Its hash is of its letters and digits
 // only, in lower case (bytes from 0x80 on count as letters), so that "Dog," and "dog" are the same word; a word without any
-// is hashed as it stands. word_hash (W) u64, word_size (W) u32 in bytes.
+// is hashed as it stands. word_hash (W), word_size (W) in bytes.
 // The hash tables are open addressing with a power of two of places; 0 is an empty place, so a hash is never 0.
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "_kernels.h"
+#include "_text.h"
 
 #define PRIME 0x100000001B3u
 #define MIX 0x9E3779B97F4A7C15u
@@ -25,15 +25,15 @@ static inline uint64_t never_zero(uint64_t hash) { return hash ? hash : 1; }
 static inline size_t place_of(uint64_t hash, size_t places) { return (size_t)(hash * MIX >> 32) & (places - 1); }
 
 // Finds the words. Returns W; the caller gives room for n / 2 + 1 of them.
-size_t text_words(uint64_t *word_hash, uint32_t *word_size, const uint8_t *text, size_t n) {
+size_t text_words(uint64_t *word_hash, uint32_t *word_size, const uint8_t *text, size_t N) {
     size_t W = 0, i = 0;
-    while (i < n) {
-        while (i < n && KIND[text[i]] & SPACE) i++;
-        if (i == n) break;
+    while (i < N) {
+        while (i < N && KIND[text[i]] & SPACE) i++;
+        if (i == N) break;
         size_t start = i;
         uint64_t hash = 0xCBF29CE484222325u;  // FNV-1a
         uint8_t seen = 0;
-        for (; i < n && !(KIND[text[i]] & SPACE); i++) {
+        for (; i < N && !(KIND[text[i]] & SPACE); i++) {
             uint8_t kind = KIND[text[i]];
             seen |= kind;
             if (kind & ALNUM) hash = (hash ^ (kind & UPPER ? text[i] + 32 : text[i])) * PRIME;
@@ -47,20 +47,20 @@ size_t text_words(uint64_t *word_hash, uint32_t *word_size, const uint8_t *text,
 }
 
 // Adds hashes to a set (places). The caller keeps it at most half full.
-void text_set_add(uint64_t *set, size_t places, const uint64_t *hash, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        size_t at = place_of(hash[i], places);
-        while (set[at] && set[at] != hash[i]) at = (at + 1) & (places - 1);
+void text_set_add(uint64_t *set, const uint64_t *hash, size_t P, size_t G) {
+    for (size_t i = 0; i < G; i++) {
+        size_t at = place_of(hash[i], P);
+        while (set[at] && set[at] != hash[i]) at = (at + 1) & (P - 1);
         set[at] = hash[i];
     }
 }
 
 // How many of the hashes are in the set.
-size_t text_set_count(const uint64_t *set, size_t places, const uint64_t *hash, size_t count) {
+size_t text_set_count(const uint64_t *set, const uint64_t *hash, size_t P, size_t G) {
     size_t found = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t at = place_of(hash[i], places);
-        while (set[at] && set[at] != hash[i]) at = (at + 1) & (places - 1);
+    for (size_t i = 0; i < G; i++) {
+        size_t at = place_of(hash[i], P);
+        while (set[at] && set[at] != hash[i]) at = (at + 1) & (P - 1);
         found += set[at] != 0;
     }
     return found;
@@ -131,12 +131,13 @@ static void note_piece(double *repeated, double *repeated_bytes, uint64_t *set, 
     set[at] = hash;
 }
 
-// All figures of a text: figure (26) f64, in the order of FIGURES in measure.py. common (common_places): the set of the language's
-// common words; stop (8): the hashes of Gopher's eight. gram (W) u64, set (places) u64 and times (places) u32 are scratch;
-// places is a power of two of at least twice the words and twice the lines.
-void text_figures(double *figure, const uint8_t *text, size_t n, const uint64_t *word_hash, const uint32_t *word_size, size_t W,
-                  const uint64_t *common, size_t common_places, const uint64_t *stop, uint64_t *gram, uint64_t *set,
-                  uint32_t *times, size_t places) {
+// All figures of a text: figure (26), in the order of FIGURES in measure.py. Of the scratch the first `places` are used, a power of
+// two of at least twice the words and twice the lines.
+void text_figures(double *figure, const uint8_t *text, const uint64_t *word_hash, const uint32_t *word_size,
+                  const text_measure *measure, size_t places, size_t N, size_t W) {
+    const uint64_t *stop = measure->stop;
+    uint64_t *gram = measure->gram, *set = measure->set;
+    uint32_t *times = measure->times;
     enum {
         WORDS, WORD_BYTES, LETTER_WORDS, COMMON_WORDS, STOP_WORDS, SYMBOLS, BRACES, SENTENCES, LINES, BULLETS, ELLIPSES,
         REPEATED_LINES, REPEATED_LINE_BYTES, PARAGRAPHS, REPEATED_PARAGRAPHS, REPEATED_PARAGRAPH_BYTES, LETTERS,
@@ -148,13 +149,13 @@ void text_figures(double *figure, const uint8_t *text, size_t n, const uint64_t 
         figure[WORD_BYTES] += word_size[i];
         for (size_t j = 0; j < 8; j++) figure[STOP_WORDS] += word_hash[i] == stop[j];
     }
-    figure[COMMON_WORDS] = (double)text_set_count(common, common_places, word_hash, W);
+    figure[COMMON_WORDS] = (double)text_set_count(measure->common, word_hash, measure->C, W);
 
     memset(set, 0, places * sizeof *set);
     size_t letters = 0, symbols = 0, braces = 0, sentences = 0, letter_words = 0;
-    for (size_t start = 0; start < n;) {
-        const uint8_t *line_end = memchr(text + start, '\n', n - start);
-        size_t end = line_end ? (size_t)(line_end - text) : n, first = start, last = end;
+    for (size_t start = 0; start < N;) {
+        const uint8_t *line_end = memchr(text + start, '\n', N - start);
+        size_t end = line_end ? (size_t)(line_end - text) : N, first = start, last = end;
         while (first < end && KIND[text[first]] & SPACE) first++;
         while (last > first && KIND[text[last - 1]] & SPACE) last--;
         if (last > first) {
@@ -193,11 +194,11 @@ void text_figures(double *figure, const uint8_t *text, size_t n, const uint64_t 
     figure[SENTENCES] = (double)sentences;
 
     memset(set, 0, places * sizeof *set);
-    for (size_t start = 0; start < n;) {
+    for (size_t start = 0; start < N;) {
         size_t end = start;
-        while (end < n && !(text[end] == '\n' && end + 1 < n && text[end + 1] == '\n')) {
-            const uint8_t *next = memchr(text + end + 1, '\n', n - end - 1);
-            end = next ? (size_t)(next - text) : n;
+        while (end < N && !(text[end] == '\n' && end + 1 < N && text[end + 1] == '\n')) {
+            const uint8_t *next = memchr(text + end + 1, '\n', N - end - 1);
+            end = next ? (size_t)(next - text) : N;
         }
         size_t last = end;
         while (last > start && text[last - 1] == '\n') last--;
@@ -205,7 +206,7 @@ void text_figures(double *figure, const uint8_t *text, size_t n, const uint64_t 
             figure[PARAGRAPHS]++;
             note_piece(&figure[REPEATED_PARAGRAPHS], &figure[REPEATED_PARAGRAPH_BYTES], set, places, text + start, last - start);
         }
-        while (end < n && text[end] == '\n') end++;
+        while (end < N && text[end] == '\n') end++;
         start = end;
     }
     for (size_t i = 0; i < W; i++) gram[i] = longer_gram(0, word_hash[i]);

@@ -1,22 +1,22 @@
 """Builds the extension modules from the C sources (setup.py names one object for each through cffi_modules).
 
-_kernels.h is the only declaration of the C functions: cffi reads it here and the C files include it. The same sources are
-compiled once for each instruction set, into fable6c._lib (what every machine of the platform has) and, on x86-64, into
-fable6c._lib_avx2, _lib_avx512 and _lib_avx512bf16; fable6c/kernels.py loads the best one that the CPU can run, so one wheel
-serves all machines. The scout, a predictor of its own, is fable6c._lib_scout and _lib_scout_avx2, from _scout.c and _scout.h.
+Each library is `_NAME.c` with its header `_NAME.h`, the only declaration: cffi reads it here, C includes it, and fable6c/native.py
+checks calls against it. It becomes fable6c._lib_NAME, and where wider registers pay also fable6c._lib_NAME_avx2 and so on, from the same
+source with other options; native.py loads the best one that the CPU can run, so one wheel serves all machines.
 
 fable6c._lib_wasm3 is the wasm3 interpreter, which runs the engine (fable6c/engine.py). Its sources are not in this repository:
 setup.py fetches the pinned archive before it builds.
 """
 
+import glob
 import os
 import sys
-from typing import Sequence
+import zlib
+from typing import Any, Sequence
 
 import cffi
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCES = ["fable6c/_kernels.c", "fable6c/_bpe.c", "fable6c/_text.c"]
 
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = AVX2 + [f"-mavx512{part}" for part in ("f", "bw", "vl", "dq", "vnni")] + ["-mprefer-vector-width=512"]
@@ -32,36 +32,45 @@ WASM3_FILES = ["bind", "code", "compile", "core", "emit", "env", "exec", "functi
 OPENMP = [] if sys.platform == "darwin" else ["-fopenmp"]
 
 
-def _builder(module: str, header: str = "_kernels.h", sources: Sequence[str] = SOURCES, flags: Sequence[str] = ()) -> cffi.FFI:
+def _extension(library: str, isa: str, header: str, **options: Any) -> cffi.FFI:
+    """fable6c._lib_LIBRARY_ISA of what _LIBRARY.h declares, from sources that include `header`. It knows its declarations, HEADER_CRC, because
+    native.py checks calls against them."""
+    with open(os.path.join(HERE, f"_{library}.h"), encoding="ascii") as file:
+        declarations = file.read()
+    crc = f"#define HEADER_CRC {zlib.crc32(declarations.encode())}"
     builder = cffi.FFI()
-    with open(os.path.join(HERE, header), encoding="ascii") as file:
-        builder.cdef(file.read())
-    builder.set_source(
-        f"fable6c.{module}",
-        f'#include "{header}"',
-        sources=list(sources),
+    builder.cdef(f"{declarations}\n{crc}")
+    builder.set_source(f"fable6c._lib_{library}{isa}", f'#include "{header}"\n{crc}', depends=sorted(glob.glob(f"{HERE}/_*.h")), **options)
+    return builder
+
+
+def _builder(library: str, isa: str = "", flags: Sequence[str] = ()) -> cffi.FFI:
+    return _extension(
+        library,
+        isa,
+        f"_{library}.h",
+        sources=[f"fable6c/_{library}.c"],
         include_dirs=["fable6c"],
         extra_compile_args=COMPILE_ARGS + list(flags) + OPENMP,
         extra_link_args=OPENMP + ["-lm"],
     )
-    return builder
 
 
-baseline = _builder("_lib")
-avx2 = _builder("_lib_avx2", flags=AVX2)
-avx512 = _builder("_lib_avx512", flags=AVX512)
-avx512bf16 = _builder("_lib_avx512bf16", flags=AVX512 + ["-mavx512bf16"])
+cpu = _builder("cpu")
+bpe = _builder("bpe")
+text = _builder("text")
+kernels = _builder("kernels")
+kernels_avx2 = _builder("kernels", "_avx2", AVX2)
+kernels_avx512 = _builder("kernels", "_avx512", AVX512)
+kernels_avx512bf16 = _builder("kernels", "_avx512bf16", AVX512 + ["-mavx512bf16"])
 # The scout's sums have one order whatever the registers' width: both modules give the same bits.
-scout = _builder("_lib_scout", "_scout.h", ["fable6c/_scout.c"])
-scout_avx2 = _builder("_lib_scout_avx2", "_scout.h", ["fable6c/_scout.c"], ["-mavx2"])
+scout = _builder("scout")
+scout_avx2 = _builder("scout", "_avx2", ["-mavx2"])
 
-
-wasm3 = cffi.FFI()
-with open(os.path.join(HERE, "_wasm3.h"), encoding="ascii") as file:
-    wasm3.cdef(file.read())
-wasm3.set_source(
-    "fable6c._lib_wasm3",
-    '#include "wasm3.h"',
+wasm3 = _extension(
+    "wasm3",
+    "",
+    "wasm3.h",
     sources=[f"{WASM3_FOLDER}/m3_{name}.c" for name in WASM3_FILES],
     include_dirs=[WASM3_FOLDER],
     extra_compile_args=WASM3_ARGS,

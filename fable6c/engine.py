@@ -15,6 +15,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
+from fable6c import native
 from fable6c.errors import UserError
 from fable6c.model.file import read_bytes
 
@@ -47,10 +48,10 @@ class Instance:
 
     def __init__(self, module: bytes):
         try:
-            from fable6c import _lib_wasm3  # here, so that training needs no interpreter
-        except ImportError:
+            wasm3 = native.load("wasm3")
+        except native.NotBuilt:
             raise EngineMissing("the wasm3 interpreter is not built; run `pip install .` in the project's folder, connected to the internet") from None
-        self._ffi, self._lib = _lib_wasm3.ffi, _lib_wasm3.lib
+        self._ffi, self._lib = wasm3.ffi, wasm3.lib
         self._lock = threading.Lock()
         self._functions: Dict[str, Tuple[Any, Any, Any, Any]] = {}
         self._module = self._ffi.from_buffer(module)  # wasm3 reads it as long as it runs

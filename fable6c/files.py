@@ -9,6 +9,11 @@ import os
 from typing import BinaryIO, Iterator
 
 try:
+    import tomllib
+except ImportError:  # Python < 3.11
+    import tomli as tomllib
+
+try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None

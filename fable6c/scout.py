@@ -22,7 +22,6 @@ if __name__ == "__main__":
 
 import argparse
 import codecs
-import importlib
 import itertools
 import json
 import mmap
@@ -46,6 +45,7 @@ from typing import (
 import numpy as np
 import zstandard
 
+from fable6c import headers, native
 from fable6c.cli import ArgumentParser, run
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.text import read_documents, read_pieces, unpack, window_bytes
@@ -56,22 +56,10 @@ from fable6c.generate import real, whole
 from fable6c.model.tokenizer import END_OF_TEXT, Tokenizer, TokenizerError
 from fable6c.progress import Progress
 
-
-def _module():
-    """The extension module, for AVX2 where the CPU has it. Both give the same bits."""
-    try:
-        from fable6c._lib import lib as baseline
-
-        return importlib.import_module("fable6c._lib_scout_avx2" if baseline.cpu_supports(b"avx2") else "fable6c._lib_scout")
-    except ImportError as error:
-        raise UserError(
-            f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed"
-        ) from None
-
-
-_loaded = _module()
-ffi, lib = _loaded.ffi, _loaded.lib
-DEPTHS, STATES, SETS, FINALS, SSE, BLOCK, PAST, STREAM_COUNT, LINKS = (lib.scout_constant(i) for i in range(9))
+_SIZES = headers.constants("scout")
+DEPTHS, STATES, SETS, FINALS, SSE, BLOCK, PAST, STREAM_COUNT, LINKS = (
+    _SIZES[name] for name in "DEPTHS STATES SETS FINALS SSE BLOCK PAST STREAMS LINKS".split()
+)
 MOST_TOKENS = 4096  # a table's slot has 12 bits for a token
 NEWLINE = 10  # the token that is the byte; it stands between documents
 VOCAB = 4096  # of a tokenizer learned here, its end mark included
@@ -249,25 +237,19 @@ class Scout:
         a["tables"] = _aligned(sum(slots), np.uint32)
         self._first_opinions(K, I)
 
-        c_kinds = ffi.new("scout_kind[]", K)
+        library = native.load("scout")
+        c_kinds = library.ffi.new("scout_kind[]", K)
         place = 0
         for c, it, size in zip(c_kinds, self.kinds, slots):
             c.form, c.parts, c.reach, c.slots, c.table = FORMS.index(it.form), len(it.parts), it.reach, size, place
             for i, (stream, lag) in enumerate(it.parts):
                 c.stream[i], c.lag[i] = STREAMS.index(stream), lag
             place += size
-        c = ffi.new("scout *")
-        c.V, c.K, c.I, c.E, c.F, c.nodes, c.threads = V, K, I, E, F, nodes, threads
-        c.ladder_steps, c.match_kind, c.ring_slots, c.kinds = len(ladder), match, RING, c_kinds
-        for i, k in enumerate(ladder):
-            c.ladder[i] = k
-        for i, size in enumerate(sets):
-            c.set_size[i] = size
-        for name, value in RATES.items():
-            setattr(c, name, value)
-        for name, array in a.items():
-            setattr(c, name, _pointer(array))
-        self._c, self._c_kinds = c, c_kinds
+        self._c = library.struct(
+            "scout", V=V, K=K, I=I, E=E, F=F, nodes=nodes, threads=threads, ladder_steps=len(ladder), ladder=ladder, match_kind=match,
+            set_size=sets, ring_slots=RING, kinds=c_kinds, **RATES, **a,
+        )  # fmt: skip
+        self._c_kinds = c_kinds
 
     def _divide(self, room: int) -> List[int]:
         """The slots (u32) of each kind's table in `room` bytes; UserError if they are too few for anything useful."""
@@ -315,7 +297,7 @@ class Scout:
             raise ValueError(f"tokens: expected one row of integers from 0 to {self.vocab_size - 1}")
         tokens = np.ascontiguousarray(tokens, np.uint16)
         probability, confidence = np.empty(len(tokens)), np.empty((len(tokens), 4), np.int32)
-        lib.scout_read(self._c, _pointer(tokens), len(tokens), _pointer(probability), _pointer(confidence), learn)
+        native.load("scout").call("scout_read", self._c, tokens, probability, confidence, learn)
         return -np.log2(probability), confidence
 
     def update(self, token: int, learn: bool = True) -> float:
@@ -325,7 +307,7 @@ class Scout:
     def distribution(self) -> np.ndarray:
         """The probability of each token to be the next one: (V,) float64, its sum is 1. Nothing changes."""
         probability = np.empty(self.vocab_size)
-        lib.scout_distribution(self._c, _pointer(probability))
+        native.load("scout").call("scout_distribution", self._c, probability)
         return probability
 
     @property
@@ -367,7 +349,7 @@ class Scout:
             c.table, c.slots = place, size_left
             place += size_left
         self.arrays["tables"] = tables
-        self._c.tables = _pointer(tables)
+        self._c.tables = native.load("scout").pointer("tables", tables)
         return fixed + tables.nbytes
 
     def _slots(self, merged: int) -> List[int]:
@@ -490,14 +472,6 @@ def _is_ladder(it: Kind) -> bool:
     return it.parts == tuple(("token", lag + 1) for lag in range(len(it.parts)))
 
 
-def _pointer(array: np.ndarray):
-    """A C pointer to an array's data; the array has to outlive it."""
-    return ffi.cast(
-        f"{array.dtype.name}_t *" if array.dtype.kind in "iu" else {4: "float *", 8: "double *"}[array.itemsize],
-        ffi.from_buffer(array),
-    )
-
-
 def _aligned(size: int, dtype: type) -> np.ndarray:
     """Zeros that begin at a page of memory; the system hands the pages out when they are first used."""
     size *= np.dtype(dtype).itemsize
@@ -606,21 +580,12 @@ def grow_tree(tokenizer: Tokenizer, sample: np.ndarray, neighbours: int = 1000, 
     E = directions
     start = (np.arange(2 * M * E, dtype=np.uint32) * np.uint32(0x9E3779B9) >> np.uint32(16)).astype(np.float64) / 32768 - 1
     vectors, scratch = np.empty((V, E)), np.empty(4 * E)
-    lib.scout_directions(_pointer(vectors), _pointer(start), _pointer(scratch), _pointer(x), V, 2 * M, E, 5)
+    library = native.load("scout")
+    library.call("scout_directions", vectors, start.reshape(2 * M, E), scratch, x, 5)
     vectors /= weight[:, None]
     share = counts + max(1.0, counts.sum() / 2**15)
     code, length, key, ids = np.empty(V, np.uint32), np.empty(V, np.uint8), np.empty(V), np.empty(2 * V, np.uint32)
-    lib.scout_grow_tree(
-        _pointer(code),
-        _pointer(length),
-        _pointer(vectors),
-        _pointer(share),
-        _pointer(key),
-        _pointer(ids),
-        _pointer(scratch),
-        V,
-        E,
-    )
+    library.call("scout_grow_tree", code, length, vectors, share, key, ids, scratch)
     mean = (vectors * share[:, None]).sum(0) / share.sum()
     spread = np.sqrt((np.square(vectors - mean) * share[:, None]).sum(0) / share.sum())
     vectors = np.clip((vectors - mean) / (spread + 1e-9) / 2, -2, 2).astype(np.float32)

@@ -100,14 +100,14 @@ def quantized(random, n, c):
     """Random activations and their int8 form: q padded, s, and the float64 values q·s."""
     x = normal(random, n, c)
     q, s = zeros(n, -(-c // 4) * 4, dtype=np.int8), zeros(n)
-    kernels.quantize_forward(q, s, x)
+    kernels.quantize_activations(q, s, x)
     return q, s, q[:, :c].astype(np.float64) * s[:, None]
 
 
 def discrete(random, o, c, scales):
     """A random ternary matrix: weight, scale, and packed for the forward product."""
     weight, scale = zeros(o, c, dtype=np.int8), zeros(scales)
-    kernels.discretize_forward(weight, scale, normal(random, o, c), 1, 1)
+    kernels.quantize_weights(weight, scale, normal(random, o, c), 1, 1)
     packed = zeros(up(o, 32), up(c, 4), dtype=np.int8)
     kernels.linear_pack(packed, weight)
     return weight, scale, packed
@@ -151,7 +151,7 @@ def test_quantize(c):
     x[2] = 1e-31
     x[3, 0] = 1e30
     q, s = np.full((4, -(-c // 4) * 4), 99, np.int8), zeros(4)
-    kernels.quantize_forward(q, s, x)
+    kernels.quantize_activations(q, s, x)
     top = np.abs(x).max(1)
     inverse = np.divide(np.float32(127), top, out=np.zeros_like(top), where=top >= 1e-30)
     assert np.array_equal(q[:, :c], np.rint(x * inverse[:, None]))
@@ -162,19 +162,19 @@ def test_quantize(c):
 def test_quantize_rounds_half_to_even():
     x = np.array([[127, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 126.5]], np.float32)
     q, s = zeros(1, 8, dtype=np.int8), zeros(1)
-    kernels.quantize_forward(q, s, x)
+    kernels.quantize_activations(q, s, x)
     assert q[0].tolist() == [127, 0, 2, 2, 0, -2, -2, 126] and s[0] == 1
 
 
 @pytest.mark.parametrize("c", [1, 3, 17, 129])
-def test_quantize_backward(c):
+def test_quantize_gradients(c):
     """Each number becomes one of its two neighbours, and the mean over the draws is the number."""
     dout, draws = normal(rng(c), 3, c), 2000
     dout[1] = 0.0
     q, s, mean = np.full((3, up(c, 4)), 99, np.int8), zeros(3), np.zeros((3, c))
     seen = set()
     for number in range(draws):
-        kernels.quantize_backward(q, s, dout, np.array([number, 0], np.uint32))
+        kernels.quantize_gradients(q, s, dout, np.array([number, 0], np.uint32))
         rounded = q[:, :c] * s[:, None].astype(np.float64)
         assert np.all(np.abs(rounded - dout) <= 1.001 * s[:, None]) and not q[:, c:].any()
         mean += rounded / draws
@@ -185,19 +185,19 @@ def test_quantize_backward(c):
 
 @pytest.mark.parametrize("rows,levels,share", [(False, 1, 1.0), (True, 1, 1.0), (True, 4, 0.7)])
 @pytest.mark.parametrize("o,c", [(1, 1), (1, 7), (5, 3), (17, 129), (70, 64)])
-def test_discretize(o, c, rows, levels, share):
+def test_quantize_weights(o, c, rows, levels, share):
     latent = normal(rng(o, c), o, c)
     weight, scale = zeros(o, c, dtype=np.int8), zeros(o if rows else 1)
-    kernels.discretize_forward(weight, scale, latent, levels, share)
+    kernels.quantize_weights(weight, scale, latent, levels, share)
     mean = np.abs(latent.astype(np.float64)).mean(1 if rows else None).reshape(-1)
     assert_close(scale, share * mean, 1e-6)
     spread = scale[:, None] if rows and o > 1 else scale[0]
     assert np.array_equal(weight, np.clip(np.rint(latent / spread), -levels, levels))
 
 
-def test_discretize_zeros():
+def test_quantize_weights_zeros():
     weight, scale = np.ones((3, 4), np.int8), np.ones(1, np.float32)
-    kernels.discretize_forward(weight, scale, zeros(3, 4), 1, 1)
+    kernels.quantize_weights(weight, scale, zeros(3, 4), 1, 1)
     assert not weight.any() and scale[0] == 0
 
 
@@ -247,13 +247,13 @@ def test_linear_backward(n, o, c, rows):
 
 @pytest.mark.parametrize("n,o,c", [(1, 1, 1), (3, 5, 2), (9, 33, 129), (17, 129, 15), (8, 64, 32)])
 def test_linear_backward_input_in_int8(n, o, c):
-    """The forward product with the turned weight is the gradient of a quantised dout, exactly."""
+    """The forward product with the transposed weight is the gradient of a quantized dout, exactly."""
     random = rng(n, o, c)
     weight, scale, _ = discrete(random, o, c, 1)
     q, s, dout = quantized(random, n, o)
-    turned, dinp, naive = zeros(up(c, 32), up(o, 4), dtype=np.int8), zeros(n, c), zeros(n, c)
-    kernels.linear_pack_turned(turned, weight)
-    kernels.linear_forward(dinp, None, q, s, turned, scale)
+    transposed, dinp, naive = zeros(up(c, 32), up(o, 4), dtype=np.int8), zeros(n, c), zeros(n, c)
+    kernels.linear_pack_transposed(transposed, weight)
+    kernels.linear_forward(dinp, None, q, s, transposed, scale)
     kernels.linear_forward_naive(naive, None, q, s, np.ascontiguousarray(weight.T), scale)
     assert np.array_equal(dinp, naive)
     assert_close(dinp, dout @ (weight * np.float64(scale[0])), 1e-6)
@@ -339,31 +339,34 @@ def test_layer(n, c, o, norm):
     random = rng(n, c, o)
     x, gain, residual, dout, dx = normal(random, n, c), normal(random, c), normal(random, n, o), normal(random, n, o), normal(random, n, c)
     w, scale, packed = discrete(random, o, c, 1)
-    turned, draw, scratch = zeros(up(c, 32), up(o, 4), dtype=np.int8), np.array([1, 0], np.uint32), np.empty(kernels.block_scratch_floats(c, 1), np.float32)
-    kernels.linear_pack_turned(turned, w)
+    transposed, draw, scratch = zeros(up(c, 32), up(o, 4), dtype=np.int8), np.array([1, 0], np.uint32), np.empty(kernels.block_scratch_floats(c, 1), np.float32)
+    kernels.linear_pack_transposed(transposed, w)
     normed, rstd, q, s, out = x, zeros(n), zeros(n, up(c, 4), dtype=np.int8), zeros(n), zeros(n, o)
     if norm:
         normed = zeros(n, c)
         kernels.rmsnorm_forward(normed, rstd, x, gain)
-    kernels.quantize_forward(q, s, normed)
+    kernels.quantize_activations(q, s, normed)
     kernels.linear_forward(out, residual, q, s, packed, scale)
     saved = [zeros(n, up(c, 4), dtype=np.int8), zeros(n), zeros(n)]
-    chain_out, chain_norm = zeros(n, o), (saved[2], x, gain) if norm else (None, x, None)
-    kernels.layer_forward(chain_out, residual, *saved[:2], *chain_norm, packed, scale, scratch)
+    chain_out = zeros(n, o)
+    layer = kernels.struct(
+        "layer", inp=x, gain=gain if norm else None, rstd=saved[2] if norm else None, q=saved[0], s=saved[1], packed=packed,
+        transposed=transposed, scale=scale, scratch=scratch, O=o,
+    )  # fmt: skip
+    kernels.layer_forward(chain_out, residual, layer)
     assert out.any() and np.array_equal(chain_out, out)
     assert all(np.array_equal(one, other) for one, other in zip(saved, (q, s, rstd)))
 
     dq, ds, dnormed, dgain, dinp = zeros(n, up(o, 4), dtype=np.int8), zeros(n), zeros(n, c), np.ones(c, np.float32), dx.copy()
-    kernels.quantize_backward(dq, ds, dout, draw)
-    kernels.linear_forward(dnormed, None, dq, ds, turned, scale)
+    kernels.quantize_gradients(dq, ds, dout, draw)
+    kernels.linear_forward(dnormed, None, dq, ds, transposed, scale)
     if norm:
         kernels.rmsnorm_backward(dinp, dgain, dnormed, x, rstd, gain)
     else:
         dinp = dnormed
     chain_dq, chain_ds, chain_dgain, chain_dinp = zeros(n, up(o, 4), dtype=np.int8), zeros(n), np.ones(c, np.float32), dx.copy()
-    chain_norm = (x, rstd, gain) if norm else (None, None, None)
     parts = zeros(kernels.block_chunks(n), c)
-    kernels.layer_backward(chain_dinp, chain_dgain if norm else None, chain_dq, chain_ds, dout, *chain_norm, turned, scale, draw, scratch, parts)
+    kernels.layer_backward(chain_dinp, chain_dgain if norm else None, chain_dq, chain_ds, dout, draw, parts, layer)
     assert np.array_equal(chain_dinp, dinp) and np.array_equal(chain_dq, dq) and np.array_equal(chain_ds, ds)
     assert_close(chain_dgain, dgain, 1e-5)
 
@@ -384,20 +387,24 @@ def test_glu_block(n, c, h, rate):
     normed, product, out, parts = zeros(n, c), zeros(n, h), zeros(n, c), saved()
     u, rstd, q, s, pq, ps = parts
     kernels.rmsnorm_forward(normed, rstd, x, gain)
-    kernels.quantize_forward(q, s, normed)
+    kernels.quantize_activations(q, s, normed)
     kernels.linear_forward(u, None, q, s, packed_in, scale_in)
     kernels.glu_forward(product, u)
     kernels.dropout(product.reshape(-1), draw)
-    kernels.quantize_forward(pq, ps, product)
+    kernels.quantize_activations(pq, ps, product)
     kernels.linear_forward(out, x, pq, ps, packed_out, scale_out)
-    scratch, block_out, block = np.empty(kernels.block_scratch_floats(c, h), np.float32), zeros(n, c), saved()
-    kernels.glu_block_forward(block_out, *block, x, gain, packed_in, scale_in, packed_out, scale_out, draw, scratch)
+    transposed_in, transposed_out = zeros(up(c, 32), up(2 * h, 4), dtype=np.int8), zeros(up(h, 32), up(c, 4), dtype=np.int8)
+    kernels.linear_pack_transposed(transposed_in, w_in)
+    kernels.linear_pack_transposed(transposed_out, w_out)
+    block_out, block = zeros(n, c), saved()
+    arrays = kernels.struct(
+        "glu_block", inp=x, gain=gain, **dict(zip(("u", "rstd", "q", "s", "product_q", "product_s"), block)), packed_in=packed_in,
+        transposed_in=transposed_in, scale_in=scale_in, packed_out=packed_out, transposed_out=transposed_out, scale_out=scale_out,
+        draw=draw, scratch=np.empty(kernels.block_scratch_floats(c, h), np.float32),
+    )  # fmt: skip
+    kernels.glu_block_forward(block_out, arrays)
     assert out.any() and np.array_equal(block_out, out)
     assert all(np.array_equal(one, other) for one, other in zip(block, parts))
-
-    turned_in, turned_out = zeros(up(c, 32), up(2 * h, 4), dtype=np.int8), zeros(up(h, 32), up(c, 4), dtype=np.int8)
-    kernels.linear_pack_turned(turned_in, w_in)
-    kernels.linear_pack_turned(turned_out, w_out)
 
     def gradients():
         return [zeros(n, up(c, 4), dtype=np.int8), zeros(n), zeros(n, up(2 * h, 4), dtype=np.int8), zeros(n)]
@@ -405,18 +412,15 @@ def test_glu_block(n, c, h, rate):
     dx, dgain, rounded = dout.copy(), np.ones(c, np.float32), gradients()
     dq_out, ds_out, dq_in, ds_in = rounded
     dproduct, du, dnormed = zeros(n, h), zeros(n, 2 * h), zeros(n, c)
-    kernels.quantize_backward(dq_out, ds_out, dx, draw_out)
-    kernels.linear_forward(dproduct, None, dq_out, ds_out, turned_out, scale_out)
+    kernels.quantize_gradients(dq_out, ds_out, dx, draw_out)
+    kernels.linear_forward(dproduct, None, dq_out, ds_out, transposed_out, scale_out)
     kernels.dropout(dproduct.reshape(-1), draw)
     kernels.glu_backward(du, dproduct, u)
-    kernels.quantize_backward(dq_in, ds_in, du, draw_in)
-    kernels.linear_forward(dnormed, None, dq_in, ds_in, turned_in, scale_in)
+    kernels.quantize_gradients(dq_in, ds_in, du, draw_in)
+    kernels.linear_forward(dnormed, None, dq_in, ds_in, transposed_in, scale_in)
     kernels.rmsnorm_backward(dx, dgain, dnormed, x, rstd, gain)
     block_dx, block_dgain, block_rounded = dout.copy(), np.ones(c, np.float32), gradients()
-    kernels.glu_block_backward(
-        block_dx, block_dgain, *block_rounded, u, x, rstd, gain, turned_out, scale_out, turned_in, scale_in, draw_out, draw_in, draw,
-        scratch, zeros(kernels.block_chunks(n), c),
-    )  # fmt: skip
+    kernels.glu_block_backward(block_dx, block_dgain, *block_rounded, draw_out, draw_in, zeros(kernels.block_chunks(n), c), arrays)
     assert np.array_equal(block_dx, dx) and not np.array_equal(dx, dout)
     assert all(np.array_equal(one, other) for one, other in zip(block_rounded, rounded))
     assert_close(block_dgain, dgain.astype(np.float64), 1e-5)
@@ -450,10 +454,11 @@ def test_crossentropy_sparse(v, copies):
     kernels.crossentropy(dense_loss, dense, targets, dense_odds, 0.25)
     least = 0.25 / (entries - 32)
     loss, entry, value, count = zeros(n), zeros(n, entries, dtype=np.int32), zeros(n, entries), zeros(n, dtype=np.int32)
+    gradient = kernels.struct("sparse_gradient", entry=entry, value=value, count=count, first=zeros(v, dtype=np.int32), next=zeros(n, entries, dtype=np.int32))
     mean = np.zeros((n, v))
     for number in range(draws):
         own_odds = odds.copy() if copies else None
-        kernels.crossentropy_sparse(loss, entry, value, count, logits.copy(), targets, own_odds, np.array([number, 0], np.uint32), 0.25)
+        kernels.crossentropy_sparse(loss, gradient, logits.copy(), targets, own_odds, np.array([number, 0], np.uint32), 0.25)
         assert np.array_equal(loss, dense_loss) and np.array_equal(own_odds, dense_odds) and np.all(count <= entries)
         sparse = np.zeros((n, v))
         for row in range(n):
@@ -474,28 +479,29 @@ def test_crossentropy_sparse(v, copies):
 def test_copying(b, t, k):
     """The loss of copies and network together, and its gradients for everything that it comes from."""
     random, n, v = rng(b, t, k), b * t, 9
-    u, rival, bias, logits = normal(random, b, t, 2 * k) * np.float32(k**-0.25), normal(random, k), normal(random, 1) + 2, normal(random, n, v)
+    u, sentinel, bias, logits = normal(random, b, t, 2 * k) * np.float32(k**-0.25), normal(random, k), normal(random, 1) + 2, normal(random, n, v)
     text = random.integers(0, v, (b, t + 1)).astype(np.int32)
     tokens, targets = text[:, :-1].copy(), text[:, 1:].copy()
 
-    def oracle(u, rival, bias, logits):
+    def oracle(u, sentinel, bias, logits):
         query, key = np.split(u, 2, 2)
-        odds = np.exp(query @ key.swapaxes(1, 2) - (query @ rival)[..., None] - bias) * np.tri(t, k=-1)
+        odds = np.exp(query @ key.swapaxes(1, 2) - (query @ sentinel)[..., None] - bias) * np.tri(t, k=-1)
         hits = text[:, None, 1:] == text[:, 1:, None]  # the token after a place is the next token
         own = np.exp(logits[np.arange(n), targets.reshape(-1)]) / np.exp(logits).sum(1)
         return np.log(1 + odds.sum(2)).reshape(-1) - np.log(own + (odds * hits).sum(2).reshape(-1))
 
     odds, power, loss, gradient = zeros(b, t, 2), zeros(b, t, t), zeros(n), logits.copy()
-    scratch, du, drival, dbias = zeros(b, 2, up(t, 16), up(k, 16)), np.full_like(u, np.nan), np.ones(k, np.float32), np.ones(1, np.float32)
-    kernels.copy_forward(odds, power, scratch, u, rival, bias, tokens, targets)
+    scratch, du, dsentinel, dbias = zeros(b, 2, up(t, 16), up(k, 16)), np.full_like(u, np.nan), np.ones(k, np.float32), np.ones(1, np.float32)
+    copying = kernels.struct("copying", u=u, sentinel=sentinel, bias=bias, tokens=tokens, targets=targets, power=power, scratch=scratch)
+    kernels.copy_forward(odds, copying)
     kernels.crossentropy(loss, gradient, targets.reshape(-1), odds.reshape(n, 2), 0.25)
-    kernels.copy_backward(du, drival, dbias, power, odds, scratch, u, rival, tokens, targets)
-    exact = [x.astype(np.float64) for x in (u, rival, bias, logits)]
+    kernels.copy_backward(du, dsentinel, dbias, odds, copying)
+    exact = [x.astype(np.float64) for x in (u, sentinel, bias, logits)]
     assert_close(loss, oracle(*exact), 1e-5)
     if t == 1:
-        assert not du.any() and (drival == 1).all() and dbias == 1, "nothing came before"
+        assert not du.any() and (dsentinel == 1).all() and dbias == 1, "nothing came before"
         return
-    for place, got in enumerate((du, drival - 1, dbias - 1, gradient)):
+    for place, got in enumerate((du, dsentinel - 1, dbias - 1, gradient)):
         weights = np.full(n, 0.25)
         expected = numeric_gradient(lambda x: oracle(*exact[:place], x, *exact[place + 1 :]), exact[place], weights)
         assert_close(got, expected, 1e-5)
@@ -504,7 +510,8 @@ def test_copying(b, t, k):
 def test_the_odds_of_a_copy_are_bounded():
     u, odds, power = np.full((1, 3, 2), 100, np.float32), zeros(1, 3, 2), zeros(1, 3, 3)
     tokens, targets = np.array([[1, 2, 1]], np.int32), np.array([[2, 1, 2]], np.int32)
-    kernels.copy_forward(odds, power, zeros(1, 2, 16, 16), u, zeros(1), zeros(1), tokens, targets)
+    copying = {"u": u, "sentinel": zeros(1), "bias": zeros(1), "tokens": tokens, "targets": targets, "power": power, "scratch": zeros(1, 2, 16, 16)}
+    kernels.copy_forward(odds, copying)
     assert np.allclose(odds, np.exp(40) * np.array([[[0, 0], [0, 1], [1, 2]]]), rtol=1e-5)
 
 
@@ -519,8 +526,8 @@ def test_head_backward_sparse(n, c):
     for row in range(n):
         dense[row, entry[row, : count[row]]] = value[row, : count[row]]
     dinp, dlatent = zeros(n, c), np.ones((v, c), np.float32)
-    lists = np.empty(v, np.int32), np.empty((n, entries), np.int32)
-    kernels.head_backward_sparse(dinp, dlatent, *lists, entry, value, count, q, s, weight, scale)
+    sparse = {"entry": entry, "value": value, "count": count, "first": np.empty(v, np.int32), "next": np.empty((n, entries), np.int32)}
+    kernels.head_backward_sparse(dinp, dlatent, sparse, q, s, weight, scale)
     assert_close(dinp, dense @ (weight * scale[:, None].astype(np.float64)), 2e-6)
     assert_close(dlatent, 1 + dense.T @ x, 2e-6)
 
@@ -543,7 +550,8 @@ def test_nan_stays_nan():
     kernels.glu_forward(out, x)
     kernels.crossentropy(loss, x, zeros(1, dtype=np.int32), None, 1.0)
     odds, tokens = zeros(1, 3, 2), zeros(1, 3, dtype=np.int32)
-    kernels.copy_forward(odds, zeros(1, 3, 3), zeros(1, 2, 16, 16), np.full((1, 3, 2), np.nan, np.float32), zeros(1), zeros(1), tokens, tokens)
+    copying = {"u": np.full((1, 3, 2), np.nan, np.float32), "sentinel": zeros(1), "bias": zeros(1), "tokens": tokens, "targets": tokens}
+    kernels.copy_forward(odds, {**copying, "power": zeros(1, 3, 3), "scratch": zeros(1, 2, 16, 16)})
     assert np.isnan(out).all() and np.isnan(loss).all() and np.isnan(odds[0, 1:]).all()
 
 
@@ -554,7 +562,8 @@ def test_adamw():
     p, m2, v2, g = (x.astype(np.float64) for x in (param, m, v, grad * np.float32(0.5)))
     m2, v2 = 0.9 * m2 + 0.1 * g, 0.99 * v2 + 0.01 * g * g
     expected = p - 0.1 * (m2 / 0.3 / (np.sqrt(v2 / 0.4) + 1e-8) + 0.02 * p)
-    kernels.adamw_update(param, m, v, grad, 0.1, 0.9, 0.99, 1e-8, 0.02, 0.3, 0.4, 0.5)
+    settings = {"rate": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "decay": 0.02, "correction1": 0.3, "correction2": 0.4, "grad_scale": 0.5}
+    kernels.adamw_update(param, m, v, grad, settings)
     assert_close(param, expected, 1e-5)
     assert_close(m, m2)
     assert_close(v, v2)
@@ -572,9 +581,10 @@ def test_muon(o, c):
         gram = x @ x.T if o <= c else x.T @ x
         poly = -4.7750 * gram + 2.0315 * gram @ gram
         x = 3.4445 * x + (poly @ x if o <= c else x @ poly)
-    rest, around = np.full(3, 5, np.float32), np.array([3, o, c], np.int32)
+    rest, around = np.full(3, 5, np.float32), np.array([[3, o, c]], np.int32)
     flat = [np.concatenate([rest, values.reshape(-1), rest]) for values in (param, momentum, grad)]
-    kernels.muon_update(*flat, around, kernels.muon_scratch([(o, c)]), 0.1, 0.95, 0.2, 1.0)
+    settings = {"rate": 0.1, "beta": 0.95, "decay": 0.2, "grad_scale": 1.0}
+    kernels.muon_update(*flat, around, kernels.muon_scratch([(o, c)]), settings)
     assert all((values[:3] == 5).all() and (values[-3:] == 5).all() for values in flat), "only the matrix"
     param, momentum, grad = (values[3:-3].reshape(o, c) for values in flat)
     assert not grad.any(), "ready for the next step"
@@ -602,10 +612,17 @@ def test_wrong_arguments_are_named():
         kernels.rmsnorm_forward(zeros(4, 8), rstd, zeros(8, 4).T, gain)
     with pytest.raises(ValueError, match="inp: expected .* got NoneType"):
         kernels.rmsnorm_forward(zeros(4, 8), rstd, None, gain)
-    copying = [zeros(1, 5, 2), zeros(1, 5, 5), zeros(1, 2, 16, 16), zeros(1, 5, 2), zeros(1), zeros(1), *[zeros(1, 5, dtype=np.int32)] * 2]
-    kernels.copy_forward(*copying)
+    copying = {"u": zeros(1, 5, 2), "sentinel": zeros(1), "bias": zeros(1), "power": zeros(1, 5, 5), "scratch": zeros(1, 2, 16, 16)}
+    copying.update(tokens=zeros(1, 5, dtype=np.int32), targets=zeros(1, 5, dtype=np.int32))
+    kernels.copy_forward(zeros(1, 5, 2), copying)
     with pytest.raises(ValueError, match=r"scratch: expected \(1, 2, 16, 16\) float32, got \(3, 2, 16, 16\) float32"):
-        kernels.copy_forward(*copying[:2], zeros(3, 2, 16, 16), *copying[3:])
+        kernels.copy_forward(zeros(1, 5, 2), {**copying, "scratch": zeros(3, 2, 16, 16)})
+    with pytest.raises(ValueError, match=r"odds: expected \(1, 5, 2\) float32, got \(1, 6, 2\) float32"):
+        kernels.copy_forward(zeros(1, 6, 2), copying)
+    layer = {"inp": inp, "gain": gain, "rstd": rstd, "q": zeros(4, 8, dtype=np.int8), "s": zeros(4), "packed": zeros(32, 8, dtype=np.int8)}
+    layer = kernels.struct("layer", **layer, transposed=None, scale=zeros(1), scratch=zeros(9), O=3)
+    with pytest.raises(ValueError, match="layer.transposed: expected an array, got None"):
+        kernels.layer_backward(inp, gain, zeros(4, 4, dtype=np.int8), zeros(4), zeros(4, 3), zeros(2, dtype=np.uint32), zeros(1, 8), layer)
     with pytest.raises(TypeError, match="expected 4 arguments, got 1"):
         kernels.rmsnorm_forward(inp)
 
@@ -622,10 +639,10 @@ n, o, c, b, t = 70, 100, 75, 2, 35
 q, s, x = quantized(random, n, c)
 weight, scale, packed = discrete(random, o, c, 1)
 out, dinp, dlatent, dout = zeros(n, o), zeros(n, c), zeros(o, c), normal(random, n, o)
-gradient, scratch, turned = zeros(o, up(c, 32)), kernels.linear_scratch(n, o, c), zeros(up(c, 32), up(o, 4), dtype=np.int8)
+gradient, scratch, transposed = zeros(o, up(c, 32)), kernels.linear_scratch(n, o, c), zeros(up(c, 32), up(o, 4), dtype=np.int8)
 kernels.linear_forward(out, None, q, s, packed, scale)
 kernels.linear_pack_gradient(gradient, weight)
-kernels.linear_pack_turned(turned, weight)
+kernels.linear_pack_transposed(transposed, weight)
 kernels.linear_backward_input(dinp, dout, gradient, scale, scratch)
 kernels.linear_backward_weight(dlatent, dout, q, s, scratch)
 x, gain = normal(random, n, c), normal(random, c)
@@ -642,15 +659,16 @@ kernels.conv_backward(du, dtaps, dc, u, taps)
 table, tokens = zeros(50, c), (np.arange(n) % 7).astype(np.int32)
 kernels.embedding_backward(table, x, tokens)
 param, momentum = normal(random, o, c), zeros(o, c)
-matrix = np.array([0, o, c], np.int32)
-kernels.muon_update(*(x.reshape(-1) for x in (param, momentum, dlatent)), matrix, kernels.muon_scratch([(o, c)]), 0.1, 0.9, 0.1, 1.0)
+matrix = np.array([[0, o, c]], np.int32)
+kernels.muon_update(*(x.reshape(-1) for x in (param, momentum, dlatent)), matrix, kernels.muon_scratch([(o, c)]), dict(rate=0.1, beta=0.9, decay=0.1, grad_scale=1.0))
 loss, logits = zeros(n), out.copy()
-odds, power, copying, two, db = zeros(b, t, 2), zeros(b, t, t), zeros(b, 2, 48, 48), [zeros(b, t, 76), zeros(38)], zeros(1)
-queries, rival, texts = u[..., :76].copy(), bias[:38].copy(), [tokens.reshape(b, t)] * 2
-kernels.copy_forward(odds, power, copying, queries, rival, db, *texts)
+odds, power, two, db = zeros(b, t, 2), zeros(b, t, t), [zeros(b, t, 76), zeros(38)], zeros(1)
+text = tokens.reshape(b, t)
+copying = dict(u=u[..., :76].copy(), sentinel=bias[:38].copy(), bias=db, tokens=text, targets=text, power=power, scratch=zeros(b, 2, 48, 48))
+kernels.copy_forward(odds, copying)
 kernels.crossentropy(loss, logits, tokens, odds.reshape(n, 2), 0.1)
-kernels.copy_backward(*two, db, power, odds, copying, queries, rival, *texts)
-for array in (odds, power, *two, db, scale, packed, turned, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
+kernels.copy_backward(*two, db, odds, copying)
+for array in (odds, power, *two, db, scale, packed, transposed, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
     digest.update(array.tobytes())
 print(digest.hexdigest(), kernels.sum_of_squares(normal(random, 100_000)))
 """
@@ -678,10 +696,10 @@ n, o, c, b, t = 70, 100, 75, 2, 35
 latent, x, gain = normal(random, o, c), normal(random, n, c), normal(random, c)
 q, s, y, rstd = zeros(n, up(c, 4), dtype=np.int8), zeros(n), zeros(n, c), zeros(n)
 kernels.rmsnorm_forward(y, rstd, x, gain)
-kernels.quantize_forward(q, s, y)
+kernels.quantize_activations(q, s, y)
 for levels, share, size in ((1, 1.0, 1), (1, 1.0, o), (4, 0.7, o)):
     weight, scale, packed, out = zeros(o, c, dtype=np.int8), zeros(size), zeros(up(o, 32), up(c, 4), dtype=np.int8), zeros(n, o)
-    kernels.discretize_forward(weight, scale, latent, levels, share)
+    kernels.quantize_weights(weight, scale, latent, levels, share)
     if levels == 1:
         kernels.linear_pack(packed, weight)
         kernels.linear_forward(out, None, q, s, packed, scale)

@@ -181,7 +181,7 @@ class Oracle:
         powers = np.exp(linear(norm(x, "norm_out"), "head"))
         chosen = np.take_along_axis(powers, self.targets[..., None], 2)[..., 0] / powers.sum(-1)
         query, key = np.split(linear(norm(x, "norm_copy"), "copy_in"), 2, -1)
-        odds = np.exp(query @ key.swapaxes(1, 2) - (query @ p["copy_rival"])[..., None] - p["copy_bias"]) * np.tri(T, k=-1)
+        odds = np.exp(query @ key.swapaxes(1, 2) - (query @ p["copy_sentinel"])[..., None] - p["copy_bias"]) * np.tri(T, k=-1)
         hits = self.targets[:, :, None] == np.roll(self.tokens, -1, 1)[:, None, :]
         return (np.log(1 + odds.sum(-1)) - np.log(chosen + (odds * hits).sum(-1))).sum()
 

@@ -93,7 +93,7 @@ def test_the_wheel_tells_a_story_away_from_the_checkout(dist, tmp_path):
         names = set(archive.namelist())
         assert archive.read("fable6c/fable6c.wasm") == MODULE.read_bytes()
         archive.extractall(tmp_path / "site")
-    assert {"fable6c/train.py", "fable6c/presets/micro.toml", "fable6c/corpus/synth.py", "fable6c/_lib.abi3.so"} <= names
+    assert {"fable6c/train.py", "fable6c/presets/micro.toml", "fable6c/corpus/synth.py", "fable6c/_lib_kernels.abi3.so"} <= names
     assert {"fable6c/_lib_wasm3.abi3.so", "fable6c/wasm3-LICENSE"} <= names
 
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
@@ -128,7 +128,7 @@ def test_an_installation_where_the_interpreter_cannot_be_fetched(checkout, tmp_p
     assert done.returncode == 0, done.stdout[-3000:]
     assert "fable6c is built without the wasm3 interpreter" in done.stdout
     built = {path.name for path in (tmp_path / "site" / "fable6c").iterdir()}
-    assert "_lib.abi3.so" in built and not {name for name in built if name.startswith("_lib_wasm3")}
+    assert "_lib_kernels.abi3.so" in built and not {name for name in built if name.startswith("_lib_wasm3")}
 
 
 # The Makefile

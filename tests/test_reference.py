@@ -173,7 +173,7 @@ def slow_logits(model, tokens):
     logits = linear(rmsnorm(x, t["norm_out"]), "head")
     if not d.copies:
         return logits
-    own = sum(q * float(r) for q, r in zip(query, t["copy_rival"])) + float(t["copy_bias"][0])
+    own = sum(q * float(r) for q, r in zip(query, t["copy_sentinel"])) + float(t["copy_bias"][0])
     powers = [math.exp(logit) for logit in logits]
     total = sum(powers)
     for p in range(max(0, len(tokens) - d.context), len(tokens) - 1):

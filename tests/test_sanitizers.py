@@ -80,20 +80,20 @@ def checkout(sanitizers):
 
 
 # Those that call C, but for the long ones that call it by way of whole commands.
-FILES = ["test_kernels", "test_network", "test_optimizer", "test_tokenizer", "test_corpus_clean", "test_corpus_duplicates", "test_scout"]
+FILES = ["test_c_libraries", "test_kernels", "test_network", "test_optimizer", "test_tokenizer", "test_corpus_clean", "test_corpus_duplicates", "test_scout"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_nothing_is_found(sanitizers, checkout, file):
-    """The first two run themselves again for each other instruction set."""
+    """test_kernels and test_network run themselves again for each other instruction set."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", f"tests/{file}.py"]
     done, reports = sanitizers.run(command, checkout)
     assert reports == "" and done.returncode == 0, reports[:6000] + done.stdout[-3000:]
     assert re.search(r"[1-9]\d* passed", done.stdout)
 
 
-# What must be found. The calls go past the checks of fable6c/kernels.py, to the same modules.
+# What must be found. The calls go past the checks of fable6c/native.py, to the same modules.
 OUTSIDE, UNDEFINED = "heap-buffer-overflow", "ILL on unknown address"
 MISTAKES = {
     "behind a large array": (OUTSIDE, "lib.sum_of_squares(array('f4', 5000), 5001)"),
@@ -104,7 +104,7 @@ MISTAKES = {
         "q, s, packed, scale = array('i1', 8), array('f4', 1), array('i1', 192), array('f4', 1)\n"
         "lib.linear_forward(array('f4', 32), ffi.NULL, q, s, packed, scale, 1, 32, 8, 1)",
     ),
-    "behind bytes": (OUTSIDE, "lib.text_words(array('u8', 60), array('u4', 60), b'x' * 99, 120)"),
+    "behind bytes": (OUTSIDE, "native.load('text').lib.text_words(array('u8', 60), array('u4', 60), b'x' * 99, 120)"),
     "in a local array": (UNDEFINED, "lib.conv_forward(*(array('f4', 3840) for _ in range(3)), 1, 40, 32, 40)"),
     "an overflow": (
         UNDEFINED,
@@ -115,9 +115,9 @@ MISTAKES = {
 }
 CALL = """
 import numpy as np
-from fable6c import kernels
-module, kept = kernels._load()[0], []
-ffi, lib = module.ffi, module.lib
+from fable6c import native
+library, kept = native.load("kernels"), []
+ffi, lib = library.ffi, library.lib
 def array(dtype, count, offset=0, value=0):
     kept.append(np.full(count, value, dtype))
     return ffi.cast("void *", kept[-1].ctypes.data + offset)

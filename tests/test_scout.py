@@ -10,6 +10,7 @@ import zlib
 import numpy as np
 import pytest
 
+from fable6c import native
 from fable6c import scout as scouts
 from fable6c.data.bpe import train_tokenizer
 from fable6c.errors import UserError
@@ -110,9 +111,8 @@ def test_the_instruction_set_changes_no_bit(saved, monkeypatch):
 
     tokens = Scout.load(saved).tokenizer.encode("\n".join(stories(20, seed=4)))
     expected = Scout.load(saved, 1).probabilities_of(tokens)[0]
-    plain = importlib.import_module("fable6c._lib_scout")
-    monkeypatch.setattr(scouts, "lib", plain.lib)
-    monkeypatch.setattr(scouts, "ffi", plain.ffi)
+    plain = native.Library("scout", "baseline", importlib.import_module("fable6c._lib_scout"))
+    monkeypatch.setattr(native, "load", lambda library: plain)
     assert np.array_equal(Scout.load(saved, 1).probabilities_of(tokens)[0], expected)
 
 

@@ -11,7 +11,7 @@ import {
 import { product, product4, readRow } from "./product";
 import { exp, log, sigmoid, sumOfPowers, sumOfSquares } from "./real";
 import {
-  COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_RIVAL, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE, HEAD, HEAD_SCALES,
+  COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_SENTINEL, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE, HEAD, HEAD_SCALES,
   MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_COPY, NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, TAPS,
 } from "./tensors";
 
@@ -110,7 +110,7 @@ export function runOutput(): void {
 function mixCopies(): void {
   let size: usize = 4 * copyDim;
   let own = load<f32>(COPY_BIAS);
-  for (let at: usize = 0; at < size; at += 4) own += load<f32>(QUERY + at) * load<f32>(COPY_RIVAL + at);
+  for (let at: usize = 0; at < size; at += 4) own += load<f32>(QUERY + at) * load<f32>(COPY_SENTINEL + at);
 
   memory.copy(WORK, QUERY, keySize); // to an address that is a constant
   // The newest key is the last token's own, which nothing has followed yet.

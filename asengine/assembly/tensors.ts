@@ -17,7 +17,7 @@ export let HEAD_SCALES: usize = 0; // f32 (V)
 export let NORM_COPY: usize = 0; // f32 (D)
 export let COPY_IN: usize = 0; // ternary (2C, D)
 export let COPY_IN_SCALE: usize = 0; // f32
-export let COPY_RIVAL: usize = 0; // f32 (C)
+export let COPY_SENTINEL: usize = 0; // f32 (C)
 export let COPY_BIAS: usize = 0; // f32 (1)
 // In each layer, from its first address on:
 export let NORM_MIX: usize = 0; // f32 (D)
@@ -69,7 +69,7 @@ export function placeTensors(): void {
     NORM_COPY = place(4 * <u64>dim);
     COPY_IN = place(ternarySize(2 * copyDim, dim));
     COPY_IN_SCALE = place(4 * 1);
-    COPY_RIVAL = place(4 * <u64>copyDim);
+    COPY_SENTINEL = place(4 * <u64>copyDim);
     COPY_BIAS = place(4 * <u64>1);
   }
 }
@@ -114,6 +114,6 @@ export function readTensors(): bool {
   return good
     && readVector(NORM_COPY, dim)
     && readMatrix(COPY_IN, COPY_IN_SCALE, 1, 2 * copyDim, dim)
-    && readVector(COPY_RIVAL, copyDim)
+    && readVector(COPY_SENTINEL, copyDim)
     && readVector(COPY_BIAS, 1);
 }

@@ -8,7 +8,7 @@ from typing import Dict, Iterable, List, Tuple
 
 import numpy as np
 
-from fable6c._lib import ffi, lib
+from fable6c import native
 from fable6c.errors import UsageError, UserError
 from fable6c.model.tokenizer import (
     MAX_TOKEN_BYTES,
@@ -69,15 +69,15 @@ def train_merges(pieces: Dict[bytes, int], vocab_size: int, progress: bool = Tru
     index = np.zeros(1 << (2 * most_pairs).bit_length(), dtype=np.uint32)
     token_length = np.ones(vocab_size, dtype=np.uint8)
 
-    c_pair, c_pair_count, c_index = _pointer("uint32_t", pair), _pointer("int64_t", pair_count), _pointer("uint32_t", index)
-    c_symbols, c_piece_of = _pointer("uint16_t", symbols), _pointer("uint32_t", piece_of)
-    c_piece_count, c_token_length = _pointer("int64_t", piece_count), _pointer("uint8_t", token_length)
-
+    library = native.load("bpe")
+    text_in_c = library.struct(
+        "bpe_text", symbols=symbols, piece_of=piece_of, piece_count=piece_count, pair=pair, pair_count=pair_count, index=index
+    )
     merges: List[Tuple[int, int]] = []
-    pairs = lib.bpe_count_pairs(c_pair, c_pair_count, c_index, c_symbols, c_piece_of, c_piece_count, N, len(index))
+    pairs = library.call("bpe_count_pairs", text_in_c)
     with Progress("making tokens", vocab_size - MIN_VOCAB, "merges", progress) as shown:
         while MIN_VOCAB + len(merges) < vocab_size:
-            best = lib.bpe_best_pair(c_pair, c_pair_count, c_token_length, pairs, MAX_TOKEN_BYTES, LEAST_COUNT)
+            best = library.call("bpe_best_pair", text_in_c, token_length, pairs, MAX_TOKEN_BYTES, LEAST_COUNT)
             if best == pairs:
                 enough = MIN_VOCAB + len(merges)
                 raise UserError(
@@ -88,13 +88,6 @@ def train_merges(pieces: Dict[bytes, int], vocab_size: int, progress: bool = Tru
             merged = 256 + len(merges)
             token_length[merged] = token_length[left] + token_length[right]
             merges.append((left, right))
-            pairs = lib.bpe_merge(
-                c_symbols, c_pair, c_pair_count, c_index, c_piece_of, c_piece_count, N, pairs, len(index), left, right, merged
-            )
+            pairs = library.call("bpe_merge", text_in_c, pairs, left, right, merged)
             shown.add(1)
     return np.array(merges, dtype=np.uint16).reshape(-1, 2)
-
-
-def _pointer(kind: str, array: np.ndarray):
-    """A C pointer to a NumPy array's data; the array has to outlive it."""
-    return ffi.cast(f"{kind} *", ffi.from_buffer(array))

@@ -108,7 +108,7 @@ TENSORS: Dict[str, List[Tensor]] = {
     "copying": [
         Tensor("norm_copy", "f32", "D"),
         Tensor("copy_in", "ternary", "2C", "D", "uniform", "matrix"),
-        Tensor("copy_rival", "f32", "C", initial=0.0),
+        Tensor("copy_sentinel", "f32", "C", initial=0.0),
         # At first a place has e⁻⁸ of what the network's own prediction has: 255 of them 9 %.
         Tensor("copy_bias", "f32", "1", initial=8.0),
     ],

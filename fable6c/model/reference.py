@@ -77,15 +77,15 @@ class Block:
 
 
 def mix_copies(
-    logits: np.ndarray, query: np.ndarray, key: np.ndarray, tokens: np.ndarray, rival: np.ndarray, bias: np.ndarray, context: int
+    logits: np.ndarray, query: np.ndarray, key: np.ndarray, tokens: np.ndarray, sentinel: np.ndarray, bias: np.ndarray, context: int
 ) -> None:
     """Mix into the logits (T, V) of a stream's last T tokens what followed each earlier place. query (T, C); key (P+T, C) and tokens (P+T),
-    P of them from before; rival (C,); bias (1,)."""
+    P of them from before; sentinel (C,); bias (1,)."""
     T, C = query.shape
     before = len(key) - T
-    own, score = bias[0] + query[:, 0] * rival[0], query[:, :1] * key[:, 0]
+    own, score = bias[0] + query[:, 0] * sentinel[0], query[:, :1] * key[:, 0]
     for k in range(1, C):
-        own += query[:, k] * rival[k]
+        own += query[:, k] * sentinel[k]
         score += query[:, k : k + 1] * key[:, k]
     power = exp(np.minimum(score - own[:, None], f32(LARGEST_EXPONENT)))
     odds = np.zeros_like(logits)
@@ -147,7 +147,7 @@ class Reference:
             keys = np.concatenate([before.keys, z[..., C:]], axis=1)
             seen = np.concatenate([before.tokens, tokens], axis=1)
             for b in range(len(tokens)):
-                mix_copies(logits[b], z[b, :, :C], keys[b], seen[b], self.copying["copy_rival"], self.copying["copy_bias"], context)
+                mix_copies(logits[b], z[b, :, :C], keys[b], seen[b], self.copying["copy_sentinel"], self.copying["copy_bias"], context)
             kept = max(0, seen.shape[1] - (context - 1))
             state.tokens, state.keys = seen[:, kept:], keys[:, kept:]
         return logits, state

@@ -6,12 +6,8 @@ import os
 from typing import List
 
 from fable6c.errors import UsageError
+from fable6c.files import tomllib
 from fable6c.model.architecture import DIMENSION_RANGES, Dimensions
-
-try:
-    import tomllib
-except ImportError:  # Python < 3.11
-    import tomli as tomllib
 
 PRESETS_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "presets")
 

@@ -4,7 +4,7 @@ Everything is allocated once, from a plan of shapes that also gives the memory e
 arrays once (`kernels.bind`), so a step is two lists of C calls. docs/kernels.md shows the way of the data.
 """
 
-from typing import Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
@@ -191,7 +191,7 @@ class Network:
         if self.dimensions.copies:
             queries, keys = np.split(self.arrays["copy.u"].reshape(*tokens.shape, -1), 2, axis=2)
             for b in range(len(tokens)):
-                mix_copies(logits[b], queries[b], keys[b], tokens[b], self.latent["copy_rival"], self.latent["copy_bias"], self.dimensions.context)
+                mix_copies(logits[b], queries[b], keys[b], tokens[b], self.latent["copy_sentinel"], self.latent["copy_bias"], self.dimensions.context)
         return logits
 
     def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0) -> float:
@@ -225,11 +225,11 @@ class Network:
         calls = []
         for name, w in self.weights.items():
             levels, share = (EMBEDDING_LEVELS, EMBEDDING_SHARE) if name == "embedding" else (1, 1.0)
-            calls.append(kernels.bind("discretize_forward", w["weight"], w["scale"], self.latent[name], levels, share))
+            calls.append(kernels.bind("quantize_weights", w["weight"], w["scale"], self.latent[name], levels, share))
             if name != "embedding":
                 calls.append(kernels.bind("linear_pack", w["packed"], w["weight"]))
             if "packed_back" in w:
-                pack_back = "linear_pack_turned" if self.fast_gradients else "linear_pack_gradient"
+                pack_back = "linear_pack_transposed" if self.fast_gradients else "linear_pack_gradient"
                 calls.append(kernels.bind(pack_back, w["packed_back"], w["weight"]))
         return calls
 
@@ -255,20 +255,20 @@ class Network:
             """out = [residual +] weight · quantised [rmsnorm of] inp; what is quantised is saved as saved.q and saved.s. With a norm,
             backward adds to dinp."""
             w, q, s, before = self.weights[matrix], a[saved + "q"], a[saved + "s"], a[residual] if residual else None
-            norm = (a[inp], a[saved + "rstd"], latent[gain]) if gain else (None, None, None)
-            self._forward.append(kernels.bind(
-                "layer_forward", a[out], before, q, s, norm[1], a[inp], norm[2], w["packed"], w["scale"], a["block.scratch"]
-            ))  # fmt: skip
+            norm = {"gain": latent[gain], "rstd": a[saved + "rstd"]} if gain else {"gain": None, "rstd": None}
+            layer = kernels.struct(
+                "layer", **norm, inp=a[inp], q=q, s=s, packed=w["packed"], transposed=w["packed_back"] if self.fast_gradients else None,
+                scale=w["scale"], scratch=a["block.scratch"], O=len(w["weight"]),
+            )  # fmt: skip
+            self._forward.append(kernels.bind("layer_forward", a[out], before, layer))
             dgain = gradient[gain] if gain else None
             if self.fast_gradients:
                 dq, ds = a["dout.q"][: N * _up(len(w["weight"]), 4)].reshape(N, -1), a["dout.s"]
                 self._backward.append(kernels.bind("linear_backward_weight_int8", gradient[matrix], dq, ds, q, s, draw, scratch))
-                self._backward.append(kernels.bind(
-                    "layer_backward", a[dinp], dgain, dq, ds, a[dout], *norm, w["packed_back"], w["scale"], draw, a["block.scratch"], a["dgain"]
-                ))  # fmt: skip
+                self._backward.append(kernels.bind("layer_backward", a[dinp], dgain, dq, ds, a[dout], draw, a["dgain"], layer))
                 return
             if gain:
-                self._backward.append(kernels.bind("rmsnorm_backward", a[dinp], dgain, a["dnormed"], *norm))
+                self._backward.append(kernels.bind("rmsnorm_backward", a[dinp], dgain, a["dnormed"], a[inp], norm["rstd"], norm["gain"]))
             self._backward += [
                 kernels.bind("linear_backward_input", a["dnormed" if gain else dinp], a[dout], w["packed_back"], w["scale"], scratch),
                 kernels.bind("linear_backward_weight", gradient[matrix], a[dout], q, s, scratch),
@@ -279,18 +279,21 @@ class Network:
             inp, u, rstd, gain = a[here + "glu.x"], a[here + "glu.u"], a[here + "glu.rstd"], latent[block + "norm_glu"]
             q, s, pq, ps = (a[here + name] for name in ("glu.q", "glu.s", "product.q", "product.s"))
             w_in, w_out = self.weights[block + "glu_in"], self.weights[block + "glu_out"]
-            self._forward.append(kernels.bind(
-                "glu_block_forward", a[after], u, rstd, q, s, pq, ps, inp, gain, w_in["packed"], w_in["scale"], w_out["packed"],
-                w_out["scale"], draw, a["block.scratch"],
-            ))  # fmt: skip
+            fast = self.fast_gradients
+            arrays = kernels.struct(
+                "glu_block", inp=inp, gain=gain, rstd=rstd, q=q, s=s, u=u, product_q=pq, product_s=ps,
+                packed_in=w_in["packed"], transposed_in=w_in["packed_back"] if fast else None, scale_in=w_in["scale"],
+                packed_out=w_out["packed"], transposed_out=w_out["packed_back"] if fast else None, scale_out=w_out["scale"],
+                draw=draw, scratch=a["block.scratch"],
+            )  # fmt: skip
+            self._forward.append(kernels.bind("glu_block_forward", a[after], arrays))
             if self.fast_gradients:
                 for matrix, dq, ds, inputs, draw_dq in (("glu_in", "dglu.q", "dglu.s", (q, s), draw_in), ("glu_out", "dx.q", "dx.s", (pq, ps), draw_out)):
                     weight_gradient = gradient[block + matrix]
                     self._backward.append(kernels.bind("linear_backward_weight_int8", weight_gradient, a[dq], a[ds], *inputs, draw_dq, scratch))
                 self._backward.append(kernels.bind(
-                    "glu_block_backward", a["dx"], gradient[block + "norm_glu"], a["dx.q"], a["dx.s"], a["dglu.q"], a["dglu.s"], u, inp,
-                    rstd, gain, w_out["packed_back"], w_out["scale"], w_in["packed_back"], w_in["scale"], draw_out, draw_in, draw,
-                    a["block.scratch"], a["dgain"],
+                    "glu_block_backward", a["dx"], gradient[block + "norm_glu"], a["dx.q"], a["dx.s"], a["dglu.q"], a["dglu.s"],
+                    draw_out, draw_in, a["dgain"], arrays,
                 ))  # fmt: skip
                 return
             self._backward += [
@@ -331,24 +334,30 @@ class Network:
             glu_block(here, after, block, draws[2], draws[3], draws[5])
         if d.copies:
             ternary("copy.u", "", "out.x", "copy.", "norm_copy", "copy_in", "dx", "dcopy", self._draws[-1])
-            rival, bias, drival, dbias = latent["copy_rival"], latent["copy_bias"], gradient["copy_rival"], gradient["copy_bias"]
             odds, power, u, du = (sequence(name) for name in ("odds", "power", "copy.u", "dcopy"))
-            texts = [a[name].reshape(B, T) for name in ("tokens", "targets")]
+            copying = kernels.struct(
+                "copying", u=u, sentinel=latent["copy_sentinel"], bias=latent["copy_bias"], tokens=a["tokens"].reshape(B, T),
+                targets=a["targets"].reshape(B, T), power=power, scratch=a["copy.scratch"],
+            )  # fmt: skip
             both(
-                kernels.bind("copy_forward", odds, power, a["copy.scratch"], u, rival, bias, *texts),
-                kernels.bind("copy_backward", du, drival, dbias, power, odds, a["copy.scratch"], u, rival, *texts),
+                kernels.bind("copy_forward", odds, copying),
+                kernels.bind("copy_backward", du, gradient["copy_sentinel"], gradient["copy_bias"], odds, copying),
             )
         both(
             kernels.bind("rmsnorm_forward", a["normed"], a["out.rstd"], a["out.x"], latent["norm_out"]),
             kernels.bind("rmsnorm_backward", a["dx"], gradient["norm_out"], a["dnormed"], a["out.x"], a["out.rstd"], latent["norm_out"]),
         )
-        self._forward.append(kernels.bind("quantize_forward", a["out.q"], a["out.s"], a["normed"]))
+        self._forward.append(kernels.bind("quantize_activations", a["out.q"], a["out.s"], a["normed"]))
         self._bind_head(loss_scale)
 
     def _bind_head(self, loss_scale: float) -> None:
         """The output layer and its loss, HEAD_ROWS tokens at a time."""
         a, w, N = self.arrays, self.weights["head"], self.batch * self.dimensions.context
         scratch = None if self.fast_gradients else kernels.linear_scratch(min(HEAD_ROWS, N), *w["weight"].shape)
+
+        def crossentropy_gradient(rows: slice) -> Any:
+            return kernels.struct("sparse_gradient", first=a["first"], **{name: a[name][rows] for name in ("entry", "value", "count", "next")})
+
         for part, start in enumerate(range(0, N, HEAD_ROWS)):
             rows = slice(start, min(start + HEAD_ROWS, N))
             count = rows.stop - start
@@ -358,9 +367,9 @@ class Network:
             dense = kernels.bind("crossentropy", loss, logits, targets, odds, loss_scale)
             self._scored.append((forward, dense))
             if self.fast_gradients:
-                sparse = a["entry"][rows], a["value"][rows], a["count"][rows]
                 draw = self._draws[6 * self.dimensions.layers + part]
-                self._head.append((forward, kernels.bind("crossentropy_sparse", loss, *sparse, logits, targets, odds, draw, loss_scale)))
+                sparse = crossentropy_gradient(rows)
+                self._head.append((forward, kernels.bind("crossentropy_sparse", loss, sparse, logits, targets, odds, draw, loss_scale)))
             else:
                 self._head.append((
                     forward,
@@ -369,7 +378,7 @@ class Network:
                     kernels.bind("linear_backward_weight", self.gradient["head"], logits, q, s, scratch),
                 ))  # fmt: skip
         if self.fast_gradients:
-            sparse = [a[name] for name in ("first", "next", "entry", "value", "count")]
+            sparse = crossentropy_gradient(slice(None))
             self._backward.append(kernels.bind(
-                "head_backward_sparse", a["dnormed"], self.gradient["head"], *sparse, a["out.q"], a["out.s"], w["weight"], w["scale"]
+                "head_backward_sparse", a["dnormed"], self.gradient["head"], sparse, a["out.q"], a["out.s"], w["weight"], w["scale"]
             ))  # fmt: skip

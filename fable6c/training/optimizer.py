@@ -43,7 +43,7 @@ class Optimizer:
             places += spec.size
         matrices.sort(key=lambda matrix: -matrix[1] * matrix[2])  # the largest first, so that no thread begins it last
         # Where each of Muon's matrices begins in the flat arrays, its rows and columns.
-        self._matrices = np.array(matrices, np.int32).reshape(-1)
+        self._matrices = np.array(matrices, np.int32).reshape(-1, 3)
         self._scratch = kernels.muon_scratch([shape for _, *shape in matrices])
 
     def step(self, progress: float) -> float:
@@ -58,14 +58,16 @@ class Optimizer:
         correction1, correction2 = 1.0 - recipe.beta1**self.steps, 1.0 - recipe.beta2**self.steps
         kernels.muon_update(
             network.parameters, self.first, network.gradients, self._matrices, self._scratch,
-            factor * recipe.matrix_rate, recipe.matrix_momentum, recipe.decay, scale,
+            {"rate": factor * recipe.matrix_rate, "beta": recipe.matrix_momentum, "decay": recipe.decay, "grad_scale": scale},
         )  # fmt: skip
         for name, second in self._second.items():
             is_table = network.specs[name].row.group == "table"
             rate, decay = (recipe.table_rate, recipe.decay) if is_table else (recipe.vector_rate, 0.0)
-            kernels.adamw_update(
-                network.latent[name].reshape(-1), self._first[name].reshape(-1), second, network.gradient[name].reshape(-1), factor * rate,
-                recipe.beta1, recipe.beta2, ADAM_EPS, decay, correction1, correction2, scale,
-            )  # fmt: skip
+            settings = {
+                "rate": factor * rate, "beta1": recipe.beta1, "beta2": recipe.beta2, "eps": ADAM_EPS, "decay": decay,
+                "correction1": correction1, "correction2": correction2, "grad_scale": scale,
+            }  # fmt: skip
+            arrays = network.latent[name], self._first[name], second, network.gradient[name]
+            kernels.adamw_update(*(array.reshape(-1) for array in arrays), settings)
         network.discretize()
         return norm

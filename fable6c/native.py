@@ -1,0 +1,199 @@
+"""The C libraries: the one place where they are loaded and where arrays are handed to them.
+
+    text = native.load("text")                        # fable6c/_text.c, declared in fable6c/_text.h
+    count = text.call("text_words", hashes, sizes, b"Once upon a time")
+    step = native.load("kernels").bind("rmsnorm_forward", out, rstd, inp, gain)    # checked once, then called many times
+    step()
+
+A library is loaded when it is first asked for, so a module that only may need C can be imported where nothing was compiled.
+
+What an array must be stands in the library's header: see headers.py. A struct is made with `struct`, or given as a dict.
+"""
+
+import functools
+import importlib
+import os
+import re
+import weakref
+import zlib
+from typing import Any, Dict, Mapping, Sequence, Tuple, Union
+
+import numpy as np
+
+from fable6c import headers
+from fable6c.errors import UsageError, UserError
+
+# From best to worst: the names that FABLE6C_ISA takes. build_kernels.py has the compilers' options for them.
+INSTRUCTION_SETS = ("avx512bf16", "avx512", "avx2", "baseline")
+# Those that a library is compiled for, where it is for more than the baseline: whatever every machine of the platform has.
+COMPILED_FOR: Dict[str, Tuple[str, ...]] = {"kernels": INSTRUCTION_SETS, "scout": ("avx2", "baseline")}
+
+# OpenMP's threads wait for each other by spinning. On a machine whose cores are shared, a long spin burns the very core that
+# the awaited thread needs (measured: a 0.6 ms product took 12 ms beside another busy process); 1,000 rounds are some
+# microseconds. It is read when an extension is loaded, so it is set before.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+class NotBuilt(UserError):
+    """A C extension is missing here."""
+
+
+def instruction_set(library: str) -> str:
+    """The instruction set for the library: the best that it is compiled for and the CPU has, none above FABLE6C_ISA's.
+
+    UsageError for an unknown FABLE6C_ISA, UserError for one that the CPU lacks.
+    """
+    compiled = COMPILED_FOR.get(library, ("baseline",))
+    if compiled == ("baseline",):
+        return "baseline"
+    wanted = os.environ.get("FABLE6C_ISA", "")
+    if wanted and wanted not in INSTRUCTION_SETS:
+        raise UsageError(f"FABLE6C_ISA={wanted}: unknown instruction set; use one of {', '.join(INSTRUCTION_SETS)}")
+    supports = load("cpu").lib.cpu_supports
+    if wanted and not supports(wanted.encode()):
+        raise UserError(f"FABLE6C_ISA={wanted}: this CPU does not have it; unset the variable or use FABLE6C_ISA=baseline")
+    allowed = INSTRUCTION_SETS[INSTRUCTION_SETS.index(wanted) if wanted else 0 :]
+    return next(name for name in allowed if name in compiled and supports(name.encode()))
+
+
+@functools.lru_cache(maxsize=None)
+def load(library: str) -> "Library":
+    """The library `_NAME.c`, loaded once. NotBuilt, one line that says how to build it, where it was not compiled."""
+    isa = instruction_set(library)
+    module = f"fable6c._lib_{library}" + ("" if isa == "baseline" else f"_{isa}")
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError as error:
+        raise NotBuilt(f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed") from None
+    if loaded.lib.HEADER_CRC != zlib.crc32(headers.text(library).encode()):
+        raise NotBuilt(f"the C extension was compiled from another _{library}.h; run `pip install .` in the project's folder again")
+    return Library(library, isa, loaded)
+
+
+class Call(functools.partial):  # type: ignore[type-arg]
+    """A checked call of C with its arguments; `sizes` are those that its arrays have, by letter."""
+
+    sizes: Dict[str, int]
+
+
+class Library:
+    """A loaded library. `lib` and `ffi` are cffi's; what goes through `lib` directly is not checked.
+
+    isa   the instruction set that it was compiled for
+    """
+
+    def __init__(self, name: str, isa: str, module: Any):
+        self.name, self.isa, self.ffi, self.lib = name, isa, module.ffi, module.lib
+        self._kept: "weakref.WeakKeyDictionary[Any, Dict[str, Any]]" = weakref.WeakKeyDictionary()  # the arrays that a struct points to
+
+    def call(self, function: str, *values: Any) -> Any:
+        """Check the values and call C with them."""
+        return self.bind(function, *values)()
+
+    def bind(self, function: str, *values: Any) -> Call:
+        """Check the values and return the call that runs C on them, any number of times. It keeps the arrays alive.
+
+        TypeError or ValueError, with the name of the argument, for a wrong number of values, dtype, shape or order in memory.
+        """
+        functions, structs = headers.declarations(self.name)
+        parameters, needs, derived = functions[function]
+        asked = [parameter for parameter in parameters if parameter.name not in derived]
+        if len(values) != len(asked):
+            raise TypeError(f"{function}: expected {len(asked)} arguments, got {len(values)}")
+        given = dict(zip((parameter.name for parameter in asked), values))
+        sizes: Dict[str, int] = {}
+        for parameter in asked:
+            if parameter.kind in structs:
+                value = given[parameter.name]
+                struct = given[parameter.name] = self.struct(parameter.kind, **value) if isinstance(value, dict) else value
+                sizes.update((name, getattr(struct, name)) for name in structs[parameter.kind].sizes)
+        for name in needs:
+            parameter_name, _, field = name.partition(".")
+            if getattr(given[parameter_name], field) == self.ffi.NULL:
+                raise ValueError(f"{function}: {name}: expected an array, got None")
+        given.update(self._pointers(function, asked, given, sizes))
+        call = Call(getattr(self.lib, function), *(sizes[name] if name in derived else given[name] for name, *_ in parameters))
+        call.sizes = sizes
+        return call
+
+    def struct(self, kind: str, **values: Any) -> Any:
+        """A checked struct of cffi from the values of its fields. It keeps the arrays alive.
+
+        A size need only be given where no array has it as it is.
+        """
+        fields, derived = headers.declarations(self.name).structs[kind]
+        names = {field.name for field in fields}
+        missing, unknown = sorted(names - derived - values.keys()), sorted(values.keys() - names)
+        if missing or unknown:
+            raise TypeError(f"{kind}: missing {missing}, unknown {unknown}")
+        sizes: Dict[str, int] = {name: values[name] for name in derived & values.keys()}
+        pointers = self._pointers(kind, fields, values, sizes)
+        struct = self.ffi.new(f"{kind} *", {**values, **pointers, **{name: sizes[name] for name in derived}})
+        self._kept[struct] = pointers
+        return struct
+
+    def pointer(self, name: str, array: np.ndarray) -> Any:
+        """The array for C: a pointer of its dtype, which keeps it alive. For what `bind` and `struct` cannot say."""
+        kind = next(kind for kind, dtype in headers.NUMBERS.items() if dtype == array.dtype)
+        parameter = headers.Parameter(name, kind, True, not array.flags.writeable, ("*",) * array.ndim, False)
+        return self._pointers(self.name, [parameter], {name: array}, {})[name]
+
+    def _pointers(self, called: str, parameters: Sequence[headers.Parameter], values: Mapping[str, Any], sizes: Dict[str, int]) -> Dict[str, Any]:
+        """A pointer for each array, by name. Fills `sizes`: the first plain letter for a size fixes it, else the first multiple."""
+        arrays = []
+        for parameter in parameters:
+            if parameter.sizes is not None:
+                value = values[parameter.name]
+                arrays.append((parameter, parameter.sizes, np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value))
+        for plain in (True, False):
+            for _, expected, array in arrays:
+                if getattr(array, "ndim", None) == len(expected):
+                    for size, extent in zip(expected, array.shape):
+                        if size[-1].isupper() and (len(size) == 1) == plain:
+                            sizes.setdefault(size[-1], extent // int(size[:-1] or 1))
+        pointers = {}
+        for parameter, expected, array in arrays:
+            if array is None and parameter.optional:
+                pointers[parameter.name] = self.ffi.NULL
+            else:
+                _check(f"{called}: {parameter.name}", array, parameter, tuple(_extent(size, sizes) for size in expected))
+                pointers[parameter.name] = self.ffi.from_buffer(f"{parameter.kind}[]", array)
+        return pointers
+
+
+def _check(where: str, array: Any, parameter: headers.Parameter, shape: Tuple[Union[int, str], ...]) -> None:
+    """ValueError for what is no array of the parameter's type and of this shape, in C's order."""
+    dtype = headers.NUMBERS[parameter.kind]
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or not _fits(array.shape, shape):
+        expected = ", ".join(map(str, shape)) + "," * (len(shape) == 1)
+        found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise ValueError(f"{where}: expected ({expected}) {dtype}, got {found}")
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{where}: expected a C-contiguous array")
+    if not (array.flags.writeable or parameter.const):
+        raise ValueError(f"{where}: expected an array that can be written to")
+
+
+def _fits(found: Tuple[int, ...], expected: Tuple[Union[int, str], ...]) -> bool:
+    return len(found) == len(expected) and all(size == "*" or size == extent for size, extent in zip(expected, found))
+
+
+def _extent(size: str, sizes: Mapping[str, int]) -> Union[int, str]:
+    """The value of a size: C, 3C, C~4 (rounded up to a multiple), C/4 (parts) or 2; the text itself for * and for a letter that no array has."""
+    number, letter, operation, by = _parsed(size)
+    if letter not in sizes:
+        return int(number) if number and not letter else size
+    value = number * sizes[letter] if number else sizes[letter]
+    if not operation:
+        return value
+    parts = -(-value // by)
+    return parts * by if operation == "~" else parts
+
+
+@functools.lru_cache(maxsize=None)
+def _parsed(size: str) -> Tuple[int, str, str, int]:
+    match = re.fullmatch(r"(\d*)([A-Z*]?)(?:([~/])(\d+))?", size)
+    if match is None:
+        raise ValueError(f"a size that native.py cannot read: {size}")
+    number, letter, operation, by = match.groups()
+    return int(number or 0), letter, operation or "", int(by or 0)
