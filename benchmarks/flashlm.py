@@ -13,9 +13,12 @@ import common
 sys.path.insert(0, common.ROOT)
 from fable6c.cli import ArgumentParser, run  # noqa: E402
 from fable6c.data.prepare import prepare  # noqa: E402
-from fable6c.data.text import describe_files, read_documents  # noqa: E402
+from fable6c.data.text import (  # noqa: E402
+    describe_files,
+    normalize,  # noqa: E402
+    read_documents,
+)
 from fable6c.errors import UsageError, UserError  # noqa: E402
-from fable6c.evaluation.bits import normalise  # noqa: E402
 
 VOCAB, QUICK_VOCAB = 10_000, 1024  # the published table has 10,000 rows; a quick run's text is too short for them
 QUICK_MINUTES = 0.05
@@ -67,7 +70,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     else:
         minutes, vocab = options.minutes, VOCAB
         text, scored_text = (os.path.join(options.corpus, name) for name in ("train.txt.zst", "valid500.txt"))
-    scored = [normalise(document) for document in read_documents([scored_text])]
+    scored = [normalize(document) for document in read_documents([scored_text])]
     chars = sum(map(len, scored)) if options.quick else common.CHARACTERS
     dataset = prepare(lambda: read_documents([text]), folder, vocab, describe_files([text]))
     if len(dataset.train) < LEAST_TOKENS:

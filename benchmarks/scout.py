@@ -43,9 +43,7 @@ def main() -> None:
     record = Record("scout", options.quick)
     train, valid, characters = plain_texts(work, corpus, options.quick)
 
-    from fable6c.scout import (
-        TIERS,  # here, because common.start reports what goes wrong from now on
-    )
+    from fable6c.mixing.kinds import TIERS
 
     tiers = ["normal"] if options.quick else list(TIERS)
     rows = [compressor(name, train, valid, characters, work, record) for name in COMPRESSORS]
@@ -86,11 +84,11 @@ def plain_texts(work: str, corpus: str, quick: bool) -> tuple:
 
         documents = read_documents([os.path.join(corpus, "train.txt.zst")])
         held_out, characters = "\n".join(read_documents([os.path.join(corpus, "valid500.txt")])), common.CHARACTERS
-    from fable6c.evaluation.bits import normalise
+    from fable6c.data.text import normalize
 
     train, valid = os.path.join(work, "train.txt"), os.path.join(work, "valid.txt")
-    other = (normalise(held_out) + "\n").encode("utf-8")
-    text = "".join(normalise(document) + "\n" for document in documents).encode("utf-8")
+    other = (normalize(held_out) + "\n").encode("utf-8")
+    text = "".join(normalize(document) + "\n" for document in documents).encode("utf-8")
     margin = 1 << 16
     power = 1 << (len(text) + len(other) + margin).bit_length() - 1
     if len(text) < power:
@@ -100,7 +98,7 @@ def plain_texts(work: str, corpus: str, quick: bool) -> tuple:
     for path, content in ((train, text), (valid, other)):
         with open(path, "wb") as file:
             file.write(content)
-    return train, valid, characters or len(normalise(held_out))
+    return train, valid, characters or len(normalize(held_out))
 
 
 def measured(command: list, stdout=subprocess.DEVNULL) -> tuple:
@@ -210,7 +208,7 @@ def last_tenth(curve: list) -> float:
 def grow(path: str, out: str) -> None:
     """One text in a process of its own, whose memory is measured."""
     from fable6c.data.text import read_pieces
-    from fable6c.scout import train
+    from fable6c.mixing.reading import train
 
     curve = []
 

@@ -1,5 +1,5 @@
 // The scout: a predictor of tokens that counts and mixes; no gradient ever passes through more than one layer. docs/scout.md
-// explains it. The caller (fable6c/scout.py) gives all memory and checks all sizes.
+// explains it. The caller (fable6c/mixing/scout.py) gives all memory and checks all sizes.
 //
 // A token is found by walking down a binary tree whose leaves are the tokens; each inner node asks one yes-no question.
 //   V        tokens, at most 4096           nodes    V - 1 inner nodes

@@ -6,6 +6,7 @@ else. Other exceptions are bugs and keep their traceback.
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -94,3 +95,39 @@ def print_next(command: str, *arguments: str) -> None:
     """Print `next: python -m fable6c.export …`; nothing where make runs the commands: it knows what comes next, and does it."""
     if "MAKELEVEL" not in os.environ:
         print(f"next: {python_command()} -m fable6c.{command} {' '.join(map(shlex.quote, arguments))}")
+
+
+# ---- values of options
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def real(low: float, high: float, or_zero: bool = False) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not (low <= value <= high or or_zero and value == 0):
+            raise argparse.ArgumentTypeError(f"{text!r}: give {'0, or ' if or_zero else ''}a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def memory_size(text: str) -> int:
+    found = re.fullmatch(r"(\d+)([MG])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a size like 256M or 1G")
+    return int(found.group(1)) << (20 if found.group(2) == "M" else 30)

@@ -8,10 +8,9 @@ if __name__ == "__main__":
 import json
 from typing import Optional, Sequence
 
-from fable6c.cli import ArgumentParser, run
+from fable6c.cli import ArgumentParser, memory_size, run, whole
 from fable6c.evaluation.ensemble import together
-from fable6c.generate import whole
-from fable6c.scout import TIERS, memory_size
+from fable6c.mixing.kinds import TIERS
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:

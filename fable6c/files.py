@@ -9,9 +9,9 @@ import os
 from typing import BinaryIO, Iterator
 
 try:
-    import tomllib
+    import tomllib  # noqa: F401 (others take it from here)
 except ImportError:  # Python < 3.11
-    import tomli as tomllib
+    import tomli as tomllib  # noqa: F401
 
 try:
     import fcntl

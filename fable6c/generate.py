@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Callable, Iterator, Optional, Sequence
 
-from fable6c.cli import ArgumentParser, run
+from fable6c.cli import ArgumentParser, real, run, whole
 from fable6c.engine import Engine, EngineMissing
 
 
@@ -46,32 +46,6 @@ def _parser() -> ArgumentParser:
         help="the WebAssembly engine, or the NumPy reference, which tells the same story (default: wasm3 where it is built)",
     )
     return parser
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from {low} to {high}")
-        return value
-
-    return parse
-
-
-def real(low: float, high: float, or_zero: bool = False) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
-        if not (low <= value <= high or or_zero and value == 0):
-            raise argparse.ArgumentTypeError(f"{text!r}: give {'0, or ' if or_zero else ''}a number from {low:g} to {high:g}")
-        return value
-
-    return parse
 
 
 def _pieces(options: argparse.Namespace, prompt: bytes) -> Iterator[bytes]:

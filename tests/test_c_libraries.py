@@ -107,10 +107,10 @@ def test_where_nothing_was_compiled_every_module_can_be_imported():
 @pytest.mark.parametrize("library", CHECKED)
 def test_where_nothing_was_compiled_one_line_says_how_to_build(library):
     done = python(NO_C + f"""
-from fable6c import errors, native
+from fable6c import cli, native
 def main(argv):
     native.load("{library}")
-errors.run(main)
+cli.run(main)
 """)  # fmt: skip
     assert done.returncode == 1
     assert done.stdout.startswith("the C extension is not built (No module named 'fable6c._lib_") and done.stdout.count("\n") == 1

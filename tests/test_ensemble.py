@@ -13,7 +13,6 @@ import pytest
 from fable6c.corpus import synth
 
 from fable6c import evaluate, export, train
-from fable6c import scout as scouts
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.prepare import prepare
 from fable6c.data.text import read_documents
@@ -31,10 +30,12 @@ from fable6c.evaluation.ensemble import (
     one_stream,
     read,
 )
+from fable6c.mixing import reading as scouts
+from fable6c.mixing.reading import CHUNK_TOKENS
+from fable6c.mixing.scout import Scout
 from fable6c.model.file import read_model, write_model
 from fable6c.model.reference import Reference
 from fable6c.model.tokenizer import Tokenizer
-from fable6c.scout import CHUNK_TOKENS, Scout
 
 TESTS = pathlib.Path(__file__).parent
 MEMORY = 160 << 20

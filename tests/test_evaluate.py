@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import zstandard
 
+from fable6c.data.text import normalize
 from fable6c.evaluate import main
-from fable6c.evaluation.bits import evaluate, normalise, surprise
+from fable6c.evaluation.bits import evaluate, surprise
 from fable6c.inspect import main as inspect
 from fable6c.model.architecture import parameter_count
 from fable6c.model.file import write_model
@@ -46,16 +47,16 @@ def bits_by_hand(model, document):
 
 
 def test_normalise():
-    assert normalise("\n\na\n\n\nb\nc\n") == "a\nb\nc"
+    assert normalize("\n\na\n\n\nb\nc\n") == "a\nb\nc"
 
 
 def test_bits_of_documents(model_path):
     model = tiny_model(dim=16, hidden=24)
     documents = ["A cat.\n\nIt sat.", "abc", "Two\nlines, é."]
     result = evaluate(model_path, documents, progress=False)
-    assert result["chars"] == sum(len(normalise(document)) for document in documents)
-    assert result["tokens"] == sum(len(Tokenizer(model.merges).encode(normalise(d))) for d in documents)
-    by_hand = sum(bits_by_hand(model, normalise(document)) for document in documents)
+    assert result["chars"] == sum(len(normalize(document)) for document in documents)
+    assert result["tokens"] == sum(len(Tokenizer(model.merges).encode(normalize(d))) for d in documents)
+    by_hand = sum(bits_by_hand(model, normalize(document)) for document in documents)
     assert result["bits_per_char"] == pytest.approx(by_hand / result["chars"], rel=1e-6)
     assert evaluate(model_path, documents, 7, progress=False)["bits_per_char"] == pytest.approx(by_hand / 7, rel=1e-6)
 

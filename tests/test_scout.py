@@ -11,20 +11,14 @@ import numpy as np
 import pytest
 
 from fable6c import native
-from fable6c import scout as scouts
 from fable6c.data.bpe import train_tokenizer
 from fable6c.errors import UserError
+from fable6c.mixing import scout as scouts
+from fable6c.mixing.kinds import BLOCK, TIERS
+from fable6c.mixing.reading import evaluate, generate, train
+from fable6c.mixing.scout import Scout
+from fable6c.mixing.tree import grow_tree, is_tree
 from fable6c.model.sampling import Sampler
-from fable6c.scout import (
-    BLOCK,
-    TIERS,
-    Scout,
-    _is_tree,
-    evaluate,
-    generate,
-    grow_tree,
-    train,
-)
 
 TESTS = pathlib.Path(__file__).parent
 MEMORY = 160 << 20
@@ -173,7 +167,7 @@ def test_the_tree():
     tokenizer = train_tokenizer(stories(400), 340, progress=False)
     sample = tokenizer.encode("\n".join(stories(400)))
     tree = grow_tree(tokenizer, sample)
-    assert _is_tree(tree["code"], tree["length"])
+    assert is_tree(tree["code"], tree["length"])
     counts = np.bincount(sample, minlength=len(tree["code"]))
     assert (counts * tree["length"]).sum() / counts.sum() < order_0(sample) + 1
     names = [int(tokenizer.encode(f" {name}")[0]) for name in ("Tom", "Lily", "Max", "Sue")]
@@ -181,7 +175,7 @@ def test_the_tree():
     again = grow_tree(tokenizer, sample)
     assert all(np.array_equal(tree[name], again[name]) for name in tree)
     for broken in (tree["code"] ^ np.uint32(1 << 20), np.roll(tree["code"], 1)):
-        assert not _is_tree(broken, tree["length"])
+        assert not is_tree(broken, tree["length"])
 
 
 def test_pruning(saved):
@@ -265,8 +259,8 @@ def test_a_file_that_would_lead_out_of_the_arrays_is_refused(scout, tmp_path, na
 def test_codes_that_overlap_are_no_tree():
     """Intervals that follow each other may still not be those of a tree, whose nodes would then be more than there is room for."""
     code, length = np.array([0, 1 << 30, 3 << 30], np.uint32), np.array([2, 1, 2], np.uint8)
-    assert not _is_tree(code, length)
-    assert _is_tree(np.array([0, 1 << 30, 2 << 30], np.uint32), np.array([2, 2, 1], np.uint8))
+    assert not is_tree(code, length)
+    assert is_tree(np.array([0, 1 << 30, 2 << 30], np.uint32), np.array([2, 2, 1], np.uint8))
 
 
 def test_whatever_stands_in_the_tables(scout, tmp_path):

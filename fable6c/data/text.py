@@ -165,3 +165,8 @@ def _document(parts: Sequence[str]) -> List[str]:
     """The document that the parts make, as a list of one, or of none if there is only white space."""
     document = "".join(parts).strip("\r\n")
     return [document] if document and not document.isspace() else []
+
+
+def normalize(document: str) -> str:
+    """The document as it is scored: "a\\n\\nb\\n" gives "a\\nb"."""
+    return re.sub(r"\n+", "\n", document).strip("\n")

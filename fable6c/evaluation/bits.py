@@ -10,21 +10,16 @@ The figure is the cross-entropy of all tokens in bits, divided by the text's cha
 """
 
 import hashlib
-import re
 import time
 from typing import Iterable, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 
+from fable6c.data.text import normalize
 from fable6c.model.file import read_model
 from fable6c.model.reference import PIECE, Reference
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
-
-
-def normalise(document: str) -> str:
-    """The document as it is scored: "a\\n\\nb\\n" gives "a\\nb"."""
-    return re.sub(r"\n+", "\n", document).strip("\n")
 
 
 def predictions(reference: Reference, tokens: Sequence[int], progress: Progress) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
@@ -54,7 +49,7 @@ def evaluate(path: str, documents: Iterable[str], chars: Optional[int] = None, p
     """Score the model file at `path` on documents; `chars` is the number to divide by (the characters scored if None)."""
     started = time.monotonic()
     model = read_model(path)
-    documents = [normalise(document) for document in documents]
+    documents = [normalize(document) for document in documents]
     tokens = Tokenizer(model.merges).encode_documents(documents)
     total = sum(map(len, tokens))
     chars = chars or sum(map(len, documents))

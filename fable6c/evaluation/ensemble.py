@@ -15,14 +15,15 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 
 from fable6c.data.prepare import Survey, choose_held_out
-from fable6c.data.text import read_documents
+from fable6c.data.text import normalize, read_documents
 from fable6c.errors import UserError
-from fable6c.evaluation.bits import normalise, predictions
+from fable6c.evaluation.bits import predictions
+from fable6c.mixing.reading import CHUNK_TOKENS, train
+from fable6c.mixing.scout import Scout
 from fable6c.model.file import Model, read_model
 from fable6c.model.reference import Reference
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
-from fable6c.scout import CHUNK_TOKENS, Scout, train
 
 SIGNS = "constant, entropy, network's best, times seen, followers, repetition, network's lead".split(", ")
 FADING = 0.95  # of the lead: it looks back over about 20 tokens
@@ -201,7 +202,7 @@ def divide(model_path: str, model: Model, corpus: Sequence[str]) -> Tuple[Iterat
 
 
 def one_stream(documents: Iterable[str]) -> str:
-    return "\n".join(map(normalise, documents))
+    return "\n".join(map(normalize, documents))
 
 
 def together(

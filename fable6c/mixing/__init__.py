@@ -1,0 +1,1 @@
+"""The scout: a predictor that counts and mixes, without backpropagation."""

@@ -1,0 +1,131 @@
+"""A scout reads: train one on text, score it, let it write."""
+
+import itertools
+import time
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from fable6c.data.bpe import train_tokenizer
+from fable6c.data.text import normalize
+from fable6c.errors import UserError
+from fable6c.mixing.kinds import MAX_TOKENS, VECTORS
+from fable6c.mixing.scout import Scout
+from fable6c.mixing.tree import grow_tree
+from fable6c.model.tokenizer import Tokenizer
+from fable6c.progress import Progress
+
+NEWLINE = 10  # the token that is the byte; it stands between documents
+VOCAB = 4096  # of a tokenizer learned here, its end mark included
+SAMPLE_CHARACTERS = 4_000_000  # the text's beginning, from which tokenizer and tree are learned
+CHUNK_CHARACTERS = 1 << 20  # of text to encode at a time
+CHUNK_TOKENS = 1 << 16  # to score between two signs of progress
+MIN_TOKENS = 1000
+
+
+def train(
+    documents: Iterable[str],
+    tier: str = "normal",
+    memory: int = 1 << 30,
+    threads: int = 2,
+    tokenizer: Optional[Tokenizer] = None,
+    progress: bool = True,
+    note: Optional[Callable[[dict], None]] = None,
+) -> Tuple[Scout, dict]:
+    """Read the documents, or pieces of them that end with a line, once and return the scout with figures of the reading:
+    characters, tokens, bits.
+
+    `note` is called with the figures so far, about once in CHUNK_CHARACTERS. The bits are honest: each token's are counted before
+    it is learned. UserError for text that is too short.
+    """
+    documents = (normalize(document) for document in documents)
+    sample, characters = [], 0
+    for document in documents:
+        sample.append(document)
+        characters += len(document)
+        if characters >= SAMPLE_CHARACTERS:
+            break
+    if tokenizer is None:
+        tokenizer = train_tokenizer(sample, VOCAB, progress)
+    if tokenizer.vocab_size - 1 > MAX_TOKENS:
+        raise UserError(f"the tokenizer has {tokenizer.vocab_size} tokens; a scout takes at most {MAX_TOKENS + 1}")
+    start = _stream(tokenizer, sample)
+    if len(start) < MIN_TOKENS:
+        raise UserError(f"the text is too short: {len(start)} tokens; a scout needs at least {MIN_TOKENS}")
+    scout = Scout(tokenizer, tier, memory, grow_tree(tokenizer, start, directions=VECTORS[tier]), threads)
+    del start
+    figures = {"characters": 0, "tokens": 0, "bits": 0.0}
+    with Progress("reading", unit="characters", enabled=progress) as shown:
+        for chunk in _chunks(itertools.chain(_drain(sample), documents)):
+            length = sum(map(len, chunk)) + len(chunk)
+            tokens = _stream(tokenizer, chunk)
+            figures["bits"] += float(scout.probabilities_of(tokens)[0].sum())
+            figures["tokens"] += len(tokens)
+            figures["characters"] += length
+            shown.add(length)
+            if note:
+                note(figures)
+    return scout, figures
+
+
+def evaluate(
+    scout: Scout, documents: Iterable[str], chars: Optional[int] = None, learn: bool = True, progress: bool = True
+) -> dict:
+    """Score a scout on documents, which it reads as one stream; `chars` is the number to divide by (those of the text if None).
+
+    A newline stands between documents and is scored like any other token. With learn=False the scout is frozen.
+    """
+    started = time.process_time()
+    text = "\n".join(normalize(document) for document in documents)
+    tokens = scout.tokenizer.encode(text)
+    bits = 0.0
+    with Progress("scoring", len(tokens), "tokens", progress) as shown:
+        for start in range(0, len(tokens), CHUNK_TOKENS):
+            piece = tokens[start : start + CHUNK_TOKENS]
+            bits += float(scout.probabilities_of(piece, learn)[0].sum())
+            shown.add(len(piece))
+    chars = chars or len(text)
+    return {
+        "bits_per_char": bits / chars,
+        "chars": chars,
+        "tokens": len(tokens),
+        "cpu_seconds": round(time.process_time() - started, 2),
+    }
+
+
+def generate(scout: Scout, prompt: Sequence[int], n: int, sampler) -> Iterator[bytes]:
+    """The bytes of n tokens after the prompt, chosen by a `reference.Sampler`. What is made is not learned."""
+    history = list(prompt)
+    scout.probabilities_of([NEWLINE, *history], learn=False)
+    for _ in range(n):
+        with np.errstate(divide="ignore"):
+            token = sampler.choose(np.log(scout.distribution()).astype(np.float32), history)
+        scout.update(token, learn=False)
+        history.append(token)
+        yield scout.tokenizer.token_bytes[token]
+
+
+def _drain(documents: List[str]) -> Iterator[str]:
+    """The documents, forgotten one by one."""
+    documents.reverse()
+    while documents:
+        yield documents.pop()
+
+
+def _chunks(documents: Iterable[str]) -> Iterator[List[str]]:
+    """Documents in lists of about CHUNK_CHARACTERS."""
+    chunk, characters = [], 0
+    for document in documents:
+        chunk.append(document)
+        characters += len(document)
+        if characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def _stream(tokenizer: Tokenizer, documents: Sequence[str]) -> np.ndarray:
+    """The tokens of the documents, uint16, a newline after each document."""
+    newline = np.array([NEWLINE], np.uint16)
+    return np.concatenate([part for ids in tokenizer.encode_documents(documents, 1) for part in (ids, newline)])
