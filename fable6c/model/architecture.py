@@ -7,7 +7,7 @@ layout (fable6c/model/layout.py writes asengine/assembly/layout.ts). OPERATIONS 
 
 import dataclasses
 import re
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from fable6c.errors import UserError
 
@@ -116,6 +116,71 @@ TENSORS: Dict[str, List[Tensor]] = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Operation:
+    """A step of a token's way through the model.
+
+    kind      what is done: fable6c/training/network.py has a `_bind_KIND` for each
+    tensors   the parameters that it has, by their names in TENSORS
+    inp, out  arrays that it reads and writes: "x" is the residual stream before a block, "next" after it
+    residual  an array that is added to the product
+    dinp, dout   the gradients of inp and out in training
+    saved     arrays that backward needs, each `name:type(sizes)`: D~4 is D rounded up to a multiple of 4, N the tokens of a batch,
+              T those of a window
+    draws     places of chance in a block: which of its random numbers it takes
+    """
+
+    kind: str
+    tensors: Tuple[str, ...] = ()
+    inp: str = ""
+    out: str = ""
+    residual: str = ""
+    dinp: str = ""
+    dout: str = ""
+    saved: str = ""
+    draws: Tuple[int, ...] = ()
+
+
+OPERATIONS: Dict[str, List[Operation]] = {
+    "start": [
+        Operation("embedding", ("embedding",), "tokens", "embedded", dout="dnormed", saved="embedded:f32(N,D)"),
+        Operation("rmsnorm", ("norm_in",), "embedded", "x", dinp="dnormed", dout="dx", saved="in.rstd:f32(N)"),
+    ],
+    "block": [
+        Operation(
+            "linear", ("norm_mix", "mix_in"), "x", "u", dinp="dx", dout="du", draws=(0,),
+            saved="x:f32(N,D) mix_in.rstd:f32(N) mix_in.q:i8(N,D~4) mix_in.s:f32(N) u:f32(N,3D)",
+        ),
+        Operation("convolution", ("taps",), "u", "conv", dinp="du", dout="dconv", saved="conv:f32(N,D)"),
+        Operation("recurrence", ("forget_bias",), "conv", "mixed", dinp="dconv", dout="dmixed", saved="h:f32(N,D)"),
+        Operation("dropout", (), "mixed", dinp="dmixed", draws=(4,)),
+        Operation(
+            "linear", ("mix_out",), "mixed", "glu_in.x", "x", dinp="dmixed", dout="dx", draws=(1,),
+            saved="mix_out.q:i8(N,D~4) mix_out.s:f32(N)",
+        ),
+        Operation(
+            "glu_block", ("norm_glu", "glu_in", "glu_out"), "glu_in.x", "next", dinp="dx", dout="dx", draws=(2, 3, 5),
+            saved="glu_in.x:f32(N,D) glu_in.rstd:f32(N) glu_in.q:i8(N,D~4) glu_in.s:f32(N) glu_in.u:f32(N,2H) glu_out.q:i8(N,H~4) glu_out.s:f32(N)",
+        ),
+    ],
+    "copying": [
+        Operation(
+            "linear", ("norm_copy", "copy_in"), "x", "copy_in.u", dinp="dx", dout="dcopy",
+            saved="copy_in.rstd:f32(N) copy_in.q:i8(N,D~4) copy_in.s:f32(N) copy_in.u:f32(N,2C)",
+        ),
+        Operation(
+            "copy", ("copy_sentinel", "copy_bias"), "copy_in.u", "odds", dinp="dcopy",
+            saved="odds:f32(N,2) power:f32(N,T) dcopy:f32(N,2C) copy.scratch:f32(B,2,T~16,C~16)",
+        ),
+    ],
+    "end": [
+        Operation("rmsnorm", ("norm_out",), "x", "normed", dinp="dx", dout="dnormed", saved="x:f32(N,D) out.rstd:f32(N)"),
+        Operation("head", ("head",), "normed", "logits", dinp="dnormed", saved="head.q:i8(N,D~4) head.s:f32(N)"),
+    ],
+}  # fmt: skip
+DRAWS_IN_A_BLOCK = 6
+
+
+@dataclasses.dataclass(frozen=True)
 class TensorSpec:
     """A tensor of one model: its full name, its row of the table, and its shape in numbers. A vector has `cols` None."""
 
@@ -173,6 +238,16 @@ def tensor_specs(dimensions: Dimensions) -> List[TensorSpec]:
         for part, prefix in parts(dimensions)
         for row in TENSORS[part]
     ]
+
+
+def operations(dimensions: Dimensions) -> Iterator[Tuple[Operation, int, str]]:
+    """The way of a token: each operation with its layer (the number of blocks, for those after them) and the prefix of its tensors' names."""
+    L = dimensions.layers
+    layers = {"start": [0], "block": range(L), "copying": [L] if dimensions.copies else [], "end": [L]}
+    for part in ("start", "block", "copying", "end"):
+        for layer in layers[part]:
+            for operation in OPERATIONS[part]:
+                yield operation, layer, f"blocks.{layer}." if part == "block" else ""
 
 
 def parameter_count(dimensions: Dimensions) -> int:

@@ -4,18 +4,14 @@ Everything is allocated once, from a plan of shapes that also gives the memory e
 arrays once (`kernels.bind`), so a step is two lists of C calls. docs/kernels.md shows the way of the data.
 """
 
+import re
 from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
 from fable6c import kernels
 from fable6c.errors import UsageError
-from fable6c.model.architecture import (
-    Dimensions,
-    TensorSpec,
-    parameter_count,
-    tensor_specs,
-)
+from fable6c.model.architecture import DRAWS_IN_A_BLOCK, Dimensions, Operation, TensorSpec, operations, parameter_count, tensor_specs
 from fable6c.model.file import Matrix, Model
 from fable6c.model.reference import mix_copies
 
@@ -23,6 +19,9 @@ MOST_NUMBERS = 2**31 - 1
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
 HEAD_ROWS = 64  # tokens whose logits exist at a time: a cache holds them, all of a batch would be its largest array by far
 EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
+
+# Arrays that pass from one operation to the next; all layers use the same.
+SHARED = {"tokens", "targets", "loss", "normed", "mixed", "logits", "odds", "scratch", "dx", "dnormed", "dmixed", "dconv", "du", "dcopy"}
 
 Plan = Dict[str, Tuple[Tuple[int, ...], type]]
 
@@ -45,41 +44,40 @@ def weight_plan(spec: TensorSpec, fast_gradients: bool) -> Plan:
     return plan
 
 
+def array_name(name: str, layer: int) -> str:
+    """Where an array of an operation stands in a batch's plan: those that the layers have each for themselves with the layer's number."""
+    if name == "next":
+        return f"{layer + 1}.x"
+    return name if name in SHARED else f"{layer}.{name}"
+
+
 def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
-    """The arrays of a batch: saved for backward (for each layer) and passing (for all)."""
+    """The arrays of a batch: what the operations save for backward, and what passes through."""
     B, T, C, H, V = batch, d.context, d.dim, d.hidden, d.vocab
     N, f32, i8 = B * T, np.float32, np.int8
     rows = min(HEAD_ROWS, N)
     plan: Plan = {
-        "tokens": ((N,), np.int32), "targets": ((N,), np.int32), "loss": ((N,), f32), "embedded": ((N, C), f32),
-        "normed": ((N, C), f32), "mixed": ((N, C), f32), "logits": ((rows, V), f32),
-        "dx": ((N, C), f32), "dnormed": ((N, C), f32), "dmixed": ((N, C), f32), "dconv": ((N, C), f32), "du": ((N, 3 * C), f32),
-        "block.scratch": ((kernels.block_scratch_floats(C, H),), f32),
-        "in.rstd": ((N,), f32), "out.rstd": ((N,), f32), "out.q": ((N, _up(C, 4)), i8), "out.s": ((N,), f32), "out.x": ((N, C), f32),
+        "tokens": ((N,), np.int32), "targets": ((N,), np.int32), "loss": ((N,), f32), "normed": ((N, C), f32), "mixed": ((N, C), f32),
+        "logits": ((rows, V), f32), "dx": ((N, C), f32), "dnormed": ((N, C), f32), "dmixed": ((N, C), f32), "dconv": ((N, C), f32),
+        "du": ((N, 3 * C), f32), "scratch": ((kernels.block_scratch_floats(C, H),), f32),
     }  # fmt: skip
     if fast_gradients:
         plan.update({
             "entry": ((N, HEAD_ENTRIES), np.int32), "value": ((N, HEAD_ENTRIES), f32), "count": ((N,), np.int32),
-            "first": ((V,), np.int32), "next": ((N, HEAD_ENTRIES), np.int32),
+            "first": ((V,), np.int32), "next_entry": ((N, HEAD_ENTRIES), np.int32),
             "dout.q": ((N * _up(3 * C, 4),), i8), "dout.s": ((N,), f32), "dx.q": ((N, _up(C, 4)), i8), "dx.s": ((N,), f32),
             "dglu.q": ((N, _up(2 * H, 4)), i8), "dglu.s": ((N,), f32), "dgain": ((kernels.block_chunks(N), C), f32),
         })  # fmt: skip
     else:
         plan["dglu"], plan["dproduct"] = ((N, 2 * H), f32), ((N, H), f32)
-    if d.copies:
-        plan.update({
-            "copy.rstd": ((N,), f32), "copy.q": ((N, _up(C, 4)), i8), "copy.s": ((N,), f32), "copy.u": ((N, 2 * d.copy_dim), f32),
-            "dcopy": ((N, 2 * d.copy_dim), f32), "power": ((N, T), f32), "odds": ((N, 2), f32),
-            "copy.scratch": ((B, 2, _up(T, 16), _up(d.copy_dim, 16)), f32),
-        })  # fmt: skip
-    for layer in range(d.layers):
-        saved: Plan = {
-            "x": ((N, C), f32), "rstd": ((N,), f32), "q": ((N, _up(C, 4)), i8), "s": ((N,), f32), "u": ((N, 3 * C), f32),
-            "conv": ((N, C), f32), "h": ((N, C), f32), "mixed.q": ((N, _up(C, 4)), i8), "mixed.s": ((N,), f32),
-            "glu.x": ((N, C), f32), "glu.rstd": ((N,), f32), "glu.q": ((N, _up(C, 4)), i8), "glu.s": ((N,), f32),
-            "glu.u": ((N, 2 * H), f32), "product.q": ((N, _up(H, 4)), i8), "product.s": ((N,), f32),
-        }  # fmt: skip
-        plan.update({f"{layer}.{name}": entry for name, entry in saved.items()})
+    sizes = {"N": N, "B": B, "T": T}
+    for operation, layer, _ in operations(d):
+        for name, dtype, shape in re.findall(r"([\w.]+):(\w+)\(([^)]*)\)", operation.saved):
+            extents = []
+            for size in shape.split(","):
+                text, _, multiple = size.partition("~")
+                extents.append(_up(sizes.get(text) or d.size(text), int(multiple or 1)))
+            plan[array_name(name, layer)] = (tuple(extents), {"f32": f32, "i8": i8}[dtype])
     return plan
 
 
@@ -129,7 +127,7 @@ class Network:
         self.arrays = _allocate(batch_plan(dimensions, batch, fast_gradients))
         # What each place of chance draws from: two of dropout and four gradients to round in each layer, each part of the head, copying.
         parts = -(-batch * dimensions.context // HEAD_ROWS)
-        self._draws = np.zeros((6 * dimensions.layers + parts + dimensions.copies, 2), np.uint32)
+        self._draws = np.zeros((DRAWS_IN_A_BLOCK * dimensions.layers + parts + dimensions.copies, 2), np.uint32)
         self._discretize = self._bind_discretize()
         self._forward: List[Callable] = []
         self._backward: List[Callable] = []  # in reverse order
@@ -189,7 +187,7 @@ class Network:
             parts.append(self.arrays["logits"].copy())
         logits = np.concatenate(parts)[: tokens.size].reshape(*tokens.shape, -1)
         if self.dimensions.copies:
-            queries, keys = np.split(self.arrays["copy.u"].reshape(*tokens.shape, -1), 2, axis=2)
+            queries, keys = np.split(self._array("copy_in.u", self.dimensions.layers).reshape(*tokens.shape, -1), 2, axis=2)
             for b in range(len(tokens)):
                 mix_copies(logits[b], queries[b], keys[b], tokens[b], self.latent["copy_sentinel"], self.latent["copy_bias"], self.dimensions.context)
         return logits
@@ -234,140 +232,160 @@ class Network:
         return calls
 
     def _bind_batch(self, loss_scale: float) -> None:
-        d, a, latent, gradient = self.dimensions, self.arrays, self.latent, self.gradient
-        B, T = self.batch, d.context
-        N = B * T
         shapes = {spec.shape for spec in self.specs.values() if spec.kind == "ternary"}
-        scratch = max((kernels.linear_scratch(N, *shape) for shape in shapes), key=len)
+        self._scratch = max((kernels.linear_scratch(self.batch * self.dimensions.context, *shape) for shape in shapes), key=len)
+        self._loss_scale = loss_scale
+        for operation, layer, prefix in operations(self.dimensions):
+            getattr(self, f"_bind_{operation.kind}")(operation, layer, prefix)
 
-        def both(forward: Callable, backward: Callable) -> None:
-            self._forward.append(forward)
-            self._backward.append(backward)
+    # Each of these binds one operation of model/architecture.py: its forward call, and what backward does in its place. `layer` and
+    # `prefix` say which arrays and tensors are its own.
 
-        def sequence(name: str) -> np.ndarray:
-            return a[name].reshape(B, T, -1)
+    def _both(self, forward: Callable, backward: Callable) -> None:
+        self._forward.append(forward)
+        self._backward.append(backward)
 
-        def drop(x: str, dx: str, draw: np.ndarray) -> None:
-            if self.dropout:
-                both(*(kernels.bind("dropout", a[name].reshape(-1), draw) for name in (x, dx)))
+    def _array(self, name: str, layer: int) -> np.ndarray:
+        return self.arrays[array_name(name, layer)]
 
-        def ternary(out: str, residual: str, inp: str, saved: str, gain: str, matrix: str, dinp: str, dout: str, draw: np.ndarray) -> None:
-            """out = [residual +] weight · quantised [rmsnorm of] inp; what is quantised is saved as saved.q and saved.s. With a norm,
-            backward adds to dinp."""
-            w, q, s, before = self.weights[matrix], a[saved + "q"], a[saved + "s"], a[residual] if residual else None
-            norm = {"gain": latent[gain], "rstd": a[saved + "rstd"]} if gain else {"gain": None, "rstd": None}
-            layer = kernels.struct(
-                "layer", **norm, inp=a[inp], q=q, s=s, packed=w["packed"], transposed=w["packed_back"] if self.fast_gradients else None,
-                scale=w["scale"], scratch=a["block.scratch"], O=len(w["weight"]),
-            )  # fmt: skip
-            self._forward.append(kernels.bind("layer_forward", a[out], before, layer))
-            dgain = gradient[gain] if gain else None
-            if self.fast_gradients:
-                dq, ds = a["dout.q"][: N * _up(len(w["weight"]), 4)].reshape(N, -1), a["dout.s"]
-                self._backward.append(kernels.bind("linear_backward_weight_int8", gradient[matrix], dq, ds, q, s, draw, scratch))
-                self._backward.append(kernels.bind("layer_backward", a[dinp], dgain, dq, ds, a[dout], draw, a["dgain"], layer))
-                return
-            if gain:
-                self._backward.append(kernels.bind("rmsnorm_backward", a[dinp], dgain, a["dnormed"], a[inp], norm["rstd"], norm["gain"]))
+    def _sequence(self, name: str, layer: int) -> np.ndarray:
+        """An array as (B, T, …)."""
+        return self._array(name, layer).reshape(self.batch, self.dimensions.context, -1)
+
+    def _draw(self, operation: Operation, layer: int, number: int) -> np.ndarray:
+        return self._draws[DRAWS_IN_A_BLOCK * layer + operation.draws[number] if operation.draws else -1]
+
+    def _bind_embedding(self, operation: Operation, layer: int, prefix: str) -> None:
+        a, w = self.arrays, self.weights["embedding"]
+        self._both(
+            kernels.bind("embedding_forward", self._array(operation.out, layer), a["tokens"], w["weight"], w["scale"]),
+            kernels.bind("embedding_backward", self.gradient["embedding"], a[operation.dout], a["tokens"]),
+        )
+
+    def _bind_rmsnorm(self, operation: Operation, layer: int, prefix: str) -> None:
+        (norm,) = operation.tensors
+        inp, out, rstd = (self._array(name, layer) for name in (operation.inp, operation.out, f"{norm.replace('norm_', '')}.rstd"))
+        dinp, dout, gain = self.arrays[operation.dinp], self.arrays[operation.dout], self.latent[norm]
+        self._both(
+            kernels.bind("rmsnorm_forward", out, rstd, inp, gain),
+            kernels.bind("rmsnorm_backward", dinp, self.gradient[norm], dout, inp, rstd, gain),
+        )
+        if operation.inp == "embedded":
+            self._backward.append(lambda: dinp.fill(0))  # runs just before: this norm has no residual branch to join
+
+    def _bind_linear(self, operation: Operation, layer: int, prefix: str) -> None:
+        """out = [residual +] matrix · quantized [rmsnorm of] inp. What is quantized is saved. With a norm, backward adds to dinp."""
+        a, matrix = self.arrays, operation.tensors[-1]
+        norm_name = prefix + operation.tensors[0] if len(operation.tensors) == 2 else ""
+        w, gradient = self.weights[prefix + matrix], self.gradient[prefix + matrix]
+        inp, out, q, s = (self._array(name, layer) for name in (operation.inp, operation.out, f"{matrix}.q", f"{matrix}.s"))
+        residual = self._array(operation.residual, layer) if operation.residual else None
+        dinp, dout = a[operation.dinp], a[operation.dout]
+        gain, dgain = (self.latent[norm_name], self.gradient[norm_name]) if norm_name else (None, None)
+        rstd = self._array(f"{matrix}.rstd", layer) if norm_name else None
+        call = kernels.struct(
+            "layer", inp=inp, gain=gain, rstd=rstd, q=q, s=s, packed=w["packed"], transposed=w["packed_back"] if self.fast_gradients else None,
+            scale=w["scale"], scratch=a["scratch"], O=len(w["weight"]),
+        )  # fmt: skip
+        self._forward.append(kernels.bind("layer_forward", out, residual, call))
+        if self.fast_gradients:
+            dq, ds, draw = a["dout.q"][: len(q) * _up(len(w["weight"]), 4)].reshape(len(q), -1), a["dout.s"], self._draw(operation, layer, 0)
+            self._backward.append(kernels.bind("linear_backward_weight_int8", gradient, dq, ds, q, s, draw, self._scratch))
+            self._backward.append(kernels.bind("layer_backward", dinp, dgain, dq, ds, dout, draw, a["dgain"], call))
+            return
+        if norm_name:
+            self._backward.append(kernels.bind("rmsnorm_backward", dinp, dgain, a["dnormed"], inp, rstd, gain))
+        self._backward += [
+            kernels.bind("linear_backward_input", a["dnormed"] if norm_name else dinp, dout, w["packed_back"], w["scale"], self._scratch),
+            kernels.bind("linear_backward_weight", gradient, dout, q, s, self._scratch),
+        ]
+
+    def _bind_convolution(self, operation: Operation, layer: int, prefix: str) -> None:
+        inp, out, dinp, dout = (self._sequence(name, layer) for name in (operation.inp, operation.out, operation.dinp, operation.dout))
+        taps = self.latent[prefix + "taps"]
+        self._both(
+            kernels.bind("conv_forward", out, inp, taps),
+            kernels.bind("conv_backward", dinp, self.gradient[prefix + "taps"], dout, inp, taps),
+        )
+
+    def _bind_recurrence(self, operation: Operation, layer: int, prefix: str) -> None:
+        inp, out, dinp, dout = (self._sequence(name, layer) for name in (operation.inp, operation.out, operation.dinp, operation.dout))
+        h, u, du, bias = self._sequence("h", layer), self._sequence("u", layer), self._sequence("du", layer), prefix + "forget_bias"
+        self._both(
+            kernels.bind("scan_forward", out, h, u, inp, self.latent[bias]),
+            kernels.bind("scan_backward", dinp, du, self.gradient[bias], dout, h, u, inp),
+        )
+
+    def _bind_dropout(self, operation: Operation, layer: int, prefix: str) -> None:
+        if self.dropout:
+            draw = self._draw(operation, layer, 0)
+            self._both(*(kernels.bind("dropout", self._array(name, layer).reshape(-1), draw) for name in (operation.inp, operation.dinp)))
+
+    def _bind_glu_block(self, operation: Operation, layer: int, prefix: str) -> None:
+        """next = inp + glu_out · glu(glu_in · rmsnorm(inp))."""
+        a, fast, scratch = self.arrays, self.fast_gradients, self._scratch
+        inp, out, u, rstd = (self._array(name, layer) for name in (operation.inp, operation.out, "glu_in.u", "glu_in.rstd"))
+        q, s, product_q, product_s = (self._array(name, layer) for name in ("glu_in.q", "glu_in.s", "glu_out.q", "glu_out.s"))
+        dx, gain, dgain = a[operation.dinp], self.latent[prefix + "norm_glu"], self.gradient[prefix + "norm_glu"]
+        w_in, w_out = self.weights[prefix + "glu_in"], self.weights[prefix + "glu_out"]
+        gradient_in, gradient_out = self.gradient[prefix + "glu_in"], self.gradient[prefix + "glu_out"]
+        draw_in, draw_out, draw = (self._draw(operation, layer, number) for number in range(3))
+        call = kernels.struct(
+            "glu_block", inp=inp, gain=gain, rstd=rstd, q=q, s=s, u=u, product_q=product_q, product_s=product_s,
+            packed_in=w_in["packed"], transposed_in=w_in["packed_back"] if fast else None, scale_in=w_in["scale"],
+            packed_out=w_out["packed"], transposed_out=w_out["packed_back"] if fast else None, scale_out=w_out["scale"],
+            draw=draw, scratch=a["scratch"],
+        )  # fmt: skip
+        self._forward.append(kernels.bind("glu_block_forward", out, call))
+        if fast:
             self._backward += [
-                kernels.bind("linear_backward_input", a["dnormed" if gain else dinp], a[dout], w["packed_back"], w["scale"], scratch),
-                kernels.bind("linear_backward_weight", gradient[matrix], a[dout], q, s, scratch),
+                kernels.bind("linear_backward_weight_int8", gradient_in, a["dglu.q"], a["dglu.s"], q, s, draw_in, scratch),
+                kernels.bind("linear_backward_weight_int8", gradient_out, a["dx.q"], a["dx.s"], product_q, product_s, draw_out, scratch),
+                kernels.bind("glu_block_backward", dx, dgain, a["dx.q"], a["dx.s"], a["dglu.q"], a["dglu.s"], draw_out, draw_in, a["dgain"], call),
             ]
+            return
+        self._backward += [
+            kernels.bind("rmsnorm_backward", dx, dgain, a["dnormed"], inp, rstd, gain),
+            kernels.bind("linear_backward_input", a["dnormed"], a["dglu"], w_in["packed_back"], w_in["scale"], scratch),
+            kernels.bind("linear_backward_weight", gradient_in, a["dglu"], q, s, scratch),
+            kernels.bind("glu_backward", a["dglu"], a["dproduct"], u),
+            *([kernels.bind("dropout", a["dproduct"].reshape(-1), draw)] if self.dropout else []),
+            kernels.bind("linear_backward_input", a["dproduct"], dx, w_out["packed_back"], w_out["scale"], scratch),
+            kernels.bind("linear_backward_weight", gradient_out, dx, product_q, product_s, scratch),
+        ]
 
-        def glu_block(here: str, after: str, block: str, draw_in: np.ndarray, draw_out: np.ndarray, draw: np.ndarray) -> None:
-            """after = glu.x + glu_out · glu(glu_in · rmsnorm(glu.x))."""
-            inp, u, rstd, gain = a[here + "glu.x"], a[here + "glu.u"], a[here + "glu.rstd"], latent[block + "norm_glu"]
-            q, s, pq, ps = (a[here + name] for name in ("glu.q", "glu.s", "product.q", "product.s"))
-            w_in, w_out = self.weights[block + "glu_in"], self.weights[block + "glu_out"]
-            fast = self.fast_gradients
-            arrays = kernels.struct(
-                "glu_block", inp=inp, gain=gain, rstd=rstd, q=q, s=s, u=u, product_q=pq, product_s=ps,
-                packed_in=w_in["packed"], transposed_in=w_in["packed_back"] if fast else None, scale_in=w_in["scale"],
-                packed_out=w_out["packed"], transposed_out=w_out["packed_back"] if fast else None, scale_out=w_out["scale"],
-                draw=draw, scratch=a["block.scratch"],
-            )  # fmt: skip
-            self._forward.append(kernels.bind("glu_block_forward", a[after], arrays))
-            if self.fast_gradients:
-                for matrix, dq, ds, inputs, draw_dq in (("glu_in", "dglu.q", "dglu.s", (q, s), draw_in), ("glu_out", "dx.q", "dx.s", (pq, ps), draw_out)):
-                    weight_gradient = gradient[block + matrix]
-                    self._backward.append(kernels.bind("linear_backward_weight_int8", weight_gradient, a[dq], a[ds], *inputs, draw_dq, scratch))
-                self._backward.append(kernels.bind(
-                    "glu_block_backward", a["dx"], gradient[block + "norm_glu"], a["dx.q"], a["dx.s"], a["dglu.q"], a["dglu.s"],
-                    draw_out, draw_in, a["dgain"], arrays,
-                ))  # fmt: skip
-                return
-            self._backward += [
-                kernels.bind("rmsnorm_backward", a["dx"], gradient[block + "norm_glu"], a["dnormed"], inp, rstd, gain),
-                kernels.bind("linear_backward_input", a["dnormed"], a["dglu"], w_in["packed_back"], w_in["scale"], scratch),
-                kernels.bind("linear_backward_weight", gradient[block + "glu_in"], a["dglu"], q, s, scratch),
-                kernels.bind("glu_backward", a["dglu"], a["dproduct"], u),
-                *([kernels.bind("dropout", a["dproduct"].reshape(-1), draw)] if self.dropout else []),
-                kernels.bind("linear_backward_input", a["dproduct"], a["dx"], w_out["packed_back"], w_out["scale"], scratch),
-                kernels.bind("linear_backward_weight", gradient[block + "glu_out"], a["dx"], pq, ps, scratch),
-            ]
+    def _bind_copy(self, operation: Operation, layer: int, prefix: str) -> None:
+        u, du, odds, power = (self._sequence(name, layer) for name in (operation.inp, operation.dinp, operation.out, "power"))
+        tokens, targets = (self.arrays[name].reshape(self.batch, self.dimensions.context) for name in ("tokens", "targets"))
+        call = kernels.struct(
+            "copying", u=u, sentinel=self.latent["copy_sentinel"], bias=self.latent["copy_bias"], tokens=tokens, targets=targets, power=power,
+            scratch=self._array("copy.scratch", layer),
+        )  # fmt: skip
+        self._both(
+            kernels.bind("copy_forward", odds, call),
+            kernels.bind("copy_backward", du, self.gradient["copy_sentinel"], self.gradient["copy_bias"], odds, call),
+        )
 
-        embedding = self.weights["embedding"]
-        both(
-            kernels.bind("embedding_forward", a["embedded"], a["tokens"], embedding["weight"], embedding["scale"]),
-            kernels.bind("embedding_backward", gradient["embedding"], a["dnormed"], a["tokens"]),
-        )
-        both(
-            kernels.bind("rmsnorm_forward", a["0.x"], a["in.rstd"], a["embedded"], latent["norm_in"]),
-            kernels.bind("rmsnorm_backward", a["dnormed"], gradient["norm_in"], a["dx"], a["embedded"], a["in.rstd"], latent["norm_in"]),
-        )
-        self._backward.append(lambda: a["dnormed"].fill(0))  # runs just before: this norm has no residual branch to join
-        for layer in range(d.layers):
-            here, block, draws = f"{layer}.", f"blocks.{layer}.", self._draws[6 * layer : 6 * layer + 6]
-            after = f"{layer + 1}.x" if layer + 1 < d.layers else "out.x"
-            ternary(here + "u", "", here + "x", here, block + "norm_mix", block + "mix_in", "dx", "du", draws[0])
-            both(
-                kernels.bind("conv_forward", sequence(here + "conv"), sequence(here + "u"), latent[block + "taps"]),
-                kernels.bind("conv_backward", sequence("du"), gradient[block + "taps"], sequence("dconv"), sequence(here + "u"), latent[block + "taps"]),
-            )
-            both(
-                kernels.bind("scan_forward", sequence("mixed"), sequence(here + "h"), sequence(here + "u"), sequence(here + "conv"), latent[block + "forget_bias"]),
-                kernels.bind("scan_backward", sequence("dconv"), sequence("du"), gradient[block + "forget_bias"], sequence("dmixed"),
-                             sequence(here + "h"), sequence(here + "u"), sequence(here + "conv")),
-            )  # fmt: skip
-            drop("mixed", "dmixed", draws[4])
-            ternary(here + "glu.x", here + "x", "mixed", here + "mixed.", "", block + "mix_out", "dmixed", "dx", draws[1])
-            glu_block(here, after, block, draws[2], draws[3], draws[5])
-        if d.copies:
-            ternary("copy.u", "", "out.x", "copy.", "norm_copy", "copy_in", "dx", "dcopy", self._draws[-1])
-            odds, power, u, du = (sequence(name) for name in ("odds", "power", "copy.u", "dcopy"))
-            copying = kernels.struct(
-                "copying", u=u, sentinel=latent["copy_sentinel"], bias=latent["copy_bias"], tokens=a["tokens"].reshape(B, T),
-                targets=a["targets"].reshape(B, T), power=power, scratch=a["copy.scratch"],
-            )  # fmt: skip
-            both(
-                kernels.bind("copy_forward", odds, copying),
-                kernels.bind("copy_backward", du, gradient["copy_sentinel"], gradient["copy_bias"], odds, copying),
-            )
-        both(
-            kernels.bind("rmsnorm_forward", a["normed"], a["out.rstd"], a["out.x"], latent["norm_out"]),
-            kernels.bind("rmsnorm_backward", a["dx"], gradient["norm_out"], a["dnormed"], a["out.x"], a["out.rstd"], latent["norm_out"]),
-        )
-        self._forward.append(kernels.bind("quantize_activations", a["out.q"], a["out.s"], a["normed"]))
-        self._bind_head(loss_scale)
-
-    def _bind_head(self, loss_scale: float) -> None:
+    def _bind_head(self, operation: Operation, layer: int, prefix: str) -> None:
         """The output layer and its loss, HEAD_ROWS tokens at a time."""
-        a, w, N = self.arrays, self.weights["head"], self.batch * self.dimensions.context
+        a, w, N, loss_scale = self.arrays, self.weights["head"], self.batch * self.dimensions.context, self._loss_scale
+        head_q, head_s = self._array("head.q", layer), self._array("head.s", layer)
+        self._forward.append(kernels.bind("quantize_activations", head_q, head_s, a[operation.inp]))
         scratch = None if self.fast_gradients else kernels.linear_scratch(min(HEAD_ROWS, N), *w["weight"].shape)
 
         def crossentropy_gradient(rows: slice) -> Any:
-            return kernels.struct("sparse_gradient", first=a["first"], **{name: a[name][rows] for name in ("entry", "value", "count", "next")})
+            return kernels.struct("sparse_gradient", first=a["first"], next=a["next_entry"][rows], **{name: a[name][rows] for name in ("entry", "value", "count")})
 
         for part, start in enumerate(range(0, N, HEAD_ROWS)):
             rows = slice(start, min(start + HEAD_ROWS, N))
             count = rows.stop - start
-            logits, loss, targets, q, s = a["logits"][:count], a["loss"][rows], a["targets"][rows], a["out.q"][rows], a["out.s"][rows]
+            logits, loss, targets, q, s = a["logits"][:count], a["loss"][rows], a["targets"][rows], head_q[rows], head_s[rows]
             forward = kernels.bind("linear_forward", logits, None, q, s, w["packed"], w["scale"])
             odds = a["odds"][rows] if self.dimensions.copies else None
             dense = kernels.bind("crossentropy", loss, logits, targets, odds, loss_scale)
             self._scored.append((forward, dense))
             if self.fast_gradients:
-                draw = self._draws[6 * self.dimensions.layers + part]
+                draw = self._draws[DRAWS_IN_A_BLOCK * self.dimensions.layers + part]
                 sparse = crossentropy_gradient(rows)
                 self._head.append((forward, kernels.bind("crossentropy_sparse", loss, sparse, logits, targets, odds, draw, loss_scale)))
             else:
@@ -380,5 +398,5 @@ class Network:
         if self.fast_gradients:
             sparse = crossentropy_gradient(slice(None))
             self._backward.append(kernels.bind(
-                "head_backward_sparse", a["dnormed"], self.gradient["head"], sparse, a["out.q"], a["out.s"], w["weight"], w["scale"]
+                "head_backward_sparse", a["dnormed"], self.gradient["head"], sparse, head_q, head_s, w["weight"], w["scale"]
             ))  # fmt: skip
