@@ -79,7 +79,7 @@ help:
 
 story: $(PROGRAM)
 	@echo
-	$(PROGRAM) $(call quote,$(or $(NAMED),$(RELEASED))) -p "Once upon a time" -n 300 -s 9
+	$(PROGRAM) $(if $(NAMED),$(call quote,$(NAMED)),$(RELEASED)) -p "Once upon a time" -n 300 -s 9
 
 run: $(OWN) $(PROGRAM)
 	$(call say,'the model of $(MINUTES) minute$(if $(filter 1,$(MINUTES)),,s) that was trained here')
@@ -88,11 +88,13 @@ run: $(OWN) $(PROGRAM)
 	$(PROGRAM) $(RELEASED) -p "Once upon a time" -n 300 -s 9
 	@echo
 	@echo 'Next:'
-	@echo '  $(PROGRAM) $(RELEASED)                write stories together with it, line by line'
-	@echo '  $(PROGRAM) $(OWN) -p "The dragon" -t 1.0 -s 7'
-	@echo '  make page MODEL=$(OWN)         the same in a browser: dist/fable6.html'
-	@echo '  make run CORPUS=your.txt MINUTES=10       learn from your own text (.zst works too)'
-	@echo '  .venv/bin/python -m fable6c               all commands: larger models, longer runs'
+	@printf '  %-36s %s\n' \
+	  '$(PROGRAM) $(RELEASED)' 'write stories together with it, line by line' \
+	  '$(PROGRAM) $(OWN)' 'the same with the model that was trained here' \
+	  'make page' 'a chat page in one file, for any browser: dist/fable6.html' \
+	  'make page MODEL=$(OWN)' 'the same with the model that was trained here' \
+	  'make run CORPUS=your.txt MINUTES=10' 'learn from your own text (.zst works too)' \
+	  '.venv/bin/python -m fable6c' 'all commands: larger models, longer runs'
 
 test: .venv/test $(INSTALLED) $(WASM) $(PROGRAM) node_modules/.package-lock.json
 	status=0; .venv/bin/python -m pytest $(PYTEST_FLAGS) || status=1; npm test || status=1; exit $$status
