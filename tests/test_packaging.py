@@ -131,56 +131,6 @@ def test_an_installation_where_the_interpreter_cannot_be_fetched(checkout, tmp_p
     assert "_lib.abi3.so" in built and not {name for name in built if name.startswith("_lib_wasm3")}
 
 
-# The Makefile
-
-
-def make(*arguments, **options):
-    if shutil.which("make") is None:
-        pytest.skip("make is not installed")
-    return subprocess.run(["make", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
-
-
-def test_make_help_names_every_target():
-    shown = make("help").stdout
-    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M).group(1).split()
-    for target in set(targets) - {"help"}:
-        assert f"make {target} " in shown
-
-
-@pytest.mark.parametrize(
-    "stub, words",
-    [
-        ("exit 1", "Python 3.9 or newer is needed"),
-        ('case "$2" in *version_info*) exit 0;; *) exit 1;; esac', "apt install python3-venv"),
-        ('case "$2" in *Python.h*) exit 1;; *) exit 0;; esac', "apt install python3-dev"),
-    ],
-    ids=["old", "no venv", "no headers"],
-)
-def test_what_a_machine_lacks_is_said_in_one_line(tmp_path, stub, words):
-    (tmp_path / "python").write_text(f"#!/bin/sh\n{stub}\n")
-    (tmp_path / "python").chmod(0o755)
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    shutil.copy(ROOT / "Makefile", copy)
-    done = make("-C", str(copy), ".venv/tools", f"PYTHON={tmp_path / 'python'}")
-    assert done.returncode != 0 and words in done.stdout
-    assert not (copy / ".venv").exists()
-
-
-def test_each_corpus_and_budget_has_its_own_run(tmp_path):
-    def folder(*settings):
-        plan = make("-n", "run", *settings).stdout
-        return re.search(r"fable6c\.train .*--out (\S+)", plan).group(1)
-
-    text = tmp_path / "a.txt"
-    text.write_text("x")
-    first = folder(f"CORPUS={text}")
-    assert first.startswith("runs/micro-") and folder(f"CORPUS={text}") == first
-    assert folder(f"CORPUS={text}", "MINUTES=5") == first + "-5min"
-    text.write_text("xy")
-    assert folder(f"CORPUS={text}") != first
-
-
 # The interpreter's source
 
 
