@@ -32,7 +32,9 @@ NAMED := $(if $(filter undefined default,$(origin MODEL)),,$(value MODEL))
 quote = '$(subst ','\'',$(1))'
 
 # A mistake in it is said at once, not after minutes of setting up.
-mistake_of_corpus = [ -e $(call quote,$(CORPUS)) ] || echo 'there is no such file or folder'
+mistake_of_corpus = corpus=$(call quote,$(CORPUS)); \
+  if [ -d "$$corpus" ]; then echo 'this is a folder; name a text file (several: python -m fable6c.train --corpus A.txt B.txt)'; \
+  elif [ ! -e "$$corpus" ]; then echo 'there is no such file; a name with blanks goes in quotes'; fi
 mistake_of_minutes = echo $(call quote,$(MINUTES)) | grep -Eqx '[0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]*\.[0-9]*[1-9][0-9]*' || echo 'give a number above 0'
 mistake_of_model = model=$(call quote,$(NAMED)); \
   if [ -d "$$model" ]; then echo 'this is a folder; name a model file (.f6c)'; \
@@ -48,8 +50,8 @@ ifneq ($(filter story page legacy boot-test,$(MAKECMDGOALS)),)
   $(if $(NAMED),$(call refuse,MODEL=$(NAMED),$(shell $(mistake_of_model))))
 endif
 
-# Each corpus and budget trains in a folder of its own. A corpus is known by its files' names, sizes and dates.
-CORPUS_ID := $(if $(CORPUS),-$(shell find -L $(call quote,$(CORPUS)) -type f -printf '%p %s %T@\n' 2>/dev/null | sort | cksum | cut -d' ' -f1))
+# Each corpus and budget trains in a folder of its own. A corpus is known by its name, size and date.
+CORPUS_ID := $(if $(CORPUS),-$(shell stat -L -c '%n %s %Y' -- $(call quote,$(CORPUS)) 2>/dev/null | cksum | cut -d' ' -f1))
 NAME := micro$(CORPUS_ID)$(if $(filter-out 2,$(MINUTES)),-$(MINUTES)min)
 OWN := build/$(NAME).f6c
 RELEASED := release/small.f6c
@@ -65,7 +67,7 @@ say = @printf '\n== %s\n' $(1)
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
-	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story; CORPUS: a file or a folder'
+	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story'
 	@echo 'make test                                set up, run all tests'
 	@echo 'make native                              build/fable6c, the program that runs a model'
 	@echo 'make legacy [MODEL=model.f6c]            build/legacy/, the program for old 32-bit PCs, and an archive to take there'
