@@ -277,6 +277,18 @@ def test_the_list_of_commands_is_whole():
         assert f"| `python -m fable6c.{name}" in TEXTS["README.md"], f"README's table of commands: {name}"
 
 
+def test_the_readme_begins_with_what_a_fresh_clone_can_do():
+    """Its first command is make's, the line below it is the one that make runs, and the story is the released model's of that seed."""
+    command, line, told = re.search(r"^```\n\$ (make \w+)\n…\n(build/fable6c [^\n]*)\n(.*?)^```", TEXTS["README.md"], re.DOTALL | re.MULTILINE).groups()
+    assert command == "make story" and re.search(r"^## .*?^```\nmake story\n", TEXTS["README.md"], re.DOTALL | re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipe = re.search(r"^story:.*\n(?:\t.*\n)*?\t\$\(PROGRAM\) .*?( -p .*)\n", makefile, re.MULTILINE).group(1)
+    assert line == "build/fable6c release/small.f6c" + recipe
+    stories = re.split(r"^--- seed (\d+)\n", (ROOT / "release" / "small.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    seed = re.search(r"-s (\d+)", line).group(1)
+    assert told.split() == stories[stories.index(seed) + 1].split()
+
+
 def test_every_help_begins_with_an_example():
     assert example_problems(HELPS) == []
 
