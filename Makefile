@@ -151,7 +151,7 @@ endef
 	$(call install,$(LOCKED) -r $<)
 
 # cffi writes _lib*.c beside our own C files.
-$(INSTALLED): .venv/run pyproject.toml setup.py fable6c/build_kernels.py $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch]))
+$(INSTALLED): .venv/run build/wasm3/wasm3.h pyproject.toml setup.py fable6c/build_kernels.py $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch]))
 	$(call say,'compiling the training kernels for each kind of processor: half a minute to two minutes')
 	@rm -f $@
 	$(call install,$(PIP) install -v --no-build-isolation --no-deps -e .)
