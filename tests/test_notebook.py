@@ -94,7 +94,8 @@ def test_runs_from_top_to_bottom(tmp_path, monkeypatch):
     assert "the logits agree" in said["export"] and ": OK, " in said["export"]
     assert read_model(str(folder / "micro.f6c")).card["minutes"] == float(MINUTES)
     assert 0.1 < float(re.search(r"bits per character +([\d.]+)", said["score"]).group(1)) < 2.0
-    stories = [story.split("\n", 1)[1].split() for story in said["tell"].split("$ python")[1:]]
+    assert said["tell"].count("\ntold by ") == 3
+    stories = [story.split("\n", 2)[2].split() for story in said["tell"].split("$ python")[1:]]
     assert [story[0] for story in stories] == ["Once", "One", "The"]
     assert max(map(len, stories)) > 40  # the model may end one of them early
     assert "fable6.html tells stories with " in said["page"] and (folder / "page" / "fable6.html").stat().st_size > 4 / 3 * (folder / "micro.f6c").stat().st_size
