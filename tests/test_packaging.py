@@ -95,6 +95,8 @@ def test_the_wheel_tells_a_story_away_from_the_checkout(dist, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         assert archive.read("fable6c/fable6c.wasm") == MODULE.read_bytes()
+        scripts = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
+        assert "[console_scripts]\nfable6c = fable6c.__main__:script\n" in scripts
         archive.extractall(tmp_path / "site")
     assert {"fable6c/train.py", "fable6c/presets/micro.toml", "fable6c/corpus/synth.py", "fable6c/_lib.abi3.so"} <= names
     assert {"fable6c/_lib_wasm3.abi3.so", "fable6c/wasm3-LICENSE"} <= names
