@@ -147,7 +147,7 @@ endef
 	$(call install,$(LOCKED) -r $<)
 
 .venv/test: requirements/test.txt .venv/run
-	$(call say,'libraries for the tests and for cleaning text from PyPI: about 180 MB')
+	$(call say,'libraries for the tests and for cleaning text from PyPI: more than 100 MB')
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 
