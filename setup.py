@@ -58,10 +58,13 @@ def fetch_wasm3() -> bool:
     return subprocess.run([sys.executable, "asengine/host/fetch_wasm3.py", "build/wasm3"]).returncode == 0
 
 
-# The engine's module is built by npm and travels inside the package, in wheels and source archives alike.
-MODULE, BUILT_MODULE = "fable6c/fable6c.wasm", "asengine/build/fable6c.wasm"
-if os.path.exists(BUILT_MODULE):
-    shutil.copyfile(BUILT_MODULE, MODULE)
+# The engine's module travels inside the package, in wheels and source archives alike: the one that npm built here, else the one
+# that is kept for those who have no Node.
+MODULE = "fable6c/fable6c.wasm"
+for built in ("asengine/build/fable6c.wasm", "asengine/prebuilt/fable6c.wasm"):
+    if os.path.exists(built):
+        shutil.copyfile(built, MODULE)
+        break
 
 WASM3_LICENSE = "build/wasm3/LICENSE"
 BUILDERS = ["cpu", "bpe", "text", "kernels", "scout", "wasm3"]

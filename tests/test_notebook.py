@@ -1,8 +1,12 @@
-"""docs/train.ipynb: stored without outputs, and it runs from top to bottom to a story."""
+"""docs/train.ipynb: stored without outputs; opened alone it gets the project itself; it runs from top to bottom to a story and a page."""
 
 import json
+import os
 import pathlib
 import re
+import subprocess
+import sys
+import tarfile
 
 import pytest
 
@@ -25,6 +29,51 @@ def test_no_outputs_are_stored():
         compile("".join(cell["source"]), cell["id"], "exec")
 
 
+def run_cells(folder, *names, **environment):
+    """Run these cells alone, by a Python that has no package installed, in `folder`."""
+    program = "\n".join("".join(cell["source"]) for cell in cells() if cell["id"] in names)
+    return subprocess.run(
+        [sys.executable, "-S", "-c", program], cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_opened_alone_it_downloads_the_project(tmp_path):
+    archive = tmp_path / "server" / "main.tar.gz"
+    archive.parent.mkdir()
+    with tarfile.open(archive, "w:gz") as file:
+        for name in ("fable6c/_kernels.c", "Makefile"):
+            file.add(ROOT / name, f"nano-main/{name}")
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    for said in (f"downloading {archive.as_uri()}\n", ""):  # the second time it is there
+        done = run_cells(folder, "settings", "fetch", FABLE6C_PROJECT=archive.as_uri())
+        assert done.returncode == 0 and done.stdout == f"{said}the project is in {folder.resolve() / 'project' / 'nano-main'}\n"
+
+
+def test_the_project_may_be_a_folder_or_lie_above(tmp_path):
+    for folder, project in ((tmp_path, str(ROOT)), (ROOT / "docs", "")):
+        done = run_cells(folder, "settings", "fetch", FABLE6C_PROJECT=project)
+        assert done.stdout == f"the project is in {ROOT.resolve()}\n"
+
+
+def test_without_the_project_it_says_what_to_do(tmp_path):
+    done = run_cells(tmp_path, "settings", "fetch", FABLE6C_PROJECT="")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "FileNotFoundError: the project is not here; write its archive's address, or its folder, into PROJECT above"
+
+
+def test_a_drive_keeps_the_work(tmp_path):
+    """With a stand-in for Colab's own module, which only mounts."""
+    module = tmp_path / "modules" / "google" / "colab"
+    module.mkdir(parents=True)
+    (module / "__init__.py").write_text("")
+    (module / "drive.py").write_text("import os\ndef mount(path):\n    os.makedirs(os.path.join(path, 'MyDrive'))\n")
+    drive = tmp_path / "drive"
+    done = run_cells(tmp_path, "settings", "drive", FABLE6C_NOTEBOOK_DRIVE=str(drive), PYTHONPATH=str(tmp_path / "modules"))
+    assert done.stdout == f"working in {drive.resolve() / 'MyDrive' / 'fable6c'}\n"
+    assert run_cells(tmp_path, "settings", "drive").stdout == f"working in {tmp_path.resolve()}\n"
+
+
 @pytest.mark.slow
 def test_runs_from_top_to_bottom(tmp_path, monkeypatch):
     nbformat = pytest.importorskip("nbformat", reason="the notebook is run by nbclient: pip install nbclient ipykernel")
@@ -45,9 +94,11 @@ def test_runs_from_top_to_bottom(tmp_path, monkeypatch):
     assert "the logits agree" in said["export"] and ": OK, " in said["export"]
     assert read_model(str(folder / "micro.f6c")).card["minutes"] == float(MINUTES)
     assert 0.1 < float(re.search(r"bits per character +([\d.]+)", said["score"]).group(1)) < 2.0
-    stories = [story.split("\n", 1)[1].split() for story in said["tell"].split("$ python")[1:]]
+    assert said["tell"].count("\ntold by ") == 3
+    stories = [story.split("\n", 2)[2].split() for story in said["tell"].split("$ python")[1:]]
     assert [story[0] for story in stories] == ["Once", "One", "The"]
     assert max(map(len, stories)) > 40  # the model may end one of them early
+    assert "fable6.html tells stories with " in said["page"] and (folder / "page" / "fable6.html").stat().st_size > 4 / 3 * (folder / "micro.f6c").stat().st_size
 
 
 def printed(cell):

@@ -6,11 +6,11 @@ model=$1 to=$2
 name=fable6c-i586
 folder=$to/$name
 
-[ -r "$model" ] || { echo "$model cannot be read; name a model file: make legacy MODEL=model.f6c" >&2; exit 1; }
+[ -f "$model" ] && [ -r "$model" ] || { echo "$model cannot be read; name a model file: make legacy MODEL=model.f6c" >&2; exit 1; }
 rm -rf "$folder"
 mkdir -p "$folder"
 cp "$to/fable6c" asengine/build/fable6c.wasm asengine/build/fable6c-wasi.wasm LICENSE "$folder/"
-cp "$model" "$folder/model.f6c"
+cp -- "$model" "$folder/model.f6c"
 cp build/wasm3/LICENSE "$folder/LICENSE.wasm3"
 for licence in /usr/share/doc/musl-dev/copyright /usr/share/doc/musl/copyright; do
     if [ -r "$licence" ]; then cp "$licence" "$folder/LICENSE.musl"; break; fi

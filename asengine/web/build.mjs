@@ -8,7 +8,7 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "acorn";
@@ -39,7 +39,20 @@ function mistake(line) {
 function chooseModel() {
   const given = process.env.MODEL;
   if (given && !existsSync(given)) mistake(`${given}: there is no such file; MODEL names a .f6c file`);
-  return given || MODELS.map((path) => join(root, path)).find(existsSync);
+  if (given && !statSync(given).isFile()) mistake(`${given}: this is a folder or a device; MODEL names a .f6c file`);
+  const path = given || MODELS.map((path) => join(root, path)).find(existsSync);
+  const refusal = refusalOf(readFileSync(path));
+  if (refusal) mistake(`${given || relative(root, path)}: ${refusal}`);
+  return path;
+}
+
+/** What the engine says to a file that is no model, in the words of every reader; nothing if it takes it. */
+function refusalOf(model) {
+  const engine = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(WASM))).exports;
+  const address = engine.file_buffer(model.length);
+  if (address) new Uint8Array(engine.memory.buffer, address, model.length).set(model);
+  if (address && engine.load(model.length, 1 << 20) === 0) return null;
+  return Buffer.from(engine.memory.buffer, engine.message(), engine.message_length()).toString();
 }
 
 function write(name, text) {
