@@ -88,7 +88,7 @@ def network_environment():
         match = re.fullmatch(r"[^.]*\.(cert|index-url|proxy|retries|timeout|default-timeout|trusted-host)=(.*)", line)
         if match:
             found["PIP_" + match[1].upper().replace("-", "_")] = str(ast.literal_eval(match[2]))
-    npm = json.loads(output("npm", "config", "list", "--location=global", "--json") or "{}")
+    npm = json.loads(output("npm", "config", "list", "--json") or "{}")
     for key in ("cafile", "registry", "proxy", "https-proxy"):
         if npm.get(key):
             found["npm_config_" + key.replace("-", "_")] = npm[key]

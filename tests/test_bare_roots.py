@@ -1,4 +1,4 @@
-"""README's two commands and its `pip install .` on a bare Debian, with the packages that README names and no others."""
+"""README's commands, from `make story` to `make test`, and its `pip install .` on a bare Debian, with the packages that README names and no others."""
 
 import pathlib
 import re
@@ -8,12 +8,16 @@ import pytest
 
 import bare_root
 
-STORY = re.compile(r"^Once upon a time\b.{100}", re.MULTILINE | re.DOTALL)
+README = (bare_root.CHECKOUT / "README.md").read_text(encoding="utf-8")
+WITHOUT_MAKE = re.search(r"^```\n(python3 -m venv .+?)\n```$", README, re.MULTILINE | re.DOTALL)[1].splitlines()
+LACKS = bare_root.missing()
+STORY = re.compile(r"^Once upon a time\b(?:.|\n(?!\n)){100}", re.MULTILINE)
 
 
-def test_the_packages_are_read_from_readme():
+def test_packages_and_commands_are_read_from_readme():
     packages = bare_root.readme_packages()
     assert {"gcc", "make", "python3-venv"} <= set(packages)
+    assert WITHOUT_MAKE[-1].endswith("pip install .")
     assert all(re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package) for package in packages)
 
 
@@ -26,7 +30,7 @@ def test_what_is_missing_is_named(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bare_root.missing() is not None, reason=str(bare_root.missing()))
+@pytest.mark.skipif(LACKS is not None, reason=str(LACKS))
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_a_new_user_gets_a_story(suite):
     with tempfile.TemporaryDirectory() as folder:  # not tmp_path, which is kept: a root takes two gigabytes
@@ -41,6 +45,9 @@ def test_a_new_user_gets_a_story(suite):
             assert done.returncode == 0, f"{command}:\n{done.stdout[-5000:]}"
             return done.stdout
 
-        assert told_by("id -u; ls -A").splitlines()[0] != "0"
-        assert STORY.search(told_by("make run MINUTES=0.2"))
+        assert told_by("id -u") != "0\n"
+        plain = " && ".join(["cp -r . ../plain", "cd ../plain", *WITHOUT_MAKE, "env/bin/python -m fable6c.generate release/small.f6c"])
+        assert STORY.search(told_by(plain + " -p 'Once upon a time' -n 60"))
+        assert STORY.search(told_by("make story"))
+        assert len(re.findall("^Once upon a time", told_by("make run MINUTES=0.2"), re.MULTILINE)) == 2  # of the own model and of the released one
         assert " passed" in told_by("make test PYTEST_FLAGS='-m \"not slow\"'")
