@@ -3,23 +3,32 @@
 The same options give the same text as the native program, the WASI command and every other host of the engine.
 """
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.generate")  # as a file, its folder would hide modules of Python's own
+
 import argparse
 import codecs
 import os
 import sys
 from typing import Callable, Iterator, Optional, Sequence
 
-from fable6c.cli import ArgumentParser, real, run, whole
+from fable6c.cli import ArgumentParser, harmless, join_values, real, run, whole
 from fable6c.engine import Engine, EngineMissing
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
-    options = _parser().parse_args(argv)
-    prompt = sys.stdin.buffer.read() if options.p == "-" else os.fsencode(options.p)
+    options = _parser().parse_args(join_values(sys.argv[1:] if argv is None else argv, "-p"))
+    prompt = plain_lines(sys.stdin.buffer.read()) if options.p == "-" else os.fsencode(options.p)
+    to_terminal = sys.stdout.isatty()
     for piece in _pieces(options, prompt):
         # Bytes, because a prompt need not be UTF-8 and a terminal's encoding must not change the story.
-        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.write(harmless(piece.decode("utf-8", "replace")).encode("utf-8") if to_terminal else piece)
         sys.stdout.buffer.flush()
+
+
+def plain_lines(text: bytes) -> bytes:
+    """Text from a file or a terminal as the model knows text: without a byte order mark, its lines ended by LF."""
+    return text.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _parser() -> ArgumentParser:

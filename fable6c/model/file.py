@@ -15,7 +15,7 @@ import numpy as np
 import zstandard
 
 from fable6c.errors import UserError
-from fable6c.files import atomic_write
+from fable6c.files import atomic_write, open_file
 from fable6c.model import zstd
 from fable6c.model.architecture import (
     DIMENSION_RANGES,
@@ -158,7 +158,7 @@ def read_model(path: Union[str, os.PathLike], limit: int = DEFAULT_LIMIT) -> Mod
 def read_bytes(path: Union[str, os.PathLike], limit: int = DEFAULT_LIMIT) -> bytes:
     """The file's bytes, no more of them than a model within `limit` can have. UserError if it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_file(os.fspath(path)) as file:
             return file.read(HEADER_BYTES + limit)
     except OSError as error:
         raise UserError(f"{os.fspath(path)}: cannot read the model ({error.strerror}); check the path") from None
