@@ -136,7 +136,7 @@ def test_mistakes_are_found(sanitizers, checkout, mistake, isa):
     if "this CPU does not have it" in done.stdout:
         pytest.skip(f"this CPU does not have {isa}")
     assert done.returncode != 0 and done.stdout.startswith("before\n") and "after" not in done.stdout
-    assert name in report and re.search(r"fable6c/_\w+\.c:\d+", report)
+    assert name in report and re.search(r"fable6c/_\w+\.[ch]:\d+", report)
 
 
 @pytest.mark.slow
