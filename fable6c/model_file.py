@@ -16,6 +16,7 @@ import zstandard
 
 from fable6c.errors import UserError
 from fable6c.files import atomic_write
+from fable6c.model import zstd
 from fable6c.tokenizer import Tokenizer, TokenizerError
 
 MAGIC = b"\x89F6C\r\n\x1a\n"
@@ -361,28 +362,12 @@ def decode_header(data: bytes) -> Header:
     return header
 
 
-def decompress(frame: bytes, raw_bytes: int) -> bytes:
+def decompress(frame: bytes, raw_bytes: int) -> bytearray:
     """The content of exactly one zstd frame with a content size of `raw_bytes` and a checksum (RFC 8878, section 3.1.1)."""
     try:
-        parameters = zstandard.get_frame_parameters(frame)
-        # The magic number: zstandard gives parameters for skippable frames too.
-        if frame[:4] != zstandard.FRAME_HEADER or parameters.content_size != raw_bytes:
-            raise ModelFileError("BAD_FRAME")
-        if not parameters.has_checksum or parameters.dict_id != 0:
-            raise ModelFileError("BAD_FRAME")
-        decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_RAW_BYTES).decompressobj()
-        pieces, size = [], 0
-        # Small pieces of input, because a block of four bytes can unpack to 128 KiB and zstd compares the content size last.
-        for start in range(0, len(frame), 256):
-            pieces.append(decompressor.decompress(frame[start : start + 256]))
-            size += len(pieces[-1])
-            if size > raw_bytes:
-                raise ModelFileError("BAD_FRAME")
-    except zstandard.ZstdError:
+        return zstd.decompress(frame, raw_bytes)
+    except zstd.ZstdError:
         raise ModelFileError("BAD_FRAME") from None
-    if not decompressor.eof or decompressor.unused_data:
-        raise ModelFileError("BAD_FRAME")
-    return b"".join(pieces)
 
 
 def decode_card(data: memoryview) -> dict:

@@ -1,5 +1,6 @@
-"""The engine's zstd decoder (RFC 8878) against the zstd library: frames of every kind decode to the same bytes; damaged ones are
-rejected, or decode to the same bytes, and never trap, hang or write outside of their destination."""
+"""The two zstd decoders (RFC 8878), the engine's and fable6c/model/zstd.py, against each other and the zstd library: frames of every kind
+decode to the same bytes; damaged ones are rejected by both, or decode to the same bytes, and never trap, hang or write outside of
+their destination."""
 
 import random
 import struct
@@ -9,6 +10,7 @@ import xxhash
 import zstandard
 
 from engine_module import EngineModule
+from fable6c.model import zstd
 
 SPACE = 1 << 24  # for the frame, and again for its content
 GUARD = b"\xa5" * 64  # before and after the destination
@@ -23,8 +25,22 @@ def engine():
     return module
 
 
-def decode(engine, frame, capacity, keep=True):
-    """The content of a frame, or None where it is rejected. Fails if a byte outside of the destination changed."""
+def decode(engine, frame, capacity):
+    """The content of a frame, or None where both decoders reject it. Fails if they differ, or if a byte outside of the destination
+    changed."""
+    content = decode_in_engine(engine, frame, capacity)
+    assert decode_in_python(frame, capacity if content is None else len(content)) == content
+    return content
+
+
+def decode_in_python(frame, content_size):
+    try:
+        return zstd.decompress(frame, content_size)
+    except zstd.ZstdError:
+        return None
+
+
+def decode_in_engine(engine, frame, capacity):
     destination = engine.source + SPACE
     engine.write(engine.source, frame)
     engine.write(destination - len(GUARD), GUARD)

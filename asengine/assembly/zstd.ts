@@ -1,4 +1,5 @@
-// A Zstandard decoder, in the order of RFC 8878, whose sections the headings cite.
+// A strict Zstandard decoder, in the order of RFC 8878, whose sections the headings cite. fable6c/model/zstd.py decides as this one does;
+// docs/model-file.md says what is taken where the RFC leaves a choice.
 //
 // Input that breaks a rule ends in `false` or BAD (a negative size), never in a trap or an access outside of the buffers: sizes
 // are compared before anything is read or written, and bit streams are read through addresses below their end, where memory always
@@ -182,9 +183,8 @@ function literalsSection(start: usize, end: usize): i32 {
 
 // 3.1.1.3.1.6. Four streams behind a jump table
 function huffmanStreams(at: usize, end: usize): bool {
-  if (at + 6 > end) return false;
+  if (at + 6 > end || literalsSize < 6) return false; // six: erratum 7297 of the RFC
   let size = (literalsSize + 3) / 4;
-  if (size * 3 > literalsSize) return false;
   let jumpTable = at;
   let literal = LITERALS;
   at += 6;
@@ -406,6 +406,7 @@ function frequencies(start: usize, end: usize, maximumLog: i32, symbols: u32): i
     store<i16>(FREQUENCIES + 2 * symbol, <i16>frequency);
     symbol++;
     remaining -= abs(frequency);
+    if (frequency == 1 << tableLog) return BAD; // there are two symbols at least
     if (frequency == 0) {
       let repeat: u32;
       do { // runs of zeros in steps of three
@@ -531,9 +532,14 @@ function compressedWeights(at: usize, end: usize): i32 {
 
 /** 4.2.1.3. The decoding table from `count` ≤ 255 weights; the last symbol's weight is what is missing to a power of two. */
 function huffmanTable(count: u32): bool {
-  let sum: u32 = 0;
-  for (let i: u32 = 0; i < count; i++) sum += (1 << load<u8>(WEIGHTS + i)) >> 1;
-  if (sum == 0) return false;
+  let sum: u32 = 0, longest: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    let weight: u32 = load<u8>(WEIGHTS + i);
+    sum += (1 << weight) >> 1;
+    if (weight == 1) longest++;
+  }
+  // The longest codes have weight 1. The last symbol's code alone cannot be one of them: their number is even.
+  if (longest == 0) return false;
   let log = 32 - clz(sum);
   let missing = (<u32>1 << log) - sum;
   if (log > 11 || popcnt(missing) != 1) return false;

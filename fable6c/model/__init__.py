@@ -1,0 +1,1 @@
+"""The model: its file, and what a file is made of."""
