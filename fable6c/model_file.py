@@ -7,6 +7,7 @@
 import dataclasses
 import json
 import os
+import stat
 import struct
 import zlib
 from typing import Dict, List, Optional, Union
@@ -27,7 +28,10 @@ MAX_CARD_BYTES = 65536
 MAX_RAW_BYTES = 1 << 30
 MAX_MAGNITUDE = np.float32(1024)
 ZSTD_LEVEL = 19
-DEFAULT_LIMIT = 1 << 30  # bytes of memory that a model may take by default, packed and unpacked content together
+# A frame of p bytes holds at most FREE_BYTES + CONTENT_RATIO * p: what a file costs to load stays in proportion to its size.
+FREE_BYTES = 1 << 20
+CONTENT_RATIO = 16
+DEFAULT_LIMIT = 1 << 30  # bytes of memory, as `engine_memory` counts them, that a model may take by default
 
 ERRORS = {
     1: ("TOO_SHORT", "the file has {} bytes, less than the 64 of a model's header: it is empty or truncated; copy or download it again"),
@@ -144,11 +148,6 @@ class TensorSpec:
             return 4 * self.size
         return 4 * self.scales + self.planes * self.rows * packed_row_bytes(self.cols)
 
-    @property
-    def memory_bytes(self) -> int:
-        """Bytes of the unpacked arrays: int8 weights and f32 scales, or f32."""
-        return 4 * self.size if self.kind == "f32" else self.size + 4 * self.scales
-
 
 def tensor_specs(dimensions: Dimensions) -> List[TensorSpec]:
     """All tensors in the order of the file."""
@@ -244,6 +243,8 @@ def encode_model(model: Model) -> bytes:
     tensors = b"".join(encode_tensor(spec, model.tensors[spec.name]) for spec in tensor_specs(model.dimensions))
     raw = card + tokenizer + tensors
     frame = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True).compress(raw)
+    if len(raw) > FREE_BYTES + CONTENT_RATIO * len(frame):  # nearly all zeros; as it is it is small enough
+        frame = zstd.store(raw)
     fields = (model.dimensions.version, *(getattr(model.dimensions, name) for name in DIMENSION_RANGES))
     sizes = (len(card), len(tokenizer), len(tensors), len(raw), len(frame))
     header = HEADER.pack(MAGIC, *fields, *sizes, zlib.crc32(raw), 0)[:-4]
@@ -299,20 +300,28 @@ def read_model(path: Union[str, os.PathLike], limit: int = DEFAULT_LIMIT) -> Mod
 
 
 def read_bytes(path: Union[str, os.PathLike], limit: int = DEFAULT_LIMIT) -> bytes:
-    """The file's bytes, no more of them than a model within `limit` can have. UserError if it cannot be read."""
+    """The file's bytes: only the first 64 if they show that it is no model, else no more than a model within `limit` can have. UserError
+    if it cannot be read."""
     try:
         with open(path, "rb") as file:
-            return file.read(HEADER_BYTES + limit)
+            head = file.read(HEADER_BYTES)
+            status = os.fstat(file.fileno())
+            size = status.st_size if stat.S_ISREG(status.st_mode) else HEADER_BYTES + limit
+            try:
+                decode_header(head, size)
+            except ModelFileError as error:
+                if error.name not in ("TRUNCATED", "TRAILING_BYTES") and not head.isspace():  # a web page may begin with white space
+                    return head
+            return head + file.read(min(size - len(head), limit))
     except OSError as error:
         raise UserError(f"{os.fspath(path)}: cannot read the model ({error.strerror}); check the path") from None
 
 
 def decode_model(data: bytes, limit: int = DEFAULT_LIMIT) -> Model:
-    """The model in the bytes of a file, or ModelFileError. `limit`: bytes of memory that the content may take."""
+    """The model in the bytes of a file, or ModelFileError. `limit`: see `engine_memory`."""
     header = decode_header(data)
-    memory = header.raw_bytes + sum(spec.memory_bytes for spec in tensor_specs(header.dimensions))
-    if memory > limit:
-        raise ModelFileError("TOO_LARGE", -(-memory // 1024))
+    if engine_memory(header) > limit:
+        raise ModelFileError("TOO_LARGE", -(-engine_memory(header) // 1024))
     raw = memoryview(decompress(data[HEADER_BYTES:], header.raw_bytes))
     if zlib.crc32(raw) != header.raw_crc:
         raise ModelFileError("CONTENT_CHECKSUM")
@@ -326,7 +335,9 @@ def decode_model(data: bytes, limit: int = DEFAULT_LIMIT) -> Model:
     return Model(header.dimensions, card, merges, decode_tensors(raw[tensors_start:], header.dimensions))
 
 
-def decode_header(data: bytes) -> Header:
+def decode_header(data: bytes, size: Optional[int] = None) -> Header:
+    """The header in a file's bytes, or ModelFileError. `size`: of the whole file, of which `data` may be the first 64 bytes."""
+    size = len(data) if size is None else size
     if data.lstrip()[:1] == b"<":
         raise ModelFileError("WEB_PAGE")
     if len(data) >= len(MAGIC) and data[: len(MAGIC)] != MAGIC:
@@ -354,12 +365,43 @@ def decode_header(data: bytes) -> Header:
         raise ModelFileError("BAD_SIZE", "tensor_bytes")
     if header.raw_bytes != header.card_bytes + header.tokenizer_bytes + header.tensor_bytes or header.raw_bytes > MAX_RAW_BYTES:
         raise ModelFileError("BAD_SIZE", "raw_bytes")
-    file_bytes = HEADER_BYTES + header.packed_bytes
-    if len(data) < file_bytes:
-        raise ModelFileError("TRUNCATED", file_bytes - len(data))
-    if len(data) > file_bytes:
-        raise ModelFileError("TRAILING_BYTES", len(data) - file_bytes)
+    if header.raw_bytes > FREE_BYTES + CONTENT_RATIO * header.packed_bytes:
+        raise ModelFileError("BAD_SIZE", "packed_bytes")
+    expected = HEADER_BYTES + header.packed_bytes
+    if size < expected:
+        raise ModelFileError("TRUNCATED", expected - size)
+    if size > expected:
+        raise ModelFileError("TRAILING_BYTES", size - expected)
     return header
+
+
+ENGINE_BUFFERS = 1_618_480  # asengine/assembly/memory.ts: ARENA
+
+
+def engine_memory(header: Header) -> int:
+    """Bytes of the engine's memory with this model loaded, laid out as asengine/assembly/memory.ts does. All readers compare this figure
+    with their limit, so that a file is TOO_LARGE for each of them or for none."""
+    D, H, K, V = (getattr(header.dimensions, name) for name in ("dim", "hidden", "taps", "vocab"))
+    C = header.dimensions.copy_dim
+
+    def ternary(rows, columns):
+        groups = -(-columns // (5 if rows < 400 else 6))
+        return 2 * rows * (-(-groups // 8) * 8)
+
+    def placed(*sizes):
+        return sum(-(-size // 8) * 8 for size in sizes)
+
+    hash_cells = max(1024, 1 << (2 * V - 1).bit_length())
+    model = placed(64 * V, V, 2 * hash_cells, 4 * V, 4 * D, 4 * D, ternary(V, D), 4 * V)
+    if header.dimensions.copies:
+        key = -(-4 * C // 16) * 16
+        context = header.dimensions.context
+        model += placed(4 * D, ternary(2 * C, D), 4, 4 * C, 4, key, context * key, 2 * context, 4 * V)
+    mixer = placed(4 * D, ternary(3 * D, D), 4, 4 * D * K, 4 * D, ternary(D, D), 4)
+    unit = placed(4 * D, ternary(2 * H, D), 4, ternary(D, H), 4)
+    state = placed(4 * D * K, 4 * D)
+    model += header.dimensions.layers * (mixer + unit + state)
+    return placed(max(ENGINE_BUFFERS + model, ENGINE_BUFFERS + HEADER_BYTES + header.packed_bytes)) + header.raw_bytes
 
 
 def decompress(frame: bytes, raw_bytes: int) -> bytearray:

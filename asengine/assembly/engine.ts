@@ -4,7 +4,7 @@ import { xxh64 } from "./checksum";
 import {
   BAD_SAMPLING, clearMessage, fail, messageLength, NO_MODEL, NO_SUCH_TOKEN, STILL_READING, TEXT_TOO_LONG, TOO_LARGE,
 } from "./errors";
-import { card, cardBytes, check, FILE, loadTensors, loadTokenizer, start, unpack } from "./load";
+import { card, cardBytes, check, examineHeader, FILE, loadTensors, loadTokenizer, start, unpack } from "./load";
 import { context, dim, hidden, layers, LOGITS, MESSAGE, QUEUE, reserve, taps, TEXT, TEXT_CAPACITY, vocab } from "./memory";
 import { clearState, runOutput, runTokens } from "./model";
 import { clearHistory, remember, sample, setSampling, setSeed } from "./sampler";
@@ -33,6 +33,12 @@ export function fileBuffer(size: u32): usize {
   }
   fileCapacity = size;
   return FILE;
+}
+
+/** For a file of `size` bytes whose first 64 are in the buffer: the error code that they are enough for, else 0. */
+export function examine(size: u32, limitKib: u32): i32 {
+  clearMessage();
+  return examineHeader(size, limitKib);
 }
 
 /** Loads the model from the first `size` bytes of the file buffer. Returns 0 or an error code. */

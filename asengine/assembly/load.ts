@@ -7,7 +7,7 @@ import {
 } from "./errors";
 import {
   ARENA, context, COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_RIVAL, copyDim, dim, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT,
-  GLU_OUT_SCALE, HEAD, HEAD_SCALES, hidden, KEYS, keySize, LAYERS, layers, layerSize, layout, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_COPY, NORM_GLU,
+  GLU_OUT_SCALE, HEAD, HEAD_SCALES, hidden, keySize, LAYERS, layers, layerSize, layout, MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_COPY, NORM_GLU,
   NORM_IN, NORM_MIX, NORM_OUT, ODDS, QUERY, reserve, setDimensions, SUMS, TAPS, taps, TEXT, vocab,
 } from "./memory";
 import { readRow, rowBytes, unpackMatrix } from "./product";
@@ -18,7 +18,9 @@ import { decompress } from "./zstd";
 const HEADER_BYTES: u32 = 64;
 const MAGIC: u64 = 0x0a1a0a0d43364689; // 89 46 36 43 0D 0A 1A 0A
 const MAXIMUM_RAW_BYTES: u64 = 1 << 30;
-const DEFAULT_LIMIT_KIB: u32 = 64 * 1024;
+// A frame of p bytes holds at most this and 16·p: what a file's content may cost to load stays in proportion to the file.
+const FREE_BYTES: u64 = 1 << 20;
+const DEFAULT_LIMIT_KIB: u32 = 1 << 20;
 
 export const FILE: usize = ARENA;
 export let card: usize = 0;
@@ -27,15 +29,33 @@ export let cardBytes: u32 = 0;
 /** Checks the header of the model file at FILE[0 .. size) and makes room for all the rest. Returns 0, or the code of the first error,
  * whose message is kept; so does each part of the rest, in this order: unpack, check, loadTokenizer, loadTensors. */
 export function start(size: u32, limitKib: u32): i32 {
+  let code = checkAll(size, limitKib);
+  if (code != 0) return code;
+  return reserve(end) ? 0 : fail(TOO_LARGE, kib(end));
+}
+
+/** The same checks for a file of `size` bytes when only its first 64 are at FILE: 0 if they show nothing wrong. */
+export function examineHeader(size: u32, limitKib: u32): i32 {
+  let isBlank = afterBlanks(HEADER_BYTES) == FILE + HEADER_BYTES; // as before a web page; only the rest shows what it is
+  return size < HEADER_BYTES || isBlank ? 0 : checkAll(size, limitKib);
+}
+
+function checkAll(size: u32, limitKib: u32): i32 {
   let code = checkStart(size);
   if (code == 0) code = checkHeader(size);
-  if (code == 0) code = makeRoom(limitKib == 0 ? DEFAULT_LIMIT_KIB : limitKib);
+  if (code == 0) code = checkMemory(limitKib == 0 ? DEFAULT_LIMIT_KIB : limitKib);
   return code;
 }
 
-function checkStart(size: u32): i32 {
+/** The first of the file's bytes that is no white space, FILE + size if there is none. */
+function afterBlanks(size: u32): usize {
   let at = FILE;
-  while (at < FILE + size && (load<u8>(at) == 0x20 || load<u8>(at) - 0x09 < <u8>5)) at++; // white space before a web page
+  while (at < FILE + size && (load<u8>(at) == 0x20 || load<u8>(at) - 0x09 < <u8>5)) at++;
+  return at;
+}
+
+function checkStart(size: u32): i32 {
+  let at = afterBlanks(size);
   if (at < FILE + size && load<u8>(at) == 0x3c) return fail(WEB_PAGE);
   if (size >= 8 && load<u64>(FILE) != MAGIC) return fail(load<u32>(FILE) == <u32>MAGIC ? TEXT_MODE : NOT_A_MODEL);
   if (size < HEADER_BYTES) return fail(TOO_SHORT, size);
@@ -66,7 +86,10 @@ function checkHeader(size: u32): i32 {
   let sum = <u64>cardBytes + tokenizerBytes + tensorBytes;
   if (rawBytes != sum || rawBytes > MAXIMUM_RAW_BYTES) return fail(BAD_SIZE, 0, "raw_bytes");
 
-  let expected = <u64>HEADER_BYTES + load<u32>(FILE, 52);
+  let packedBytes: u64 = load<u32>(FILE, 52);
+  if (rawBytes > FREE_BYTES + 16 * packedBytes) return fail(BAD_SIZE, 0, "packed_bytes");
+
+  let expected = HEADER_BYTES + packedBytes;
   if (size < expected) return fail(TRUNCATED, <u32>(expected - size));
   if (size > expected) return fail(TRAILING_BYTES, <u32>(size - expected));
   return 0;
@@ -83,15 +106,19 @@ function tensorBytesOf(): u64 {
   return embedding + 4 * d + layer * layers + 4 * d + head + copying;
 }
 
-/** The content is unpacked above the file; then the model takes the file's place. */
-function makeRoom(limitKib: u32): i32 {
+let end: u64 = 0; // of the memory that the model takes, which every reader compares with its limit
+
+/** Lays out the memory: the content is unpacked above the file; then the model takes the file's place. */
+function checkMemory(limitKib: u32): i32 {
   let packedBytes = load<u32>(FILE, 52), rawBytes = load<u32>(FILE, 48);
   let content = (max<u64>(layout(), FILE + HEADER_BYTES + <u64>packedBytes) + 7) & ~7;
-  let end = content + rawBytes;
-  let needed = (end + 1023) >> 10;
-  if (needed > limitKib || !reserve(end)) return fail(TOO_LARGE, <u32>needed);
+  end = content + rawBytes;
   card = <usize>content;
-  return 0;
+  return kib(end) > limitKib ? fail(TOO_LARGE, kib(end)) : 0;
+}
+
+function kib(bytes: u64): u32 {
+  return <u32>((bytes + 1023) >> 10);
 }
 
 export function unpack(): i32 {
@@ -139,7 +166,6 @@ export function loadTensors(): i32 {
       && loadVector(COPY_RIVAL, copyDim)
       && loadVector(COPY_BIAS, 1);
     memory.fill(QUERY, 0, keySize);
-    memory.fill(KEYS, 0, context * keySize);
     memory.fill(ODDS, 0, 4 * vocab);
   }
   return good ? 0 : fail(BAD_TENSOR, tensor);
