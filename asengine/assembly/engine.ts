@@ -3,7 +3,7 @@
 import { xxh64 } from "./checksum";
 import { clearMessage, fail, messageLength } from "./errors";
 import { BAD_SAMPLING, dimensionAt, NO_MODEL, NO_SUCH_TOKEN, STILL_READING, TEXT_TOO_LONG, TOO_LARGE, vocab } from "./layout";
-import { card, cardBytes, check, loadTensors, loadTokenizer, start, unpack } from "./load";
+import { card, cardBytes, check, examineHeader, loadTensors, loadTokenizer, start, unpack } from "./load";
 import { FILE, LOGITS, MESSAGE, QUEUE, reserve, TEXT, TEXT_CAPACITY } from "./memory";
 import { clearState, runOutput, runTokens } from "./model";
 import { clearHistory, remember, sample, setSampling, setSeed } from "./sampler";
@@ -32,6 +32,12 @@ export function fileBuffer(size: u32): usize {
   }
   fileCapacity = size;
   return FILE;
+}
+
+/** For a file of `size` bytes whose first 64 are in the buffer: the error code that they are enough for, else 0. */
+export function examine(size: u32, limitKib: u32): i32 {
+  clearMessage();
+  return examineHeader(size, limitKib);
 }
 
 /** Loads the model from the first `size` bytes of the file buffer. Returns 0 or an error code. */

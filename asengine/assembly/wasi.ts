@@ -12,8 +12,8 @@ import {
   send, shown, text, write,
 } from "./cli_host";
 import { bench, model, penalty, prompt, readOptions, seed, selftest, temperature, tokens, topK, topP } from "./cli_options";
-import { END, feed, fileBuffer, flush, load_, logits, message, messageSize, pending, reset, run, sampling, seed as setSeed, step, token } from "./engine";
-import { vocab } from "./layout";
+import { END, examine, feed, fileBuffer, flush, load_, logits, message, messageSize, pending, reset, run, sampling, seed as setSeed, step, token } from "./engine";
+import { HEADER_BYTES, vocab } from "./layout";
 import { QUEUE, TEXT, TEXT_CAPACITY } from "./memory";
 
 const SPACE: u32 = 0x20, NEWLINE: u32 = 0x0a;
@@ -44,8 +44,16 @@ function loadModel(): void {
     text(" bytes, far more than a model; give a file made by `python -m fable6c.export`");
     fail(1);
   }
-  let address = fileBuffer(<u32>size);
-  if (address != 0 && load_(readFile(fd, model, address, <u32>size), MEMORY_LIMIT_KIB) == 0) return;
+  // The header first: a large file that is no model is not read.
+  let head = <u32>min<u64>(size, HEADER_BYTES);
+  let address = fileBuffer(head);
+  if (address != 0) {
+    let read = readFile(fd, model, address, head);
+    if (examine(<u32>size, MEMORY_LIMIT_KIB) == 0) {
+      address = fileBuffer(<u32>size);
+      if (address != 0 && load_(read + readFile(fd, model, address + read, <u32>size - read), MEMORY_LIMIT_KIB) == 0) return;
+    }
+  }
   complain();
   shown(argument(model));
   text(": ");
