@@ -41,7 +41,7 @@ help:
 
 run: $(MODEL) $(PROGRAM)
 	@echo
-	$(PROGRAM) $(MODEL) -p "Once upon a time" -n 200
+	$(PROGRAM) $(MODEL) -p "Once upon a time"
 	@echo
 	@echo 'Next:'
 	@echo '  $(PROGRAM) $(MODEL)                 write stories together with it, line by line'
