@@ -1,0 +1,165 @@
+"""Screenshots of the page, and the animation for README, made in a headless browser.
+
+    python asengine/web/screenshots.py                       # dist/fable6.html in Chromium, to build/screenshots/
+    python asengine/web/screenshots.py --browser firefox
+    python asengine/web/screenshots.py --gif docs/images/page.gif
+
+It needs selenium and Pillow, and Chromium with chromedriver or Firefox with geckodriver.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import pathlib
+import shutil
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SIZES = [(1280, 800), (390, 844), (320, 640)]
+WISH = "#seed=136&pace=fast&wish=a%20dragon%2C%20a%20spoon%2C%20a%20girl%20called%20Mia"
+STORY = "#seed=9"
+FRAMES = 72
+COLOURS = 48
+
+# The page's clock goes by hand: a picture in the middle of a story is the same each time.
+CLOCK = """
+    window.dues = [];
+    const real = window.setTimeout;
+    window.setTimeout = (action, ms, ...rest) => ms < 40 || ms >= 5000 ? real(action, ms, ...rest) : window.dues.push({ action }) && 1e9 + window.dues.length;
+    const clear = window.clearTimeout;
+    window.clearTimeout = timer => timer > 1e9 ? delete window.dues[timer - 1e9 - 1] : clear(timer);
+    window.tick = () => { const due = window.dues.filter(Boolean); window.dues = []; due.forEach(({ action }) => action()); return due.length; };
+"""
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--page", type=pathlib.Path, default=ROOT / "dist" / "fable6.html", help="default: dist/fable6.html")
+    parser.add_argument("--browser", choices=("chromium", "firefox"), default="chromium", help="default: chromium")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "screenshots", help="folder; default: build/screenshots")
+    parser.add_argument("--gif", type=pathlib.Path, metavar="FILE", help="make only the animation")
+    return parser.parse_args(argv)
+
+
+class Camera:
+    """A browser that can be told its window's inside and its colours."""
+
+    def __init__(self, kind, dark):
+        from selenium import webdriver
+
+        self.kind = kind
+        if kind == "chromium":
+            options = webdriver.ChromeOptions()
+            options.binary_location = shutil.which("chromium") or shutil.which("google-chrome")
+            for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-color-profile=srgb"):
+                options.add_argument(flag)
+            self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+            self.driver.execute_cdp_cmd("Page.enable", {})
+            self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": CLOCK})
+            scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        else:
+            options = webdriver.FirefoxOptions()
+            options.add_argument("-headless")
+            options.set_preference("layout.css.prefers-color-scheme.content-override", 0 if dark else 1)
+            options.binary_location = shutil.which("firefox-esr") or shutil.which("firefox")
+            self.driver = webdriver.Firefox(options=options, service=webdriver.FirefoxService(shutil.which("geckodriver")))
+        self.run = self.driver.execute_script
+
+    def size(self, width, height):
+        if self.kind == "chromium":
+            values = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+            self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", values)
+            return
+        for _ in range(3):
+            inner = self.run("return [innerWidth, innerHeight]")
+            outer = self.driver.get_window_size()
+            self.driver.set_window_size(outer["width"] + width - inner[0], outer["height"] + height - inner[1])
+
+    def open(self, page, fragment):
+        self.driver.get("about:blank")
+        self.driver.get(page.resolve().as_uri() + fragment)
+        self.wait("return document.querySelectorAll('#story .w').length > 0")
+
+    def wait(self, condition, seconds=30):
+        end = time.monotonic() + seconds
+        while not self.run(condition):
+            if time.monotonic() > end:
+                raise SystemExit(f"waited {seconds} s for: {condition}")
+            time.sleep(0.02)
+
+    def tick(self, words):
+        """Lets the page tell as many words."""
+        if self.kind == "firefox":  # no script can be put in front of the page's there: real time passes
+            self.wait(f"return document.querySelectorAll('#story .w').length > {words} || document.body.getAttribute('data-state') !== 'telling'", 120)
+            return
+        for _ in range(words):
+            self.wait("return window.dues.some(Boolean) || document.body.getAttribute('data-state') !== 'telling'")
+            self.run("window.tick()")
+
+    def to_the_end(self):
+        self.run("document.getElementById('pace-fast').click()")
+        self.wait("return document.body.getAttribute('data-state') !== 'telling'")
+
+    def picture(self):
+        from PIL import Image
+
+        # Words are still fading in and lights still going out: to the end of these.
+        if self.kind == "chromium":
+            self.run("document.getAnimations && document.getAnimations().forEach(a => { try { a.finish(); } catch (e) { a.currentTime = 1200; a.pause(); } })")
+        return Image.open(io.BytesIO(self.driver.get_screenshot_as_png())).convert("RGB")
+
+
+def scenes(camera, page):
+    """(name, picture) of what a person meets, in order."""
+    camera.open(page, STORY)
+    camera.tick(6)
+    yield "first-second", camera.picture()
+    camera.tick(60)
+    yield "middle", camera.picture()
+    camera.to_the_end()
+    camera.run("window.scrollTo(0, 1e6)")
+    yield "end", camera.picture()
+    camera.run("window.scrollTo(0, 0)")
+    camera.run("const w = document.querySelectorAll('#story .w'); w[Array.from(w).findIndex(e => e.textContent === 'toys')].click()")
+    camera.wait("return document.querySelectorAll('#choices button').length === 4 && !/\\u2026/.test(document.getElementById('choices').textContent)")
+    yield "choices", camera.picture()
+    camera.run("document.body.click(); document.getElementById('write').click(); document.getElementById('sentence').value = 'But the dog could fly!'; window.scrollTo(0, 1e6)")
+    yield "yours", camera.picture()
+    camera.open(page, WISH)
+    camera.wait("return document.body.getAttribute('data-state') !== 'telling'")
+    camera.run("window.scrollTo(0, 0)")
+    yield "wish", camera.picture()
+    camera.run("document.getElementById('open').click()")
+    yield "drawer", camera.picture()
+    camera.run("document.getElementById('temperature').value = '0,8'; document.querySelector('#settings [type=submit]').click()")
+    yield "field-error", camera.picture()
+    camera.run("document.getElementById('close').click(); document.getElementById('wish').value = 'a cat, it should all be about the meaning of life and taxes, a hat'; document.getElementById('temperature').value = '0.8'; document.getElementById('tell').click()")
+    camera.wait("return document.body.getAttribute('data-state') !== 'telling'")
+    yield "error", camera.picture()
+
+
+def shoot(options):
+    options.out.mkdir(parents=True, exist_ok=True)
+    for dark in (False, True):
+        camera = Camera(options.browser, dark)
+        with contextlib.closing(camera.driver) if hasattr(camera.driver, "aclose") else contextlib.ExitStack():
+            for width, height in SIZES:
+                camera.size(width, height)
+                for name, picture in scenes(camera, options.page):
+                    file = options.out / f"{options.browser}-{width}{'-dark' if dark else ''}-{name}.png"
+                    picture.quantize(96).save(file, optimize=True)
+        camera.driver.quit()
+    print(f"{options.out}: {len(list(options.out.glob(options.browser + '-*.png')))} pictures")
+
+
+def main(argv=None):
+    options = parse(argv)
+    if not options.page.exists():
+        raise SystemExit(f"{options.page} is missing; run `make page` first")
+    shoot(options)
+
+
+if __name__ == "__main__":
+    main()
