@@ -72,6 +72,10 @@
     show(box, message !== "");
   }
 
+  function intoView(name) {
+    if (id(name).scrollIntoView) id(name).scrollIntoView(false);
+  }
+
   /** For screen readers. */
   function say(message) {
     setText(id("said"), message);
@@ -119,6 +123,7 @@
     if (wrong === null) return settings;
     openDrawer();
     wrong.focus();
+    intoView(wrong.id + "-error");
     return null;
   }
 
@@ -207,8 +212,9 @@
     id("seed").value = "";
     settings.turns = found.turns;
     wanted = { settings: settings, model: found.model };
-    if (model !== null && (teller === null || teller.own !== model)) return loadOwn(model);
-    tellWanted();
+    if (model === null && teller === null && own.length > 0) model = own[0];
+    if (model !== null && (teller === null || teller.own !== model)) loadOwn(model);
+    else if (teller !== null) tellWanted();
   }
 
   function tellWanted() {
@@ -270,7 +276,7 @@
 
   /** Whatever is going on ends. */
   function leave() {
-    clearTimeout(timer);
+    stopClock();
     closeChoices();
     trying = parade = null;
     show(id("yours"), false);
@@ -356,7 +362,7 @@
     take(text.slice(length), t.place, ""); // an unfinished character at the end
     t.tokens = made.tokens;
     t.seconds = made.seconds;
-    pump();
+    if (timer === 0) pump(); // else the next word has its time
   }
 
   function engineEnds(reason, made) {
@@ -366,15 +372,19 @@
     t.told = true;
     t.reason = reason;
     t.seconds = made.seconds;
-    if (t.state !== "telling") return; // it was stopped here already
-    pump();
+    if (timer === 0) pump();
   }
 
   // ---- Telling: units come onto the page ----
 
+  function stopClock() {
+    clearTimeout(timer);
+    timer = 0;
+  }
+
   /** Shows what is due, and sets the clock for what comes next. */
   function pump() {
-    clearTimeout(timer);
+    stopClock();
     if (t === null || t.state !== "telling" || trying !== null) return;
     if (!t.cleared) {
       if (!t.told && t.place <= t.fork) return; // what was there stays until the new story has come as far
@@ -383,7 +393,7 @@
       t.cleared = true;
     }
     for (var end; (end = groupEnd()) > 0;) {
-      var instant = end <= t.forked, text = "";
+      var instant = end <= t.forked || t.units[t.next].kind === "yours", text = "";
       while (t.next < end) {
         text += t.units[t.next].gap + t.units[t.next].body;
         showUnit(t.units[t.next++]);
@@ -543,7 +553,7 @@
   /** state: "stopped" or "yours" (a person's turn). */
   function stop(state) {
     if (t === null || t.state !== "telling") return;
-    clearTimeout(timer);
+    stopClock();
     if (trying !== null) {
       trying = null;
       showTitle();
@@ -874,7 +884,10 @@
     show(id("empty"), false);
     show(id("title"), true);
     if (wanted !== null) return tellWanted();
-    if (teller.quiet) return; // a file's mistake is to be read first
+    if (teller.quiet) { // a file's mistake is to be read first
+      if (isShown(id("drawer"))) intoView("file-error");
+      return;
+    }
     complain("", "file-error");
     complain("");
     start();
@@ -909,7 +922,7 @@
     complain("", "file-error");
     complain("");
     complain(message, isShown(id("drawer")) || isShown(id("empty")) ? "file-error" : "error");
-    if (isShown(id("drawer")) && id("file-error").scrollIntoView) id("file-error").scrollIntoView(false);
+    if (isShown(id("drawer"))) intoView("file-error");
   }
 
   function pick(file) {
@@ -1227,9 +1240,8 @@
   });
 
   listTellers();
-  if (own.length > 0) tellAddress(location.href);
-  else {
-    readAddress(location.href);
+  tellAddress(location.href);
+  if (own.length === 0) {
     if (location.protocol !== "file:") fetchModel();
     else noModel();
   }

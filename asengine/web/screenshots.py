@@ -24,12 +24,14 @@ COLOURS = 48
 
 # The page's clock goes by hand: a picture in the middle of a story is the same each time.
 CLOCK = """
-    window.dues = [];
-    const real = window.setTimeout;
-    window.setTimeout = (action, ms, ...rest) => ms < 40 || ms >= 5000 ? real(action, ms, ...rest) : window.dues.push({ action }) && 1e9 + window.dues.length;
-    const clear = window.clearTimeout;
-    window.clearTimeout = timer => timer > 1e9 ? delete window.dues[timer - 1e9 - 1] : clear(timer);
-    window.tick = () => { const due = window.dues.filter(Boolean); window.dues = []; due.forEach(({ action }) => action()); return due.length; };
+    (() => {
+      const realSet = window.setTimeout, realClear = window.clearTimeout, dues = new Map();
+      let last = 1e9;
+      window.setTimeout = (action, ms, ...rest) => ms < 40 || ms >= 3000 ? realSet(action, ms, ...rest) : dues.set(++last, action) && last;
+      window.clearTimeout = timer => { dues.delete(timer) || realClear(timer); };
+      window.waiting = () => dues.size;
+      window.tick = () => { const actions = [...dues.values()]; dues.clear(); actions.forEach(action => action()); };
+    })();
 """
 
 
@@ -95,7 +97,7 @@ class Camera:
             self.wait(f"return document.querySelectorAll('#story .w').length > {words} || document.body.getAttribute('data-state') !== 'telling'", 120)
             return
         for _ in range(words):
-            self.wait("return window.dues.some(Boolean) || document.body.getAttribute('data-state') !== 'telling'")
+            self.wait("return window.waiting() > 0 || document.body.getAttribute('data-state') !== 'telling'")
             self.run("window.tick()")
 
     def to_the_end(self):
