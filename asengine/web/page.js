@@ -539,7 +539,7 @@
   function showState(state) {
     if (t !== null) t.state = state;
     var telling = state === "telling", stopHadFocus = document.activeElement === id("stop") || document.activeElement === id("faster");
-    document.body.className = (telling ? "telling" : "") + (pace === "fast" ? "" : " slow");
+    document.body.className = (telling ? "telling" : "") + (pace === "fast" || parade !== null ? " fast" : " slow");
     document.body.setAttribute("data-state", state);
     id("story").setAttribute("aria-busy", telling ? "true" : "false");
     show(id("now"), telling);
@@ -575,8 +575,10 @@
     if (parade !== null && nextOfParade()) return;
     showState(t.reason === "length" ? "length" : "ended");
     showMade(t.reason === "length" ? "It could go on." : "");
-    if (parade !== null) endParade();
-    else say((pace === "fast" ? "The story is told: " + counted(t.words, "word") + ". " : t.sentence) + (t.reason === "length" ? "It could go on." : "The end."));
+    if (parade !== null) {
+      follow();
+      endParade();
+    } else say((pace === "fast" ? "The story is told: " + counted(t.words, "word") + ". " : t.sentence) + (t.reason === "length" ? "It could go on." : "The end."));
     follow();
   }
 

