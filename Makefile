@@ -35,7 +35,7 @@ help:
 	@echo 'make legacy [MODEL=model.f6c]            build/legacy/, the program for old 32-bit PCs, and an archive to take there'
 	@echo 'make boot-test                           start that program on an emulated Pentium II'
 	@echo 'make wasm                                asengine/build/*.wasm, the engine'
-	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the chat page in one file'
+	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
 

@@ -69,7 +69,7 @@ class Camera:
             options.binary_location = shutil.which("firefox-esr") or shutil.which("firefox")
             options.enable_bidi = True
             self.driver = webdriver.Firefox(options=options, service=webdriver.FirefoxService(shutil.which("geckodriver")))
-            self.driver.script._add_preload_script("() => {" + CLOCK + "}")
+            self.driver.script.add_preload_script("() => {" + CLOCK + "}")
         self.run = self.driver.execute_script
 
     def size(self, width, height):
