@@ -644,6 +644,25 @@ def test_it_tries_several_stories_for_a_wish_and_a_number_tries_none(browser, re
     assert browser.run("return told") == [5]
 
 
+@pytest.mark.parametrize("then", ["more", "write"])
+def test_stopped_while_it_still_tries(browser, released, small, then):
+    """Stop is pressed before any try can have come back: the first number counts."""
+    browser.open(released / "fable6.html", "#seed=1" + FAST)
+    browser.story()
+    browser.fill("wish", "a fox")
+    browser.run("Math.random = () => 0.0999; document.getElementById('tell').click(); document.getElementById('stop').click()")
+    assert browser.state() == "stopped" and browser.text("story") == "Once upon a time, there was a fox."
+    assert browser.address().endswith("#seed=100&wish=a%20fox")
+    browser.click(then)
+    if then == "more":
+        assert browser.story() == told("Once upon a time, there was a fox.", s=100, model=SMALL)
+        return
+    browser.element("sentence").send_keys("It could fly.", browser.webdriver.Keys.ENTER)
+    browser.wait(lambda: "turn=" in browser.address() and browser.state() != "telling")
+    whole = replay(small, "Once upon a time, there was a fox.", 100, [" It could fly.", 1000])
+    assert whole.startswith(browser.text("story")) and "It could fly. " in browser.text("story")
+
+
 def test_a_line_that_ends_in_dots_is_the_opening(browser, dist):
     browser.open(dist / "fable6.html", "#seed=1" + FAST)
     browser.story()

@@ -239,6 +239,7 @@
       gap: "", open: false, // white space, or the beginning of a word, that the next token goes on from
       place: 0, turn: 0, // tokens and turns that have come
       told: false, reason: "", // the engine is done, and why
+      untold: false, // it was stopped before the engine began with it
       fork: -1, forked: 0, // the place where a person changed the story, and the units before it
       cleared: true, // what was on the page before is gone
       words: 0, tokens: 0, seconds: 0, sentence: "", together: false, sentences: 0
@@ -352,7 +353,7 @@
       trying.text += text;
       return;
     }
-    if (t === null) return;
+    if (t === null || t.untold) return;
     var length = 0;
     made.pieces.forEach(function (piece) {
       takeTurns();
@@ -367,7 +368,7 @@
 
   function engineEnds(reason, made) {
     if (trying !== null) return tried(reason);
-    if (t === null) return;
+    if (t === null || t.untold) return;
     takeTurns();
     t.told = true;
     t.reason = reason;
@@ -558,8 +559,10 @@
       trying = null;
       showTitle();
       showAddress(fragment());
-      t.reason = "untold";
+      t.untold = true;
     }
+    if (!t.cleared) clearStory();
+    t.cleared = true;
     if (!t.told) fable6.stop();
     showState(state);
     showMade("Stopped.");
@@ -597,8 +600,8 @@
     var complete = t.next >= t.units.length && t.told;
     closeChoices();
     if (complete && t.reason === "end") return fork({ at: t.place, text: "\n" });
-    if (t.reason === "untold") {
-      t.reason = "";
+    if (t.untold) {
+      t.untold = false;
       showState("telling");
       return tell();
     }
@@ -672,7 +675,6 @@
     for (var i = t.next; unit && unit.place < 0; i++) unit = t.units[i]; // what is still to be told of an opening
     at = unit ? unit.place : t.place;
     before = unit || t.reason !== "end" ? " " : "\n";
-    if (t.reason === "untold") t.reason = "";
     t.together = true;
     fork({ at: at, text: before + text });
   }
