@@ -75,7 +75,7 @@ help:
 	@echo 'make boot-test [MODEL=model.f6c]         start that program on an emulated Pentium II'
 	@echo 'make wasm                                asengine/build/*.wasm, the engine'
 	@echo 'make prebuilt                            build the engine anew and keep it in asengine/prebuilt'
-	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the chat page in one file'
+	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
 	@echo 'make lock                                choose the newest packages anew and write their hashes into requirements/'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
@@ -86,7 +86,7 @@ story: $(PROGRAM)
 
 run: $(OWN) $(PROGRAM)
 	$(call say,'the model of $(MINUTES) minute$(if $(filter 1,$(MINUTES)),,s) that was trained here')
-	$(PROGRAM) $(OWN) -p "Once upon a time" -n 200
+	$(PROGRAM) $(OWN) -p "Once upon a time"
 	$(call say,'$(RELEASED): after two hours it sounds like this')
 	$(PROGRAM) $(RELEASED) -p "Once upon a time" -n 300 -s 9
 	@echo
@@ -94,7 +94,7 @@ run: $(OWN) $(PROGRAM)
 	@printf '  %-36s %s\n' \
 	  '$(PROGRAM) $(RELEASED)' 'write stories together with it, line by line' \
 	  '$(PROGRAM) $(OWN)' 'the same with the model that was trained here' \
-	  'make page' 'a chat page in one file, for any browser: dist/fable6.html' \
+	  'make page' 'the page in one file, for any browser: dist/fable6.html' \
 	  'make page MODEL=$(OWN)' 'the same with the model that was trained here' \
 	  'make run CORPUS=your.txt MINUTES=10' 'learn from your own text (.zst works too)' \
 	  '.venv/bin/python -m fable6c' 'all commands: larger models, longer runs'

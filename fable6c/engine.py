@@ -3,7 +3,7 @@
     engine = Engine("model.f6c")
     engine.sampling(temperature=0.8, top_k=40)
     engine.seed(1)
-    for piece in engine.generate("Once upon a time", 200):
+    for piece in engine.generate("Once upon a time"):
         print(piece, end="", flush=True)
 
 It gives the same bits as fable6c/model/reference.py and as every other host of the module.
@@ -196,8 +196,8 @@ class Engine:
         """What is left of an unfinished character, for whoever stops before the story's end: "" or "\\ufffd"."""
         return self._text(self._call("flush"))
 
-    def generate(self, prompt: Union[str, bytes] = "", n: int = 200) -> Iterator[str]:
-        """Feed the prompt, then yield the story as it is made, in up to n tokens' pieces of text."""
+    def generate(self, prompt: Union[str, bytes] = "", n: int = 1000) -> Iterator[str]:
+        """Feed the prompt, then yield the story as it is made, in up to n tokens' pieces of text; it ends earlier where the model ends it."""
         self.feed(prompt)
         for _ in range(n):
             piece = self.step()

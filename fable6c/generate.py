@@ -35,7 +35,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         "python -m fable6c.generate",
         "Tell a story with a model that `python -m fable6c.export` made.",
-        'python -m fable6c.generate model.f6c -p "Once upon a time" -n 200',
+        'python -m fable6c.generate model.f6c -p "Once upon a time" -s 7',
     )
 
     def add(name: str, metavar: str, kind: Callable, default: object, text: str) -> None:
@@ -43,7 +43,7 @@ def _parser() -> ArgumentParser:
 
     parser.add_argument("model", metavar="MODEL", help="a .f6c file")
     add("-p", "TEXT", str, "", "begin with TEXT; - reads it from standard input")
-    add("-n", "N", whole(1, 1000000), 200, "tokens to make, 1 to 1000000")
+    add("-n", "N", whole(1, 1000000), 1000, "tokens to make at most, 1 to 1000000; a story ends earlier where the model ends it")
     add("-t", "T", real(0.01, 100, or_zero=True), 0.8, "temperature, 0 or 0.01 to 100; 0 always takes the likeliest token")
     add("-k", "K", whole(0, 65536), 40, "choose among the K likeliest tokens, 0 to 65536; 0 is all of them")
     add("--top-p", "P", real(1e-6, 1), 1.0, "choose among the likeliest tokens that together have this share, up to 1")

@@ -18,6 +18,8 @@ import { QUEUE, TEXT, TEXT_CAPACITY } from "./memory";
 
 const SPACE: u32 = 0x20, NEWLINE: u32 = 0x0a;
 const MEMORY_LIMIT_KIB = 1 << 20;
+const STORY_TOKENS: u32 = 1000; // far more than most stories have: they end where the model ends them
+const TURN_TOKENS: u32 = 200; // of the model, when it writes with a person; also what --bench makes
 
 export function _start(): void {
   readOptions();
@@ -143,7 +145,7 @@ function tell(): void {
   echo = true;
   collectPrompt();
   finishText();
-  makeTokens(tokens, true);
+  makeTokens(tokens || STORY_TOKENS, true);
   byte(NEWLINE);
   send();
 }
@@ -164,7 +166,7 @@ function chat(): void {
     if (begun && last > SPACE && value != SPACE && value != NEWLINE) collect(SPACE);
     for (; value >= 0 && value != NEWLINE; value = readByte()) collect(value);
     finishText();
-    makeTokens(tokens, false);
+    makeTokens(tokens || TURN_TOKENS, false);
     begun = !ended;
     if (ended) reset();
     text(ended && terminal ? "\n(The story ends here; the next line begins a new one.)\n" : "\n");
@@ -241,15 +243,16 @@ function measure(loading: u64): void {
   while (pending() > 0) step();
   let readingTime = nanoseconds() - started;
 
+  let count = tokens || TURN_TOKENS;
   started = nanoseconds();
-  for (let made: u32 = 0; made < tokens; made++) {
+  for (let made: u32 = 0; made < count; made++) {
     if (step() == END) finishText(); // and on with the next story
   }
   let tellingTime = nanoseconds() - started;
 
   figure("load          ", loading / (SECOND / 10000), " ms\n");
   figure("prompt        ", rate(reading, readingTime), " tokens/s\n");
-  figure("story         ", rate(tokens, tellingTime), " tokens/s\n");
+  figure("story         ", rate(count, tellingTime), " tokens/s\n");
   figure("linear memory ", <u64>memory.size() * 640, " KiB\n");
   text("verified      ");
   hex(story);
