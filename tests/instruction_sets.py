@@ -1,25 +1,25 @@
-"""A test file once more in each other instruction set that the CPU has."""
+"""The kernels in one instruction set after another, within one process."""
 
-import os
-import subprocess
-import sys
+import contextlib
 
 import pytest
 
-from fable6c import kernels
+from fable6c import kernels, native
+from fable6c.errors import UserError
 
 
-def in_each_other(path):
-    """A test that runs the tests of the file at `path` in each instruction set but the one of this process."""
-
-    @pytest.mark.parametrize("isa", [isa for isa in kernels.INSTRUCTION_SETS if isa != kernels.ISA])
-    @pytest.mark.skipif("FABLE6C_ISA" in os.environ, reason="one instruction set was asked for")
-    def test(isa):
-        environment = dict(os.environ, FABLE6C_ISA=isa)
-        probe = subprocess.run([sys.executable, "-c", "from fable6c import kernels; kernels.ISA"], env=environment, capture_output=True, text=True)
-        if "this CPU does not have it" in probe.stderr:
-            pytest.skip(f"this CPU does not have {isa}")
-        run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", path], env=environment, capture_output=True, text=True)
-        assert run.returncode == 0, run.stdout[-3000:]
-
-    return test
+@contextlib.contextmanager
+def chosen(name):
+    """While it lasts, libraries are loaded for this instruction set; False where the CPU does not have it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FABLE6C_ISA", name)
+        native.load.cache_clear()
+        try:
+            available = kernels.ISA == name
+        except native.NotBuilt:
+            raise
+        except UserError as error:
+            assert "this CPU does not have it" in str(error)
+            available = False
+        yield available
+    native.load.cache_clear()

@@ -24,7 +24,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """The first part of the path says how to behave."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 5
+    timeout = 600
 
     def log_message(self, *_):
         pass
@@ -96,11 +96,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body[start : start + 100_000])
         self.wfile.flush()
         if len(body) - start > 100_000:
-            self.server.stop.wait(3)
+            self.server.stop.wait()
             self.close_connection = True
 
     def way_stall_forever(self, seen):
-        self.server.stop.wait(3)
+        self.server.stop.wait()
         self.close_connection = True
 
     def way_redirect(self, seen):
@@ -194,7 +194,9 @@ def fetch(server, tmp_path, monkeypatch):
 
     def fetch_way(way, sha256=None, **options):
         path = str(tmp_path / "file.bin")
-        downloader = Downloader(**{"timeout": 0.5, "retries": 3, "wait": 0.01, "progress": False, **options})
+        # Short only where nothing is to come, and often where what comes after it must arrive in time on a busy machine.
+        waits = {"stall": (0.5, 100), "stall-forever": (0.5, 3)}.get(way, (600, 3))
+        downloader = Downloader(**{"timeout": waits[0], "retries": waits[1], "wait": 0.01, "progress": False, **options})
         return downloader.fetch(f"{server.url}/{way}/file.bin", path, sha256), path
 
     return fetch_way
@@ -270,7 +272,7 @@ def test_a_part_without_a_tag_is_begun_anew(fetch, server, tmp_path):
 
 def test_a_proxy(server, tmp_path, monkeypatch):
     monkeypatch.setattr(Handler, "way_", Handler.way_good, raising=False)  # a proxy is asked for http://host/file
-    Downloader(proxy=server.url, timeout=2, retries=1, progress=False).fetch("http://no.such.host.invalid/good/file.bin", str(tmp_path / "file.bin"))
+    Downloader(proxy=server.url, retries=1, progress=False).fetch("http://no.such.host.invalid/good/file.bin", str(tmp_path / "file.bin"))
     assert server.requests[-1][0] == "http://no.such.host.invalid/good/file.bin"
     assert (tmp_path / "file.bin").read_bytes() == CONTENT
 
@@ -281,7 +283,7 @@ def source_of(*urls, **more):
 
 def test_get_notes_the_first_checksum_and_holds_later_downloads_to_it(server, tmp_path, capsys):
     folder = str(tmp_path / "test")
-    downloader = Downloader(timeout=2, retries=1, progress=False)
+    downloader = Downloader(retries=1, progress=False)
     get(source_of(f"{server.url}/good/file.bin"), folder, downloader)
     note = json.loads((tmp_path / "test" / "source.json").read_text())
     assert note["licence"] == "CC0" and note["files"]["file.bin"]["sha256"] == SUM
@@ -297,7 +299,7 @@ def test_get_notes_the_first_checksum_and_holds_later_downloads_to_it(server, tm
 def test_get_of_many_books_goes_on_after_one_that_is_gone(server, tmp_path):
     source = source_of(f"{server.url}/{{book}}/x/{{book}}.txt", books=[["good", "A", "a"], ["missing", "B", "b"], ["redirect", "C", "c"]])
     with pytest.raises(UserError, match="1 files could not be had .missing.txt."):
-        get(source, str(tmp_path / "books"), Downloader(timeout=2, retries=1, progress=False))
+        get(source, str(tmp_path / "books"), Downloader(retries=1, progress=False))
     assert sorted(os.listdir(tmp_path / "books")) == ["good.txt", "redirect.txt", "source.json"]
 
 
@@ -311,7 +313,7 @@ def test_two_sources_in_one_folder(server, tmp_path):
 
 
 def test_get_from_a_mirror(server, tmp_path):
-    get(source_of("https://no.such.host.invalid/good/file.bin"), str(tmp_path / "m"), Downloader(timeout=2, retries=1, progress=False), server.url)
+    get(source_of("https://no.such.host.invalid/good/file.bin"), str(tmp_path / "m"), Downloader(retries=1, progress=False), server.url)
     assert (tmp_path / "m" / "file.bin").read_bytes() == CONTENT
 
 

@@ -51,7 +51,7 @@ def told(engine, prompt, n):
 
 def shell(*arguments, **options):
     command = [sys.executable, "-m", "fable6c.generate", *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, cwd=ROOT, **options)
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, **options)
 
 
 # Engine

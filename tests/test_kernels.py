@@ -1,24 +1,24 @@
 """Every kernel against a float64 NumPy oracle, its backward against finite differences, at awkward sizes.
 
-The kernels run in the instruction set of this process; `test_instruction_sets` runs this file again for each other one that the
-CPU has.
+Every test runs once for each instruction set that the CPU has (conftest.py).
 """
 
-import os
-import subprocess
-import sys
+import hashlib
 
 import numpy as np
 import pytest
 
 from fable6c import kernels
-from instruction_sets import in_each_other
+
+pytestmark = pytest.mark.usefixtures("instruction_set")
 
 SIZES = [1, 2, 3, 15, 16, 17, 129]
-BF16 = kernels.ISA == "avx512bf16"
-# A gradient product rounds the gradient to bf16 where the instruction set multiplies bf16 (the other factor, ternary or int8,
-# is exact): at most 2^-8 of each term's magnitude, besides the rounding of the f32 sums.
-PRODUCT_ROUNDING = (2**-8 if BF16 else 0) + 2e-6
+
+
+def product_rounding():
+    """A gradient product rounds the gradient to bf16 where the instruction set multiplies bf16 (the other factor, ternary or int8,
+    is exact): at most 2^-8 of each term's magnitude, besides the rounding of the f32 sums."""
+    return (2**-8 if kernels.ISA == "avx512bf16" else 0) + 2e-6
 
 
 def rng(*seed):
@@ -235,13 +235,13 @@ def test_linear_backward(n, o, c, rows):
     kernels.linear_backward_input(dinp, dout, packed, scale, scratch)
     kernels.linear_backward_input_naive(naive_dinp, dout, weight, scale)
     size = np.abs(exact) @ np.abs(exact_weight) + 1e-30
-    assert_product(dinp, exact @ exact_weight, size, PRODUCT_ROUNDING)
+    assert_product(dinp, exact @ exact_weight, size, product_rounding())
     assert_product(naive_dinp, exact @ exact_weight, size, 1e-5)
     dlatent, naive_dlatent = np.ones((o, c), np.float32), np.ones((o, c), np.float32)
     kernels.linear_backward_weight(dlatent, dout, q, s, scratch)
     kernels.linear_backward_weight_naive(naive_dlatent, dout, q, s)
     size = 1 + np.abs(exact).T @ np.abs(x)
-    assert_product(dlatent, 1 + exact.T @ x, size, PRODUCT_ROUNDING)
+    assert_product(dlatent, 1 + exact.T @ x, size, product_rounding())
     assert_product(naive_dlatent, 1 + exact.T @ x, size, 1e-5)
 
 
@@ -273,7 +273,7 @@ def test_linear_backward_weight_int8(n, o, c):
         kernels.linear_backward_weight_int8(fast, dq, ds, q, s, draw, scratch)
         kernels.linear_backward_weight_int8_naive(naive, dq, ds, q, s, draw)
         if kernels.ISA == "avx2":  # multiplies floats instead
-            assert_product(fast, 1 + exact, 1 + (np.abs(dq[:, :o]) * ds[:, None]).T @ np.abs(x), PRODUCT_ROUNDING)
+            assert_product(fast, 1 + exact, 1 + (np.abs(dq[:, :o]) * ds[:, None]).T @ np.abs(x), product_rounding())
         else:
             assert np.array_equal(fast, naive)
         mean += (naive.astype(np.float64) - 1) / draws
@@ -591,7 +591,7 @@ def test_muon(o, c):
     assert_close(momentum, after)
     update = (before - param - 0.1 * 0.2 * before) / (0.1 * max(1, o / c) ** 0.5)
     # The steps amplify a small singular value, and with it bf16's rounding, up to 3.4 times each.
-    assert_close(update, x, 0.15 if BF16 else 2e-4)
+    assert_close(update, x, 0.15 if kernels.ISA == "avx512bf16" else 2e-4)
     if min(o, c) > 1:
         values = np.linalg.svd(update, compute_uv=False)
         assert values.max() < 1.3 and np.median(values) > 0.5
@@ -627,114 +627,57 @@ def test_wrong_arguments_are_named():
         kernels.rmsnorm_forward(inp)
 
 
-THREADS = """
-import hashlib, sys
-import numpy as np
-sys.path.insert(0, sys.argv[1])
-from fable6c import kernels
-from test_kernels import normal, quantized, discrete, zeros, rng, up
-kernels.set_threads(int(sys.argv[2]))
-random, digest = rng(9), hashlib.sha256()
-n, o, c, b, t = 70, 100, 75, 2, 35
-q, s, x = quantized(random, n, c)
-weight, scale, packed = discrete(random, o, c, 1)
-out, dinp, dlatent, dout = zeros(n, o), zeros(n, c), zeros(o, c), normal(random, n, o)
-gradient, scratch, transposed = zeros(o, up(c, 32)), kernels.linear_scratch(n, o, c), zeros(up(c, 32), up(o, 4), dtype=np.int8)
-kernels.linear_forward(out, None, q, s, packed, scale)
-kernels.linear_pack_gradient(gradient, weight)
-kernels.linear_pack_transposed(transposed, weight)
-kernels.linear_backward_input(dinp, dout, gradient, scale, scratch)
-kernels.linear_backward_weight(dlatent, dout, q, s, scratch)
-x, gain = normal(random, n, c), normal(random, c)
-y, rstd, dx, dgain = zeros(n, c), zeros(n), zeros(n, c), zeros(c)
-kernels.rmsnorm_forward(y, rstd, x, gain)
-kernels.rmsnorm_backward(dx, dgain, y, x, rstd, gain)
-u, taps, bias = normal(random, b, t, 3 * c), normal(random, c, 4), normal(random, c)
-conv, h, z = zeros(b, t, c), zeros(b, t, c), zeros(b, t, c)
-du, dc, dtaps, dbias = zeros(b, t, 3 * c), zeros(b, t, c), zeros(c, 4), zeros(c)
-kernels.conv_forward(conv, u, taps)
-kernels.scan_forward(z, h, u, conv, bias)
-kernels.scan_backward(dc, du, dbias, x.reshape(b, t, c), h, u, conv)
-kernels.conv_backward(du, dtaps, dc, u, taps)
-table, tokens = zeros(50, c), (np.arange(n) % 7).astype(np.int32)
-kernels.embedding_backward(table, x, tokens)
-param, momentum = normal(random, o, c), zeros(o, c)
-matrix = np.array([[0, o, c]], np.int32)
-kernels.muon_update(*(x.reshape(-1) for x in (param, momentum, dlatent)), matrix, kernels.muon_scratch([(o, c)]), dict(rate=0.1, beta=0.9, decay=0.1, grad_scale=1.0))
-loss, logits = zeros(n), out.copy()
-odds, power, two, db = zeros(b, t, 2), zeros(b, t, t), [zeros(b, t, 76), zeros(38)], zeros(1)
-text = tokens.reshape(b, t)
-copying = dict(u=u[..., :76].copy(), sentinel=bias[:38].copy(), bias=db, tokens=text, targets=text, power=power, scratch=zeros(b, 2, 48, 48))
-kernels.copy_forward(odds, copying)
-kernels.crossentropy(loss, logits, tokens, odds.reshape(n, 2), 0.1)
-kernels.copy_backward(*two, db, odds, copying)
-for array in (odds, power, *two, db, scale, packed, transposed, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
-    digest.update(array.tobytes())
-print(digest.hexdigest(), kernels.sum_of_squares(normal(random, 100_000)))
-"""
+def digest_of_what_threads_share():
+    """Of the outputs of every kernel that divides its work among threads."""
+    random, digest = rng(9), hashlib.sha256()
+    n, o, c, b, t = 70, 100, 75, 2, 35
+    q, s, x = quantized(random, n, c)
+    weight, scale, packed = discrete(random, o, c, 1)
+    out, dinp, dlatent, dout = zeros(n, o), zeros(n, c), zeros(o, c), normal(random, n, o)
+    gradient, scratch, transposed = zeros(o, up(c, 32)), kernels.linear_scratch(n, o, c), zeros(up(c, 32), up(o, 4), dtype=np.int8)
+    kernels.linear_forward(out, None, q, s, packed, scale)
+    kernels.linear_pack_gradient(gradient, weight)
+    kernels.linear_pack_transposed(transposed, weight)
+    kernels.linear_backward_input(dinp, dout, gradient, scale, scratch)
+    kernels.linear_backward_weight(dlatent, dout, q, s, scratch)
+    x, gain = normal(random, n, c), normal(random, c)
+    y, rstd, dx, dgain = zeros(n, c), zeros(n), zeros(n, c), zeros(c)
+    kernels.rmsnorm_forward(y, rstd, x, gain)
+    kernels.rmsnorm_backward(dx, dgain, y, x, rstd, gain)
+    u, taps, bias = normal(random, b, t, 3 * c), normal(random, c, 4), normal(random, c)
+    conv, h, z = zeros(b, t, c), zeros(b, t, c), zeros(b, t, c)
+    du, dc, dtaps, dbias = zeros(b, t, 3 * c), zeros(b, t, c), zeros(c, 4), zeros(c)
+    kernels.conv_forward(conv, u, taps)
+    kernels.scan_forward(z, h, u, conv, bias)
+    kernels.scan_backward(dc, du, dbias, x.reshape(b, t, c), h, u, conv)
+    kernels.conv_backward(du, dtaps, dc, u, taps)
+    table, tokens = zeros(50, c), (np.arange(n) % 7).astype(np.int32)
+    kernels.embedding_backward(table, x, tokens)
+    param, momentum = normal(random, o, c), zeros(o, c)
+    matrix = np.array([[0, o, c]], np.int32)
+    kernels.muon_update(*(x.reshape(-1) for x in (param, momentum, dlatent)), matrix, kernels.muon_scratch([(o, c)]), dict(rate=0.1, beta=0.9, decay=0.1, grad_scale=1.0))
+    loss, logits = zeros(n), out.copy()
+    odds, power, two, db = zeros(b, t, 2), zeros(b, t, t), [zeros(b, t, 76), zeros(38)], zeros(1)
+    text = tokens.reshape(b, t)
+    copying = dict(u=u[..., :76].copy(), sentinel=bias[:38].copy(), bias=db, tokens=text, targets=text, power=power, scratch=zeros(b, 2, 48, 48))
+    kernels.copy_forward(odds, copying)
+    kernels.crossentropy(loss, logits, tokens, odds.reshape(n, 2), 0.1)
+    kernels.copy_backward(*two, db, odds, copying)
+    for array in (odds, power, *two, db, scale, packed, transposed, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
+        digest.update(array.tobytes())
+    return digest.hexdigest(), kernels.sum_of_squares(normal(random, 100_000))
 
 
 def test_threads_do_not_change_bits():
-    here = os.path.dirname(__file__)
-    digests = {
-        subprocess.run([sys.executable, "-c", THREADS, here, threads], capture_output=True, text=True, check=True).stdout
-        for threads in ("1", "2", "3")
-    }
-    assert len(digests) == 1
-
-
-test_instruction_sets = in_each_other(__file__)
-
-FORWARD = """
-import hashlib, sys
-import numpy as np
-sys.path.insert(0, sys.argv[1])
-from fable6c import kernels
-from test_kernels import normal, zeros, rng, up
-random, digest = rng(9), hashlib.sha256()
-n, o, c, b, t = 70, 100, 75, 2, 35
-latent, x, gain = normal(random, o, c), normal(random, n, c), normal(random, c)
-q, s, y, rstd = zeros(n, up(c, 4), dtype=np.int8), zeros(n), zeros(n, c), zeros(n)
-kernels.rmsnorm_forward(y, rstd, x, gain)
-kernels.quantize_activations(q, s, y)
-for levels, share, size in ((1, 1.0, 1), (1, 1.0, o), (4, 0.7, o)):
-    weight, scale, packed, out = zeros(o, c, dtype=np.int8), zeros(size), zeros(up(o, 32), up(c, 4), dtype=np.int8), zeros(n, o)
-    kernels.quantize_weights(weight, scale, latent, levels, share)
-    if levels == 1:
-        kernels.linear_pack(packed, weight)
-        kernels.linear_forward(out, None, q, s, packed, scale)
-    for array in (weight, scale, out):
-        digest.update(array.tobytes())
-u, taps, bias = normal(random, b, t, 3 * c), normal(random, c, 4), normal(random, c)
-conv, h, z, glu = zeros(b, t, c), zeros(b, t, c), zeros(b, t, c), zeros(n, o // 2)
-kernels.conv_forward(conv, u, taps)
-kernels.scan_forward(z, h, u, conv, bias)
-kernels.glu_forward(glu, normal(random, n, o))
-for array in (y, rstd, q, s, conv, h, z, glu):
-    digest.update(array.tobytes())
-print(digest.hexdigest())
-"""
-
-
-@pytest.mark.skipif("FABLE6C_ISA" in os.environ, reason="one instruction set was asked for")
-def test_instruction_sets_do_not_change_the_forward_pass():
-    here, digests = os.path.dirname(__file__), {}
-    for isa in kernels.INSTRUCTION_SETS:
-        done = subprocess.run([sys.executable, "-c", FORWARD, here], capture_output=True, text=True, env={**os.environ, "FABLE6C_ISA": isa})
-        if "this CPU does not have it" not in done.stderr:
-            digests[isa] = done.stdout
-    assert digests["baseline"] and len(set(digests.values())) == 1, digests
+    before, digests = kernels.threads(), []
+    for threads in (1, 2, 3):
+        assert kernels.set_threads(threads) == threads
+        digests.append(digest_of_what_threads_share())
+    kernels.set_threads(before)
+    assert digests[0] == digests[1] == digests[2]
 
 
 @pytest.mark.parametrize("size,dtype", [(1, np.float32), (1000, np.int8), (5_000_000, np.float32)])
 def test_zeros_begin_at_a_cache_line(size, dtype):
     array = kernels.zeros(size, dtype)
     assert array.shape == (size,) and array.dtype == dtype and not array.any() and array.ctypes.data % kernels.LINE == 0
-
-
-def test_unknown_instruction_set(tmp_path):
-    environment = dict(os.environ, FABLE6C_ISA="sse9")
-    run = subprocess.run(
-        [sys.executable, "-m", "fable6c.train", "--tokens", "1", "--out", str(tmp_path)], env=environment, capture_output=True, text=True
-    )
-    assert run.returncode == 2 and run.stderr.startswith("FABLE6C_ISA=sse9: unknown instruction set; use one of avx512bf16") and run.stderr.count("\n") == 1

@@ -32,7 +32,7 @@ YOUNGER = re.compile(r"\t(?:[fp]?cmov\w+|f?comip?|fucomip?|endbr32|sysenter|[lms
 
 
 def run(program, *arguments, **options):
-    return subprocess.run([str(program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, **options)
+    return subprocess.run([str(program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
 def younger_instructions(program):

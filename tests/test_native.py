@@ -42,7 +42,7 @@ def endless(tmp_path_factory):
 
 
 def run(*arguments, **options):
-    return subprocess.run([str(PROGRAM), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **options)
+    return subprocess.run([str(PROGRAM), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
 def rejected(done, status):
@@ -261,9 +261,7 @@ def converse(arguments, steps):
         os.execv(PROGRAM, [str(PROGRAM), *arguments])
     shown = b""
     for words, typed in steps:
-        deadline = time.monotonic() + 30
         while words not in shown:
-            assert time.monotonic() < deadline, shown
             shown += os.read(terminal, 4096)
         os.write(terminal, typed)
     while True:
@@ -297,7 +295,7 @@ def test_interrupted_by_a_signal(endless):
     program = subprocess.Popen([str(PROGRAM), endless, "-p", "x", "-n", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     program.stdout.read(10)
     program.send_signal(signal.SIGINT)
-    out, err = program.communicate(timeout=30)
+    out, err = program.communicate()
     assert program.returncode == 130 and err == b"\nstopped\n"
     out.decode("utf-8")
 
@@ -307,7 +305,7 @@ def test_an_interrupt_that_the_parent_ignores_stays_ignored(endless):
     program = subprocess.Popen([*command, str(PROGRAM), endless, "-p", "x", "-n", "400"], stdout=subprocess.PIPE)
     program.stdout.read(10)
     program.send_signal(signal.SIGINT)
-    program.communicate(timeout=60)
+    program.communicate()
     assert program.returncode == 0
 
 
@@ -315,7 +313,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(endless):
     program = subprocess.Popen([str(PROGRAM), endless, "-p", "x", "-n", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     program.stdout.read(10)
     program.stdout.close()
-    assert program.wait(timeout=30) == -signal.SIGPIPE  # 141 in a shell
+    assert program.wait() == -signal.SIGPIPE  # 141 in a shell
     assert program.stderr.read() == b""
 
 
@@ -330,12 +328,12 @@ def test_a_reader_that_goes_away_ends_it_quietly(endless):
     ],
 )
 def test_standard_streams_that_fail(redirection, arguments, words):
-    done = subprocess.run(["sh", "-c", f'"$0" "$1" {arguments} {redirection}', str(PROGRAM), MODEL], stderr=subprocess.PIPE, timeout=60)
+    done = subprocess.run(["sh", "-c", f'"$0" "$1" {arguments} {redirection}', str(PROGRAM), MODEL], stderr=subprocess.PIPE)
     assert words in rejected(done, 1)
 
 
 def test_all_streams_closed():
-    assert subprocess.run(["sh", "-c", '"$0" "$1" -p x <&- >&- 2>&-', str(PROGRAM), MODEL], timeout=60).returncode == 1
+    assert subprocess.run(["sh", "-c", '"$0" "$1" -p x <&- >&- 2>&-', str(PROGRAM), MODEL]).returncode == 1
 
 
 def test_output_that_does_not_block():

@@ -1,7 +1,6 @@
 """The whole network: its logits against the reference, its gradients against an oracle, causality, and that it can learn.
 
-The kernels run in the instruction set of this process; `test_instruction_sets` runs this file again for each other one that the
-CPU has.
+Every test runs once for each instruction set that the CPU has (conftest.py).
 """
 
 import numpy as np
@@ -14,11 +13,13 @@ from fable6c.training.config import Recipe, load_config
 from fable6c.training.memory import memory_estimate
 from fable6c.training.network import HEAD_ROWS, Network
 from fable6c.training.optimizer import Optimizer
-from instruction_sets import in_each_other
 
-BF16 = kernels.ISA == "avx512bf16"
-# Where the instruction set multiplies bf16, the products of the backward pass round the gradients to 8 bits.
-GRADIENT_TOLERANCE = 0.02 if BF16 else 1e-5
+pytestmark = pytest.mark.usefixtures("instruction_set")
+
+
+def gradient_tolerance():
+    """Where the instruction set multiplies bf16, the products of the backward pass round the gradients to 8 bits."""
+    return 0.02 if kernels.ISA == "avx512bf16" else 1e-5
 
 
 @pytest.fixture(autouse=True)
@@ -194,7 +195,7 @@ def worst_error(network, expected):
 
 
 @pytest.fixture(scope="module")
-def checked():
+def checked(instruction_set):
     """A network without int8 gradients, its batch and the oracle's gradients."""
     network = make_network(CHECKED, fast_gradients=False)
     tokens, targets = make_batch(network)
@@ -208,7 +209,7 @@ def test_gradients(checked):
     network.gradients[:] = 0
     network.accumulate(tokens, targets)
     error, name = worst_error(network, expected)
-    assert error <= GRADIENT_TOLERANCE, f"{name}: relative error {error:.2e}"
+    assert error <= gradient_tolerance(), f"{name}: relative error {error:.2e}"
 
 
 def test_fast_gradients(checked):
@@ -236,9 +237,10 @@ def test_dropout_is_for_training_alone():
     assert np.array_equal(network.losses(tokens, targets), same.losses(tokens, targets))
 
 
-@pytest.mark.skipif(BF16, reason="one call's share is below bf16's rounding; test_instruction_sets runs this without bf16")
-def test_each_backward_call_is_needed(checked):
+def test_each_backward_call_is_needed(checked, instruction_set):
     """The test above can fail: without any one call of the backward pass the gradients are wrong."""
+    if instruction_set == "avx512bf16":
+        pytest.skip("one call's share is below bf16's rounding; the other instruction sets show it")
     network, tokens, targets, expected = checked
     calls = network._backward
     try:
@@ -249,7 +251,7 @@ def test_each_backward_call_is_needed(checked):
                     array[:] = 0
             network.gradients[:] = 0
             network.accumulate(tokens, targets)
-            assert worst_error(network, expected)[0] > GRADIENT_TOLERANCE, f"call {i} of {len(calls)} makes no difference"
+            assert worst_error(network, expected)[0] > gradient_tolerance(), f"call {i} of {len(calls)} makes no difference"
     finally:
         network._backward = calls
 
@@ -342,6 +344,3 @@ def test_scratch_estimate(preset):
     assert memory_estimate(d, config.train.batch)["scratch of the kernels"] == actual
     actual += kernels.linear_scratch(HEAD_ROWS, d.vocab, d.dim).nbytes
     assert memory_estimate(d, config.train.batch, fast_gradients=False)["scratch of the kernels"] == actual
-
-
-test_instruction_sets = in_each_other(__file__)

@@ -85,7 +85,7 @@ def test_runs_from_top_to_bottom(tmp_path, monkeypatch):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     folder = tmp_path / "run"
     folder.mkdir()
-    nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    nbclient.NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
 
     said = {cell["id"]: printed(cell) for cell in notebook.cells if cell.cell_type == "code"}
     assert "stopped at step" in said["start"]

@@ -54,6 +54,19 @@ def command(inputs, out, *more, steps=20):
     return [*paths, "--threads", "1", *budget, *more]
 
 
+class Clock:
+    """Stands in for the module time: each question takes a hundredth of a second, so that no busy machine changes an answer."""
+
+    def __init__(self, *users):
+        self.now = 0.0
+        for monkeypatch, module in users:
+            monkeypatch.setattr(module, "time", self)
+
+    def monotonic(self):
+        self.now += 0.01
+        return self.now
+
+
 def log(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
@@ -140,14 +153,13 @@ def test_a_budget_of_time(inputs, tmp_path, capsys, monkeypatch):
     progress = []
     step = training_run.Optimizer.step
     monkeypatch.setattr(training_run.Optimizer, "step", lambda self, at: progress.append(at) or step(self, at))
-    started = time.monotonic()
+    Clock((monkeypatch, loop), (monkeypatch, report))
     train.main(command(inputs, tmp_path / "run", "--minutes", "0.02"))
-    assert 1.2 <= time.monotonic() - started < 30
     out = capsys.readouterr().out
     assert "budget: 0.02 minutes in steps of 128 tokens" in out and out.count(" steps expected\n") == 1
     assert progress[0] < 0.5 < progress[-1] < 1 and progress == sorted(progress), "the schedule runs to its end"
     final = log(tmp_path / "run")[-1]
-    assert final["progress"] == 1 and final["elapsed"] >= 1.2 and final["step"] == len(progress)
+    assert final["progress"] == 1 and 1.2 <= final["elapsed"] < 1.5 and final["step"] == len(progress)
 
 
 def test_importing_does_nothing(tmp_path):
@@ -378,8 +390,7 @@ def test_resumed_after_kill_9(inputs, tmp_path):
     steps = 1500
     arguments = command(inputs, tmp_path / "killed", "--save-minutes", "0.001", steps=steps)
     process = subprocess.Popen([sys.executable, "-m", "fable6c.train", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "killed" / checkpoint.PREVIOUS).exists() and time.monotonic() < deadline:
+    while not (tmp_path / "killed" / checkpoint.PREVIOUS).exists() and process.poll() is None:
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
