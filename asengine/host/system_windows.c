@@ -18,6 +18,7 @@ unsigned argument_count;
 
 static BOOL unicode; /* NT, 2000, XP and newer */
 static BOOL alone;   /* the console was opened for this program, and closes with it */
+static volatile BOOL stopping;
 
 /* ---- what gcc calls ---- */
 
@@ -84,7 +85,7 @@ static unsigned narrow(const WCHAR *wide, unsigned count, uint8_t *text)
             continue;
         }
         unsigned following = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-        text[size++] = (uint8_t)((0xf00u >> following & 0xf0) | (following == 1 ? 0x40 : 0) | character >> 6 * following);
+        text[size++] = (uint8_t)(0xff00u >> (following + 1) | character >> 6 * following);
         while (following-- > 0) text[size++] = (uint8_t)(0x80 | (character >> 6 * following & 0x3f));
     }
     return size;
@@ -242,6 +243,7 @@ int32_t system_write(int fd, const uint8_t *bytes, uint32_t length)
     HANDLE file = handle_of(fd);
     DWORD moved;
     if (!file) return -WASI_BADF;
+    if (stopping && fd == 1) Sleep(INFINITE); /* Windows ends the program on another thread: nothing may follow its last line */
     if (fd < FIRST_FOLDER && console[fd]) return write_console(file, bytes, length);
     return WriteFile(file, bytes, length, &moved, NULL) ? (int32_t)moved : wasi_error();
 }
@@ -316,6 +318,7 @@ uint8_t *system_memory(uint8_t *old, size_t old_size, size_t size, size_t guard)
 /* Ctrl-C and Ctrl-Break, and a window that is closed. */
 static BOOL WINAPI interrupted(DWORD event)
 {
+    stopping = TRUE;
     if (event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT) say("\nstopped\n");
     leave(130);
 }
