@@ -70,7 +70,9 @@ LEGACY_CC ?= gcc -m32
 MUSL_LIB ?= /usr/lib/i386-linux-musl
 MUSL_INCLUDE ?= /usr/include/i386-linux-musl
 LEGACY_MODEL := $(or $(NAMED),$(RELEASED))
-I586 := -O2 -march=i586 -mno-sse -mno-mmx -fcf-protection=none -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections
+# For a Pentium 4 and newer: make legacy AOT=1 LEGACY_CPU="-march=pentium4 -mfpmath=sse"
+LEGACY_CPU ?= -march=i586 -mno-sse -mno-mmx
+I586 = -O2 $(LEGACY_CPU) -fcf-protection=none -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections
 LEGACY_FLAGS = $(I586) -fno-pic -fno-pie -nostdinc -isystem $(MUSL_INCLUDE) -isystem $(shell $(LEGACY_CC) -print-file-name=include)
 LEGACY_LINK = $(LEGACY_CC) -static -no-pie -nostdlib -s -Wl,--gc-sections $(MUSL_LIB)/crt1.o $(MUSL_LIB)/crti.o
 LEGACY_END = $(MUSL_LIB)/libc.a $(MUSL_LIB)/crtn.o
