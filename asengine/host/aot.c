@@ -167,6 +167,16 @@ static u32 grow_instance(engine *instance, u32 pages)
 
 static inline u32 I32_TRUNC_S_F32(f32 x)
 {
+#if defined(__i386__) && !defined(__SSE__)
+    /* The x87 truncates only after a change of its rounding mode and back, which takes longer than doing it by hand. */
+    u32 bits = i32_reinterpret_f32(x), digits = (bits & 0x7fffff) | 0x800000;
+    s32 shift = (s32)(bits >> 23 & 0xff) - 150;
+    if (shift < -23) return 0;
+    if (shift <= 7) {
+        digits = shift > 0 ? digits << shift : digits >> -shift;
+        return bits >> 31 ? -digits : digits;
+    }
+#endif
     if (!(x >= -2147483648.0f && x < 2147483648.0f)) trap(x != x ? "invalid conversion to integer" : "integer overflow");
     return (u32)(s32)x;
 }

@@ -70,12 +70,13 @@ LEGACY_CC ?= gcc -m32
 MUSL_LIB ?= /usr/lib/i386-linux-musl
 MUSL_INCLUDE ?= /usr/include/i386-linux-musl
 LEGACY_MODEL := $(or $(NAMED),$(RELEASED))
-# For a Pentium 4 and newer: make legacy AOT=1 LEGACY_CPU="-march=pentium4 -mfpmath=sse"
-LEGACY_CPU ?= -march=i586 -mno-sse -mno-mmx
-I586 = -O2 $(LEGACY_CPU) -fcf-protection=none -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections
+I586 := -O2 -march=i586 -mno-sse -mno-mmx -fcf-protection=none -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections
 LEGACY_FLAGS = $(I586) -fno-pic -fno-pie -nostdinc -isystem $(MUSL_INCLUDE) -isystem $(shell $(LEGACY_CC) -print-file-name=include)
 LEGACY_LINK = $(LEGACY_CC) -static -no-pie -nostdlib -s -Wl,--gc-sections $(MUSL_LIB)/crt1.o $(MUSL_LIB)/crti.o
 LEGACY_END = $(MUSL_LIB)/libc.a $(MUSL_LIB)/crtn.o
+# Instructions of the Pentium, in an order for its successors. For nothing older than a Pentium 4:
+# make legacy AOT=1 LEGACY_CPU='-march=pentium4 -msse2 -mfpmath=sse'
+LEGACY_CPU ?= -mtune=i686
 
 legacy: $(LEGACY)
 	@sh $(HOST)/legacy_archive.sh $(call quote,$(LEGACY_MODEL)) build/legacy $(notdir $(LEGACY))
@@ -110,7 +111,7 @@ $(LEGACY_INTERPRETED): $(HOST)/fable6c.c build/module.inc build/legacy/wasm3/m3_
 	$(LEGACY_LINK) -o $@ build/legacy/interpreted/*.o $(LEGACY_HOST) $(LEGACY_END)
 
 $(LEGACY_COMPILED): $(AOT_NEEDS) $(LEGACY_HOST)
-	$(LEGACY_CC) $(LEGACY_FLAGS) $(AOT_FLAGS) -c -o build/legacy/aot.o $(HOST)/aot.c
+	$(LEGACY_CC) $(LEGACY_FLAGS) $(LEGACY_CPU) $(AOT_FLAGS) -c -o build/legacy/aot.o $(HOST)/aot.c
 	$(LEGACY_LINK) -o $@ build/legacy/aot.o $(LEGACY_HOST) $(LEGACY_END)
 
 build/legacy/init: asengine/boot/init.c build/legacy/int64.o
@@ -131,7 +132,7 @@ WINDOWS_CC ?= i686-w64-mingw32-gcc
 $(WINDOWS): $(AOT_NEEDS) $(HOST)/system_windows.c $(HOST)/legacy_int64.c
 	@command -v $(WINDOWS_CC) >/dev/null || { echo '$(WINDOWS_CC) is missing; on Debian or Ubuntu: apt install gcc-mingw-w64-i686' >&2; exit 1; }
 	@mkdir -p build/windows
-	$(WINDOWS_CC) $(I586) $(AOT_FLAGS) -nostdlib -Wl,--gc-sections,--entry=_start,--subsystem,console:4.0,--major-os-version,4,--minor-os-version,0 \
+	$(WINDOWS_CC) $(I586) $(LEGACY_CPU) $(AOT_FLAGS) -nostdlib -Wl,--gc-sections,--entry=_start,--subsystem,console:4.0,--major-os-version,4,--minor-os-version,0 \
 	  -Wl,--no-insert-timestamp,--disable-dynamicbase,--disable-nxcompat -s -o $@ \
 	  $(HOST)/aot.c $(HOST)/wasi.c $(HOST)/system_windows.c $(HOST)/legacy_int64.c -lkernel32
 
