@@ -130,7 +130,8 @@ WINDOWS_CC ?= i686-w64-mingw32-gcc
 
 # No C run-time library: its newer functions are what old systems lack. Subsystem version 4.0: with a later one they refuse to start it.
 $(WINDOWS): $(AOT_NEEDS) $(HOST)/system_windows.c $(HOST)/legacy_int64.c
-	@command -v $(WINDOWS_CC) >/dev/null || { echo '$(WINDOWS_CC) is missing; on Debian or Ubuntu: apt install gcc-mingw-w64-i686' >&2; exit 1; }
+	@command -v $(WINDOWS_CC) >/dev/null || \
+	  { echo 'the compiler for 32-bit Windows is missing; on Debian or Ubuntu: apt install gcc-mingw-w64-i686' >&2; exit 1; }
 	@mkdir -p build/windows
 	$(WINDOWS_CC) $(I586) $(LEGACY_CPU) $(AOT_FLAGS) -nostdlib -Wl,--gc-sections,--entry=_start,--subsystem,console:4.0,--major-os-version,4,--minor-os-version,0 \
 	  -Wl,--no-insert-timestamp,--disable-dynamicbase,--disable-nxcompat -s -o $@ \
@@ -148,8 +149,8 @@ ARM := build/arm/fable6c-arm64 build/arm/fable6c-armv6
 build/arm/fable6c-arm64: ARM_CC = $(ARM64_CC)
 build/arm/fable6c-armv6: ARM_CC = $(ARMV6_CC) -marm -march=armv6 -mfpu=vfp -mfloat-abi=softfp
 $(ARM): $(AOT_NEEDS) $(HOST)/system_posix.c
-	@command -v $(firstword $(ARM_CC)) >/dev/null || { echo '$(firstword $(ARM_CC)) is missing; on Debian or Ubuntu:' \
-	  'apt install gcc-aarch64-linux-gnu gcc-arm-linux-gnueabi' >&2; exit 1; }
+	@command -v $(firstword $(ARM_CC)) >/dev/null || \
+	  { echo 'a compiler for ARM is missing; on Debian or Ubuntu: apt install gcc-aarch64-linux-gnu gcc-arm-linux-gnueabi' >&2; exit 1; }
 	@mkdir -p build/arm
 	$(ARM_CC) -O2 $(AOT_FLAGS) -ffunction-sections -Wl,--gc-sections -static -s -o $@ $(POSIX)
 

@@ -106,6 +106,7 @@ static int wasi_error(void)
     case ERROR_ACCESS_DENIED:
     case ERROR_SHARING_VIOLATION: return -WASI_ACCES;
     case ERROR_BROKEN_PIPE:
+    case ERROR_PIPE_NOT_CONNECTED:
     case ERROR_NO_DATA: return -WASI_PIPE;
     case ERROR_DISK_FULL:
     case ERROR_HANDLE_DISK_FULL: return -WASI_NOSPC;
