@@ -272,6 +272,7 @@ static void leave(int status)
 
 void system_exit(int status)
 {
+    if (stopping) Sleep(INFINITE); /* as in system_write */
     /* Started by a double click or by dropping a model on it: the window would close before a message is read. */
     if (alone && console[0] && console[1]) {
         static uint8_t line[16];

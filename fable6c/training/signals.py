@@ -10,7 +10,7 @@ from typing import Iterator
 
 from fable6c.cli import unheard
 
-STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]  # Ctrl-Break: Windows
 PAUSE_SIGNAL = getattr(signal, "SIGTSTP", None)  # Ctrl-Z
 
 
@@ -22,6 +22,8 @@ class StopSignal:
         self.number = 0
         self.paused = 0.0  # seconds
         self.before: dict = {}
+        self.left = threading.Event()
+        self.console = None  # on Windows: what it calls when the window is closed
 
     def __enter__(self) -> "StopSignal":
         if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
@@ -30,9 +32,12 @@ class StopSignal:
             self.before = {number: signal.signal(number, self._note) for number in numbers}
             if PAUSE_SIGNAL is not None and signal.getsignal(PAUSE_SIGNAL) != signal.SIG_IGN:
                 self.before[PAUSE_SIGNAL] = signal.signal(PAUSE_SIGNAL, self._pause)
+            if os.name == "nt":
+                self._watch_console()
         return self
 
     def __exit__(self, *_):
+        self.left.set()
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
@@ -40,6 +45,20 @@ class StopSignal:
         self.number = number
         with contextlib.suppress(OSError):  # the terminal may be gone
             os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
+
+    def _watch_console(self) -> None:
+        import ctypes
+
+        self.console = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(self._closed)  # kept, or it would be collected
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(self.console, 1)
+
+    def _closed(self, event: int) -> int:
+        """Windows calls this on a thread of its own, and ends the process when it returns or after some seconds: time to save."""
+        if event not in (2, 5, 6):  # CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT; the others are signals
+            return 0
+        self.number = self.number or int(signal.SIGTERM)
+        self.left.wait(30)
+        return 1
 
     def _pause(self, *_) -> None:
         since = time.monotonic()
