@@ -20,6 +20,7 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+    import msvcrt
 
 from fable6c.errors import UsageError, UserError
 
@@ -169,17 +170,17 @@ def _fsync_folder(path: str) -> None:
 @contextlib.contextmanager
 def locked(folder: str, work: str = "training") -> Iterator[None]:
     """Keep other processes out of a folder, where two would write over each other's files. The lock goes with the process, however it ends."""
-    if fcntl is None:
-        yield
-        return
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY) if fcntl else os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise UserError(f"{folder}: this folder cannot be read ({error.strerror}); choose another with --out") from None
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            if fcntl:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # Windows locks no folders: the first byte of a file in it
+        except (BlockingIOError, PermissionError):
             raise UserError(f"{folder}: another {work} is running there; wait for it, stop it, or choose another folder with --out") from None
         except OSError:
             pass  # a file system without locks

@@ -380,7 +380,8 @@ def test_a_trap_is_one_line(tmp_path):
         pytest.skip("needs a C compiler and build/wasm3: make native")
     module = bytes.fromhex("0061736d01000000 01040160 0000 03020100 070a01065f737461727400 00 0a0501030000 0b".replace(" ", ""))
     (tmp_path / "module.inc").write_text(",".join(map(str, module)))
-    sources = [str(ROOT / "asengine" / "host" / "fable6c.c"), *map(str, sorted(core.glob("*.c")))]
+    host = [str(ROOT / "asengine" / "host" / name) for name in ("fable6c.c", "wasi.c", "system_posix.c")]
+    sources = [*host, *map(str, sorted(core.glob("*.c")))]
     program = tmp_path / "trap"
     subprocess.run([compiler, "-O2", "-w", f"-I{tmp_path}", f"-I{core}", *sources, "-o", str(program), "-lm"], check=True)
     done = subprocess.run([str(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -147,7 +147,8 @@ def test_nothing_is_found_in_the_native_program(sanitizers):
         pytest.skip("build/wasm3 or build/module.inc is not there: make native")
     folder = sanitizers.folder / "native"
     folder.mkdir()
-    host = f"{sanitizers.compiler} -std=c99 '-I{ROOT}/build' -isystem '{core}' -c '{ROOT}/asengine/host/fable6c.c'"
+    sources = " ".join(f"'{ROOT}/asengine/host/{name}.c'" for name in ("fable6c", "wasi", "system_posix"))
+    host = f"{sanitizers.compiler} -std=c99 '-I{ROOT}/build' -isystem '{core}' -c {sources}"
     interpreter = f"{COMPILER} -O2 -w -fwrapv -fno-strict-aliasing -c '{core}'/*.c"
     link = f"{sanitizers.compiler} -o fable6c *.o -lm"
     for command in (host, interpreter, link):

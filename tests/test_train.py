@@ -66,6 +66,8 @@ class Clock:
         self.now += 0.01
         return self.now
 
+    process_time = monotonic
+
 
 def log(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

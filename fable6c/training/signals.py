@@ -9,7 +9,7 @@ from typing import Iterator
 
 from fable6c.cli import unheard
 
-STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]  # Ctrl-Break: Windows
 
 
 class StopSignal:
@@ -18,15 +18,19 @@ class StopSignal:
     def __init__(self):
         self.number = 0
         self.before: dict = {}
+        self.left = threading.Event()
+        self.console = None  # on Windows: what it calls when the window is closed
 
     def __enter__(self) -> "StopSignal":
         if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
             # What is ignored stays ignored: nohup, or a shell's background job.
             numbers = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
             self.before = {number: signal.signal(number, self._note) for number in numbers}
+            if PAUSE_SIGNAL is not None and signal.getsignal(PAUSE_SIGNAL) != signal.SIG_IGN:
         return self
 
     def __exit__(self, *_):
+        self.left.set()
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
@@ -35,6 +39,7 @@ class StopSignal:
         with contextlib.suppress(OSError):  # the terminal may be gone
             os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
 
+    def _watch_console(self) -> None:
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:
         """Around what prints: where nobody can read it any more (a closed terminal, a broken pipe, a full disk), the run stops too."""
