@@ -26,7 +26,8 @@ class StopSignal:
             # What is ignored stays ignored: nohup, or a shell's background job.
             numbers = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
             self.before = {number: signal.signal(number, self._note) for number in numbers}
-            if PAUSE_SIGNAL is not None and signal.getsignal(PAUSE_SIGNAL) != signal.SIG_IGN:
+            if os.name == "nt":
+                self._watch_console()
         return self
 
     def __exit__(self, *_):
@@ -40,6 +41,19 @@ class StopSignal:
             os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
 
     def _watch_console(self) -> None:
+        import ctypes
+
+        self.console = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(self._closed)  # kept, or it would be collected
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(self.console, 1)
+
+    def _closed(self, event: int) -> int:
+        """Windows calls this on a thread of its own, and ends the process when it returns or after some seconds: time to save."""
+        if event not in (2, 5, 6):  # CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT; the others are signals
+            return 0
+        self.number = self.number or int(signal.SIGTERM)
+        self.left.wait(30)
+        return 1
+
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:
         """Around what prints: where nobody can read it any more (a closed terminal, a broken pipe, a full disk), the run stops too."""
