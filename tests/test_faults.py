@@ -138,6 +138,14 @@ def test_pipes_and_devices_are_refused_before_they_block(tmp_path):
 
 
 @UNIX
+@pytest.mark.parametrize("host", ["fable6c", "fable6c-aot"])
+def test_a_pipe_as_a_model_of_the_native_programs(tmp_path, host):
+    os.mkfifo(tmp_path / "pipe")
+    done = subprocess.run([*program(host), str(tmp_path / "pipe"), "-p", "x"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "this is a pipe or device" in done.stderr
+
+
+@UNIX
 def test_a_pipe_in_a_folder_of_texts_is_a_line_of_the_report(tmp_path):
     (tmp_path / "in").mkdir()
     made = synth.stories(1)
@@ -308,10 +316,24 @@ def escaping_model():
     return encode_model(model)
 
 
+def program(host):
+    """The command that tells stories, by the name of its host."""
+    if host == "python":
+        return [sys.executable, "-m", "fable6c.generate"]
+    path = ROOT / "build" / host
+    if not path.exists():
+        pytest.skip(f"build/{host} is not built: make native, make aot")
+    return [str(path)]
+
+
+HOSTS = pytest.mark.parametrize("host", ["python", "fable6c", "fable6c-aot"])
+
+
 @UNIX
-def test_a_story_on_a_terminal_and_into_a_pipe(tmp_path):
+@HOSTS
+def test_a_story_on_a_terminal_and_into_a_pipe(tmp_path, host):
     (tmp_path / "escape.f6c").write_bytes(escaping_model())
-    arguments = [sys.executable, "-m", "fable6c.generate", str(tmp_path / "escape.f6c"), "-p", "x", "-n", "3", "-t", "0"]
+    arguments = [*program(host), str(tmp_path / "escape.f6c"), "-p", "x", "-n", "3", "-t", "0"]
     piped = subprocess.run(arguments, cwd=ROOT, capture_output=True)
     assert piped.stdout == b"x\x1b\x1b\x1b\n"
     master, slave = pty.openpty()
@@ -372,15 +394,12 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("host", ["python", "native"])
+@HOSTS
 @pytest.mark.parametrize("options, status", OPTIONS, ids=str)
 def test_options_mean_the_same_in_every_host(host, options, status):
-    if host == "native" and not (ROOT / "build" / "fable6c").exists():
-        pytest.skip("build/fable6c is not built: make native")
-    program = [str(ROOT / "build" / "fable6c")] if host == "native" else [sys.executable, "-m", "fable6c.generate"]
     prompt = [] if options[0] == "-p" else ["-p", "x"]
     length = [] if options[0] == "-n" else ["-n", "2"]
-    done = subprocess.run([*program, MODEL, *prompt, *length, *options], cwd=ROOT, capture_output=True)
+    done = subprocess.run([*program(host), MODEL, *prompt, *length, *options], cwd=ROOT, capture_output=True)
     assert done.returncode == status, done.stderr
     if status == 0:
         assert done.stdout.startswith(options[1].encode() if options[0] == "-p" else b"x")
@@ -388,10 +407,11 @@ def test_options_mean_the_same_in_every_host(host, options, status):
         assert done.stderr.count(b"\n") == 1 and b"Traceback" not in done.stderr
 
 
+@HOSTS
 @pytest.mark.parametrize("text", ["The fox\r\nran", "The fox\rran", "\ufeffThe fox\nran"])
-def test_a_prompt_from_a_file_is_plain_lines(text):
-    done = subprocess.run([sys.executable, "-m", "fable6c.generate", MODEL, "-p", "-", "-n", "5"], cwd=ROOT, input=text.encode(), capture_output=True)
-    plain = subprocess.run([sys.executable, "-m", "fable6c.generate", MODEL, "-p", "The fox\nran", "-n", "5"], cwd=ROOT, capture_output=True)
+def test_a_prompt_from_a_file_is_plain_lines(host, text):
+    done = subprocess.run([*program(host), MODEL, "-p", "-", "-n", "5"], cwd=ROOT, input=text.encode(), capture_output=True)
+    plain = subprocess.run([*program(host), MODEL, "-p", "The fox\nran", "-n", "5"], cwd=ROOT, capture_output=True)
     assert done.stdout == plain.stdout and done.returncode == 0
 
 

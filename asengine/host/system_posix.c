@@ -52,7 +52,7 @@ int system_is_closed(int fd) { return closed[fd]; }
 
 int system_open(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not block: its type is asked next */
     return fd < 0 ? wasi_error() : fd;
 }
 
