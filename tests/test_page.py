@@ -908,14 +908,15 @@ def test_copying(browser, dist):
     assert browser.story() == story
 
 
-def test_a_link_from_a_file_leads_to_the_hosted_page(browser, tmp_path):
-    folder = build(tmp_path, MODEL=str(MODEL), HOSTED="https://example.org/fable6.html")
+def test_a_page_that_knows_its_addresses(browser, tmp_path):
+    folder = build(tmp_path, MODEL=str(MODEL), HOSTED="https://example.org/fable6.html", PROJECT='https://example.org/?a&"b')
     browser.command("Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
     browser.open(folder / "fable6.html", "#seed=4&length=60" + FAST)
     browser.story()
     browser.click("link")
     browser.wait(lambda: browser.text("copied") == "Copied. Whoever opens the link reads this story.")
     assert browser.run_async("navigator.clipboard.readText().then(arguments[0])") == "https://example.org/fable6.html#seed=4&length=60"
+    assert browser.run("return document.querySelector('#drawer a').getAttribute('href')") == 'https://example.org/?a&"b'
 
 
 def test_a_link_from_a_server_is_its_address(browser, served, dist):

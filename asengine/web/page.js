@@ -588,7 +588,7 @@
   function showMade(remark) {
     var came = t.wishes.filter(isTrue).length, parts = [counted(t.words, "word")];
     var fast = t.told && t.units.length > 0 ? speed(t.words, t.seconds) : "";
-    if (fast) parts.push("thought of at " + fast);
+    if (fast) parts.push("made up at " + fast);
     if (t.wishes.length > 0) parts.push(came === t.wishes.length ? "all you asked for came true" : came + " of " + t.wishes.length + " wishes came true");
     if (remark) parts.push(remark);
     setText(id("made"), parts.join(" \u00b7 "));
