@@ -455,8 +455,8 @@ def test_every_literals_section_with_noise(engine):
 
 def test_both_decoders_agree_on_malformed_frames():
     """The long run is `python tests/zstd_frames.py --frames 1000000`."""
-    counts = zstd_frames.run(6000, 21)
-    assert counts["taken"] > 2000 and counts["refused"] > 2000
+    counts = zstd_frames.run(4000, 21)
+    assert min(counts["taken"], counts["refused"]) > 1500
 
 
 FAULTS = {  # a check of the decoder in Python, and what is left when it is missing
@@ -483,4 +483,4 @@ def test_the_malformed_frames_find_a_missing_check(name, monkeypatch):
     exec(compile(source.replace(check, without), "lax", "exec"), lax.__dict__)
     monkeypatch.setattr(zstd_frames, "zstd", lax)
     with pytest.raises(AssertionError, match="engine refuses, Python gives"):
-        zstd_frames.run(60_000, 5)
+        zstd_frames.run(60_000, 4)

@@ -241,11 +241,11 @@ def test_a_flip_of_every_header_bit():
             assert name == "HEADER_CHECKSUM"
 
 
-def test_a_flip_of_every_frame_bit_is_refused_or_changes_nothing():
+def test_a_flip_of_every_fifth_frame_bit_is_refused_or_changes_nothing():
     # A few bits of a frame have no meaning: one that decoders ignore (RFC 8878, 3.1.1.1.1.3), padding after an FSE table.
     data = make_attacks.good
     harmless = 0
-    for bit in range(8 * HEADER_BYTES, 8 * len(data)):
+    for bit in range(8 * HEADER_BYTES, 8 * len(data), 5):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         try:
@@ -255,7 +255,7 @@ def test_a_flip_of_every_frame_bit_is_refused_or_changes_nothing():
         else:
             same(model, make_attacks.model)
             harmless += 1
-    assert harmless < 40
+    assert harmless < 10
 
 
 def test_content_damaged_under_right_checksums_is_refused_or_within_the_rules():
