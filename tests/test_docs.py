@@ -274,7 +274,7 @@ def test_the_list_of_commands_is_whole():
     listed = {f"fable6c.{name}" for name in cli.COMMANDS}
     assert listed == {name for name in COMMANDS if name != "fable6c" and not name.startswith("fable6c.corpus.")}
     for name in cli.COMMANDS:
-        assert f"| `python -m fable6c.{name}" in TEXTS["README.md"], f"README's table of commands: {name}"
+        assert f"| `python -m fable6c.{name}" in TEXTS["docs/commands.md"], f"the table of commands: {name}"
 
 
 def test_the_readme_begins_with_what_a_fresh_clone_can_do():
@@ -303,12 +303,19 @@ def test_every_configuration_key_is_documented():
 
 
 def test_every_make_target_is_documented():
-    assert [target for target in make_targets() if f"make {target}" not in TEXTS["README.md"]] == []
+    assert [target for target in make_targets() if f"make {target}" not in TEXTS["docs/commands.md"]] == []
 
 
 def test_every_command_on_the_pages_exists():
     assert command_problems(TEXTS, HELPS) == []
     assert make_problems(TEXTS, make_targets()) == []
+
+
+def test_readme_is_short():
+    readme = TEXTS["README.md"]
+    assert len([word for word in readme.split() if re.search(r"\w", word)]) <= 1200
+    blocks = re.findall(r"^```\n\$ (.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    assert blocks and max(len(line) for block in blocks for line in block.splitlines()) <= 76
 
 
 def test_every_link_leads_somewhere():
