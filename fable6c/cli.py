@@ -10,7 +10,7 @@ import re
 import shlex
 import shutil
 import sys
-from typing import Callable, NoReturn, Optional, Sequence, TextIO
+from typing import Any, Callable, NoReturn, Optional, Sequence, TextIO
 
 from fable6c.errors import UsageError, UserError
 
@@ -42,9 +42,9 @@ class ArgumentParser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
-    def subcommands(self, metavar: Optional[str] = None):
+    def subcommands(self, metavar: Optional[str] = None) -> Any:
         """What subparsers are added to, by `add_parser(name, help=…, purpose=…, example=…)`; one of them must be named."""
-        return self.add_subparsers(
+        return self.add_subparsers(  # type: ignore[call-overload]
             dest="command",
             required=True,
             metavar=metavar,
@@ -64,7 +64,7 @@ def unheard(stream: TextIO) -> None:
 def run(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
     """Run a stage's `main(argv)` as the process: exit 0, the UserError's status, or 130 after Ctrl-C."""
     if sys.stdout.errors == "strict":  # a file's name that the terminal's encoding does not have must not end a command
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         main(None)
         sys.stdout.flush()

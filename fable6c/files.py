@@ -9,14 +9,14 @@ import os
 from typing import BinaryIO, Iterator
 
 try:
-    import tomllib  # noqa: F401 (others take it from here)
+    import tomllib as tomllib  # others take it from here
 except ImportError:  # Python < 3.11
     import tomli as tomllib  # noqa: F401
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 from fable6c.errors import UserError
 

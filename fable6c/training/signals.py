@@ -6,19 +6,19 @@ import signal
 import sys
 import threading
 import time
-from typing import Iterator
+from typing import Any, Iterator
 
 from fable6c.cli import unheard
 
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-PAUSE_SIGNAL = getattr(signal, "SIGTSTP", None)  # Ctrl-Z
+PAUSE_SIGNAL: Any = getattr(signal, "SIGTSTP", None)  # Ctrl-Z
 
 
 class StopSignal:
     """Turns Ctrl-C, SIGTERM and a closed terminal (SIGHUP) into a flag, so that a run stops between two steps with its state saved, and
     measures for how long Ctrl-Z stopped it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.number = 0
         self.paused = 0.0  # seconds
         self.before: dict = {}
@@ -32,16 +32,16 @@ class StopSignal:
                 self.before[PAUSE_SIGNAL] = signal.signal(PAUSE_SIGNAL, self._pause)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def _note(self, number, _frame) -> None:
+    def _note(self, number: int, _frame: object) -> None:
         self.number = number
         with contextlib.suppress(OSError):  # the terminal may be gone
             os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
 
-    def _pause(self, *_) -> None:
+    def _pause(self, *_: object) -> None:
         since = time.monotonic()
         # By the default action, which does nothing where no shell could wake the process again (an orphaned process group).
         signal.signal(PAUSE_SIGNAL, signal.SIG_DFL)
