@@ -153,8 +153,10 @@ format: .venv/lint node_modules/.package-lock.json
 
 # ---- the documentation as web pages ----
 
-docs: .venv/docs $(INSTALLED)
-	.venv/bin/mkdocs build --strict
+docs: .venv/docs
+	.venv/bin/python site/pages.py build/pages
+	.venv/bin/mkdocs build --quiet --strict -f site/mkdocs.yml
+	@echo 'the documentation: build/site/index.html'
 
 clean:
 	rm -rf .venv node_modules build dist asengine/build fable6c/fable6c.wasm fable6c/_lib*.so fable6c/_lib*.c *.egg-info
@@ -200,7 +202,7 @@ endef
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 
-.venv/docs: requirements/docs.txt .venv/run
+.venv/docs: requirements/docs.txt .venv/tools
 	$(call say,'mkdocs from PyPI')
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)

@@ -21,9 +21,8 @@ import numpy as np
 import common
 
 sys.path.insert(0, common.ROOT)
-from fable6c.corpus import synth  # noqa: E402
-
 from fable6c import kernels  # noqa: E402
+from fable6c.corpus import synth  # noqa: E402
 from fable6c.data.prepare import prepare  # noqa: E402
 from fable6c.data.windows import batch, window_starts  # noqa: E402
 from fable6c.model.architecture import Dimensions  # noqa: E402

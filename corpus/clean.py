@@ -17,10 +17,13 @@ import json
 import os
 import shutil
 import time
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import zstandard
+
+from fable6c import __version__
+from fable6c.cli import ArgumentParser, print_next
 from fable6c.corpus.encodings import Undecodable, decode
 from fable6c.corpus.filters import RULES, Settings, chosen, drop_reason
 from fable6c.corpus.measure import Figures, HashSet, Measure, Words
@@ -34,13 +37,11 @@ from fable6c.corpus.readers import (
     size_of,
 )
 from fable6c.corpus.repair import REPAIRS
-
-from fable6c import __version__
-from fable6c.cli import ArgumentParser, print_next
 from fable6c.errors import UsageError, UserError
 from fable6c.files import atomic_write, make_folder, read_toml
 from fable6c.progress import Progress
 
+DEFAULTS = Settings()
 DOCUMENTS = "documents.jsonl.zst"
 EXAMPLES = 3  # of each kind in the report
 EXAMPLE_CHARACTERS = 300
@@ -93,7 +94,7 @@ def quality(figures: Figures) -> Dict[str, float]:
 class Tally:
     """What the report is made of."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.read = {"documents": 0, "bytes": 0}
         self.kept = {"documents": 0, "bytes": 0, "chunks": 0}
         self.dropped: Dict[str, dict] = {}
@@ -182,7 +183,7 @@ class Overlap:
 class Cleaner:
     """Repairs and judges documents one at a time and counts what happened in `tally`."""
 
-    def __init__(self, settings: Settings, validation: Sequence[str] = (), set_aside=None):
+    def __init__(self, settings: Settings, validation: Sequence[str] = (), set_aside: Any = None):
         self.settings = settings
         self.rules = chosen(settings, list(REPAIRS))
         self.passed = " ".join(rule.name for rule in self.rules)
@@ -281,7 +282,7 @@ def origin_of(path: str, source: str, licence: str) -> Origin:
 def clean(
     paths: Sequence[str],
     output: str,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     duplicates: str = "near",
     validation: Sequence[str] = (),
     source: str = "",
@@ -375,14 +376,14 @@ class _SetAside:
 
     def add(self, raw: Raw, reason: str) -> None:
         entry = {"origin": raw.origin, "place": raw.place, "reason": reason, "offset": self.bytes.tell(), "bytes": len(raw.content)}
-        self.bytes.write(raw.content)
+        self.bytes.write(raw.content)  # type: ignore[arg-type]
         self.index.write(json.dumps(entry) + "\n")
         self.count += 1
 
     def __enter__(self) -> "_SetAside":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.bytes.close()
         self.index.close()
 
@@ -416,7 +417,7 @@ class _LineWriter:
     def __enter__(self) -> "_LineWriter":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._flush()
         self.packer.close()
         self.file.close()
@@ -434,7 +435,7 @@ def read_records(path: str) -> Iterator[dict]:
         raise UserError(f"{path}: is damaged or not made by `python -m fable6c.corpus clean` ({error})") from None
 
 
-def _record_lines(file) -> Iterable[bytes]:
+def _record_lines(file: Any) -> Iterable[bytes]:
     from fable6c.corpus.readers import _unpack
 
     unfinished = b""

@@ -18,13 +18,13 @@ import sqlite3
 import sys
 import time
 import zlib
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, cast
 
 import numpy as np
 import zstandard
-from fable6c.corpus.clean import DOCUMENTS, QUALITY, read_records
 
 from fable6c.cli import ArgumentParser, print_next
+from fable6c.corpus.clean import DOCUMENTS, QUALITY, read_records
 from fable6c.data.bpe import train_tokenizer
 from fable6c.errors import UsageError, UserError
 from fable6c.files import atomic_file
@@ -115,12 +115,12 @@ class Database:
     def execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         return self.connection.execute(sql, values)
 
-    def value(self, sql: str, values: Sequence[object] = ()):
+    def value(self, sql: str, values: Sequence[object] = ()) -> Any:
         """The first column of the first row, or None."""
         row = self.execute(sql, values).fetchone()
         return row[0] if row else None
 
-    def insert(self, table: str, values: Sequence[object]) -> int:
+    def insert(self, table: str, values: Sequence[object]) -> Optional[int]:
         """Add a row, whose checksum is computed here; returns its id."""
         marks = ", ".join("?" * (len(values) + 1))
         return self.execute(f"INSERT INTO {table} VALUES ({marks})", (*values, checksum(values))).lastrowid
@@ -130,7 +130,7 @@ class Database:
         self.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", (*values, checksum(values)))
 
     @contextlib.contextmanager
-    def transaction(self):
+    def transaction(self) -> Iterator[None]:
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -152,7 +152,8 @@ class Database:
             "SELECT chunk.document, chunk.packed, chunk.dictionary FROM chunk WHERE chunk.document IN (SELECT document.id FROM document "
             f"JOIN source ON source.id = document.source WHERE {where}) ORDER BY chunk.id", values,
         )  # fmt: skip
-        current, parts = None, []
+        current = 0
+        parts: List[str] = []
         for document, packed, dictionary in rows:
             if document != current and parts:
                 yield current, "".join(parts)
@@ -168,7 +169,7 @@ class Database:
     def __enter__(self) -> "Database":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -183,11 +184,14 @@ def is_database(path: str) -> bool:
         return False
 
 
-def _reported(function):
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _reported(function: F) -> F:
     """Turns SQLite's errors into the one line of a UserError."""
 
     @functools.wraps(function)
-    def wrapper(path, *arguments, **named):
+    def wrapper(path: str, *arguments: Any, **named: Any) -> Any:
         try:
             return function(path, *arguments, **named)
         except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
@@ -195,7 +199,7 @@ def _reported(function):
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path}: is damaged ({error}); `python -m fable6c.corpus db verify` says where, build it anew") from None
 
-    return wrapper
+    return cast(F, wrapper)
 
 
 # ---- building

@@ -17,9 +17,9 @@ import zlib
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
+
 from fable6c.corpus.clean import QUALITY
 from fable6c.corpus.database import TOKEN, VOCAB_SHIFT, Database
-
 from fable6c.data.prepare import HELD_OUT_MOST
 from fable6c.data.windows import LEAST_WINDOWS, Shard
 from fable6c.errors import UsageError, UserError
@@ -223,7 +223,7 @@ def open_dataset(path: str, vocab: int, seed: int, mix: Optional[Dict[str, float
             streams.append(Stream(name, rows["chunk"][here], rows["count"][here], None if values is None else values[here], seed))
         weights = [mix[stream.name] if mix else 1.0 for stream in streams]
         characters, documents = database.execute("SELECT SUM(characters), COUNT(*) FROM document").fetchone()
-        weights_said = ", ".join(f"{name}={mix[name]:g}" for name in sorted(mix or {}))
+        weights_said = ", ".join(f"{name}={weight:g}" for name, weight in sorted((mix or {}).items()))
         chosen = "".join(f", {name} {value}" for name, value in (("mix", weights_said), ("curriculum", curriculum)) if value)
         description = {
             "sha256": f"database {digest:08x}", "corpus": os.path.basename(path) + chosen, "source": os.path.abspath(path) + chosen,

@@ -15,6 +15,7 @@ from typing import Dict, Iterator, List, NamedTuple, Tuple
 
 import datasketch
 import numpy as np
+
 from fable6c.corpus.filters import Settings
 from fable6c.corpus.measure import Words
 

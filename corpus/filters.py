@@ -8,7 +8,6 @@ import re
 from typing import Callable, List, NamedTuple, Sequence
 
 from fable6c.corpus.measure import Figures
-
 from fable6c.errors import UsageError
 
 

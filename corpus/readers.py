@@ -18,6 +18,7 @@ import re
 import zipfile
 import zlib
 from typing import (
+    Any,
     BinaryIO,
     Callable,
     Iterable,
@@ -31,9 +32,9 @@ from typing import (
 )
 
 import zstandard
+
 from fable6c.corpus.encodings import SAMPLE, detect, mark_of
 from fable6c.corpus.filters import Settings
-
 from fable6c.errors import UserError
 from fable6c.files import open_file
 
@@ -121,7 +122,7 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
 class _Counting(io.RawIOBase):
     """A file that tells how much of it was read."""
 
-    def __init__(self, file: BinaryIO, consumed: Callable[[int], None]):
+    def __init__(self, file: Any, consumed: Callable[[int], None]):
         self.file, self.consumed = file, consumed
 
     def readable(self) -> bool:
@@ -136,13 +137,13 @@ class _Counting(io.RawIOBase):
     def tell(self) -> int:
         return self.file.tell()
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         count = self.file.readinto(buffer)
         self.consumed(count)
         return count
 
 
-def _open(file: BinaryIO, name: str, origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
+def _open(file: Any, name: str, origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
     """The documents of an open file, unpacked by the endings of its name."""
     stem, ending = os.path.splitext(name.lower())
     if ending == ".zip":
@@ -173,7 +174,7 @@ class _Refused(ValueError):
     """The file is whole, but not what its name says."""
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
+def _blocks(file: Any) -> Iterator[bytes]:
     """A file's bytes, BLOCK or a little more at a time; before damage is raised comes what was unpacked before it."""
     read = getattr(file, "read1", file.read)  # read would throw that away
     pieces: List[bytes] = []

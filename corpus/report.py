@@ -4,7 +4,7 @@ import base64
 import html
 import io
 import sys
-from typing import Optional
+from typing import Iterable, Optional, Sequence
 
 from fable6c.files import atomic_write
 
@@ -54,7 +54,7 @@ def _table(entries: dict, amount: str) -> str:
     return f"<table><tr><th>rule<th>documents<th>{amount.replace('_', ' ')}<th>" + "".join(rows) + "</table>"
 
 
-def _rows(head, rows) -> str:
+def _rows(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = []
     for row in rows:
         cells = "".join(f"<td class=n>{cell:,}" if isinstance(cell, int) else f"<td>{_text(str(cell))}" for cell in row)

@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from fable6c import __version__
 from fable6c.cli import ArgumentParser, print_next
@@ -72,14 +72,14 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
     sha256: Optional[str] = None
 
-    def redirect_request(self, request, file, code, message, headers, url):
+    def redirect_request(self, request: Any, file: Any, code: int, message: str, headers: Any, url: str) -> Any:
         self.sha256 = _published(headers) or self.sha256
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
             raise urllib.error.HTTPError(request.full_url, code, f"redirected to {url[:80]}", headers, file)
         return super().redirect_request(request, file, code, message, headers, url)
 
 
-def _published(headers) -> Optional[str]:
+def _published(headers: Any) -> Optional[str]:
     found = _SHA256.match(headers.get("X-Linked-Etag") or "")
     return found.group(1) if found else None
 
@@ -162,8 +162,8 @@ class Downloader:
                 self._save(answer, part, have, total, url)
         except urllib.error.HTTPError as error:
             if error.code == 416:  # nothing is left to send, or the file became shorter
-                total = re.match(r"bytes \*/(\d+)$", error.headers.get("Content-Range") or "")
-                if total and int(total.group(1)) == have:
+                whole = re.match(r"bytes \*/(\d+)$", error.headers.get("Content-Range") or "")
+                if whole and int(whole.group(1)) == have:
                     return redirects.sha256
                 _forget(part)
                 raise _Retry("the file is another one now") from None
@@ -181,7 +181,7 @@ class Downloader:
             raise UserError(f"{url}: is not an address ({error})") from None
         return published
 
-    def _save(self, answer, part: str, have: int, total: Optional[int], url: str) -> None:
+    def _save(self, answer: Any, part: str, have: int, total: Optional[int], url: str) -> None:
         """The body into FILE.part, from byte `have` on."""
         most = MOST_UNKNOWN if total is None else total
         try:
@@ -258,7 +258,7 @@ def get(source: Source, folder: str, downloader: Downloader, mirror: str = "") -
     """Download what is missing of a source into `folder`. mirror: replaces the scheme and host (and leading path) of its URLs."""
     make_folder(folder)
     note_path = os.path.join(folder, "source.json")
-    noted = {"name": source.name, "title": source.title, "licence": source.licence, "citation": source.citation, "files": {}}
+    noted: Dict[str, Any] = {"name": source.name, "title": source.title, "licence": source.licence, "citation": source.citation, "files": {}}
     if os.path.exists(note_path):
         try:
             with open(note_path, encoding="utf-8") as file:

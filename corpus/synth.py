@@ -22,11 +22,13 @@ import time
 from functools import lru_cache
 from random import Random
 from typing import (
+    Any,
     Callable,
     Dict,
     Iterator,
     List,
     NamedTuple,
+    NoReturn,
     Optional,
     Sequence,
     Tuple,
@@ -117,7 +119,7 @@ PLOTS: Dict[str, Plot] = {
 
 # ------------------------------------------------------------------------------------------ chance
 
-def _pick(draw: Draw, items: Sequence):
+def _pick(draw: Draw, items: Sequence) -> Any:
     return items[int(draw() * len(items))]
 
 
@@ -183,7 +185,9 @@ class Lexicon:
     """The tables as they stand in one world and season, as lists of ready slots."""
 
     def __init__(self, world: str, season: str):
-        rows = lambda table: _rows(table, world, season)  # noqa: E731
+        def rows(table: str) -> Any:
+            return _rows(table, world, season)
+
         self.plants = [{"plant": name, "seed": seed, "plant_gift": gift} for name, seed, gift in rows(words.PLANTS)]
         self.fears = [dict(zip(("fear", "fear_when", "fear_tip", "fear_did", "fear_turn"), row))
                       for row in rows(words.FEARS)]
@@ -322,7 +326,7 @@ def _compile(source: Dict[str, List[str]], roots: Sequence[str]) -> Grammar:
     compiled = {}  # type: Dict[str, Rule]
     capitals = set()
 
-    def slot(match) -> str:
+    def slot(match: re.Match) -> str:
         name = match.group(1)
         if name.lower().startswith("h_") and name.lower() != "h_poss":
             name = name[2:]  # {x_his} told about the hero is {his}
@@ -348,7 +352,8 @@ def _compile(source: Dict[str, List[str]], roots: Sequence[str]) -> Grammar:
 
     def alternatives(tokens: List[str]) -> List[Part]:
         """Consumes tokens up to the closing bracket and returns the parts between the bars."""
-        result, sequence = [], []  # type: List[Part], list
+        result: List[Any] = []
+        sequence: List[Any] = []
         while tokens:
             token = tokens.pop(0)
             if token == "]":
@@ -370,7 +375,7 @@ def _compile(source: Dict[str, List[str]], roots: Sequence[str]) -> Grammar:
     return Grammar(skeletons, tuple(sorted(capitals)))
 
 
-def _expand(part: Part, draw: Draw, last: Dict[str, int], out: Callable[[str], None]) -> None:
+def _expand(part: Any, draw: Draw, last: Dict[str, int], out: Callable[[str], None]) -> None:
     """Appends one telling of `part`.  `last` holds each rule's last alternative, so that none comes twice running."""
     kind = type(part)
     if kind is str:
@@ -564,7 +569,7 @@ def _read_corpus(path: str, size_bytes: int) -> str:
             try:
                 raw = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file).read(size_bytes)
             except zstandard.ZstdError as error:
-                raise ValueError("%s is not readable as zstd: %s" % (path, error))
+                raise ValueError("%s is not readable as zstd: %s" % (path, error)) from None
         else:
             raw = file.read(size_bytes)
     if not raw.strip():
@@ -586,7 +591,7 @@ def _print_stats(seed: int, size_bytes: int, compare: Optional[str]) -> None:
     for name, corpus in corpora:
         stats = measure(corpus, limit)
         print("%-20s %9d %9d %8d %8d %8d %8d %6.2f" %
-              ((name[:20], len(corpus.encode("utf-8")), stats.words) + stats.distinct + (stats.zstd_ratio,)))
+              (name[:20], len(corpus.encode("utf-8")), stats.words, *stats.distinct, stats.zstd_ratio))  # type: ignore[str-format]
     print("n-grams are distinct ones among equally many words; zstd is bytes per compressed byte at level 19")
     print("generated %.1f MB in %.2f s of processor time: %.1f MB/s" %
           (len(ours) / 1e6, seconds, len(ours) / 1e6 / max(seconds, 1e-9)))
@@ -643,7 +648,7 @@ def _write(seed: int, size_bytes: int, path: Optional[str]) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         """One line, exit code 2."""
         self.exit(2, "synth: %s (see --help)\n" % message)
 

@@ -13,7 +13,7 @@ import shlex
 import shutil
 import signal
 import sys
-from typing import Callable, List, NoReturn, Optional, Sequence, TextIO
+from typing import Any, Callable, List, NoReturn, Optional, Sequence, TextIO
 
 from fable6c.errors import UsageError, UserError
 
@@ -48,9 +48,9 @@ class ArgumentParser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
-    def subcommands(self, metavar: Optional[str] = None):
+    def subcommands(self, metavar: Optional[str] = None) -> Any:
         """What subparsers are added to, by `add_parser(name, help=…, purpose=…, example=…)`; one of them must be named."""
-        return self.add_subparsers(
+        return self.add_subparsers(  # type: ignore[call-overload]
             dest="command",
             required=True,
             metavar=metavar,
@@ -88,7 +88,7 @@ def run(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     open_streams()
     if sys.stdout.errors == "strict":  # a file's name that the terminal's encoding does not have must not end a command
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     status = 0
     try:
         try:

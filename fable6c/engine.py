@@ -70,7 +70,7 @@ class Instance:
         # The runtime goes first, and with it the module: the environment must outlive both.
         self._runtime = self._ffi.gc(self._runtime, lambda runtime, _environment=environment: free(runtime))
 
-    def call(self, name: str, *arguments: Union[int, float]) -> Optional[int]:
+    def call(self, name: str, *arguments: Union[int, float]) -> Any:
         """Call an export of i32 and f32 arguments. Returns its i32 as a signed number, None if it has no result."""
         with self._lock:
             if name not in self._functions:
@@ -88,7 +88,7 @@ class Instance:
                 return None
             result = self._ffi.new("int32_t *")
             self._expect(self._lib.m3_GetResults(function, 1, [result]))
-            return result[0]
+            return int(result[0])
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes of the module's memory, a copy."""

@@ -19,7 +19,7 @@ except ImportError:  # Python < 3.11
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
     import msvcrt
 
 from fable6c.errors import UsageError, UserError

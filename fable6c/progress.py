@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Optional
+from typing import Any, Optional
 
 import tqdm
 
@@ -36,7 +36,7 @@ class Progress:
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: Any) -> None:
         if self.bar is not None:
             self.bar.close()
 

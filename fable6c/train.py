@@ -10,6 +10,7 @@ from typing import Optional, Sequence
 from fable6c import __version__, kernels
 from fable6c.cli import ArgumentParser, print_next, run, unheard
 from fable6c.corpus.database import is_database
+from fable6c.data.windows import Dataset
 from fable6c.errors import UsageError
 from fable6c.files import locked, make_folder
 from fable6c.model.architecture import parameter_count
@@ -71,6 +72,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         if saved:
             check_same_command(folder, saved[0]["command"], command)
         before = saved[0] if saved else None
+        dataset: Dataset
         if databases:
             dataset = database_dataset(databases[0], config, options, folder, before)
         else:
@@ -112,7 +114,7 @@ def _describe(run_: Run) -> None:
     if run_.steps_budget is not None:
         steps = run_.steps_budget
         print(f"budget: {steps:,} steps of {run_.tokens_per_step:,} tokens = {steps * run_.tokens_per_step / tokens:.2f} times the text")
-    else:
+    elif run_.seconds_budget is not None:
         print(f"budget: {run_.seconds_budget / 60:g} minutes in steps of {run_.tokens_per_step:,} tokens")
     print(f"{'going on from' if run_.step else 'starting at'} step {run_.step:,} in {run_.folder}", flush=True)
 

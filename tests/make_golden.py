@@ -15,8 +15,8 @@ import sys
 
 import numpy as np
 import xxhash
-from fable6c.corpus import synth
 
+from fable6c.corpus import synth
 from fable6c.data.bpe import train_tokenizer
 from fable6c.model.file import read_model, write_model
 from fable6c.model.reference import PIECE, Reference, generate

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+
 from fable6c.corpus import database as module
 from fable6c.corpus import dataset as datasets
 from fable6c.corpus import synth
@@ -27,7 +28,6 @@ from fable6c.corpus.database import (
 )
 from fable6c.corpus.dataset import open_dataset, parse_mix
 from fable6c.corpus.filters import Settings
-
 from fable6c.data.text import read_documents
 from fable6c.errors import UsageError, UserError
 

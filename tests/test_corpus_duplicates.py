@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+
 from fable6c.corpus import synth
 from fable6c.corpus.filters import Settings
 from fable6c.corpus.measure import Words

@@ -11,9 +11,9 @@ import sys
 import threading
 
 import pytest
+
 from fable6c.corpus import sources
 from fable6c.corpus.sources import Downloader, Source, get, load_sources
-
 from fable6c.errors import UsageError, UserError
 
 CONTENT = bytes(range(256)) * 1000

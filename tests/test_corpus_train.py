@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+
+from fable6c import train
 from fable6c.corpus import synth
 from fable6c.corpus.clean import clean
 from fable6c.corpus.database import build, tokenize
-
-from fable6c import train
 from fable6c.errors import UsageError, UserError
 from fable6c.training import checkpoint
 from fable6c.training.run import Run

@@ -10,9 +10,9 @@ import sys
 
 import numpy as np
 import pytest
-from fable6c.corpus import synth
 
 from fable6c import evaluate, export, train
+from fable6c.corpus import synth
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.prepare import prepare
 from fable6c.data.text import read_documents

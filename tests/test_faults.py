@@ -11,10 +11,10 @@ import sys
 
 import numpy as np
 import pytest
-from fable6c.corpus import synth
 
 import make_golden
 from fable6c import cli
+from fable6c.corpus import synth
 from fable6c.engine import Engine, EngineMissing, split
 from fable6c.errors import UserError
 from fable6c.files import atomic_write, open_file

@@ -211,7 +211,7 @@ def locked(path):
     entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", path.read_text(), flags=re.M))
     found = {}
     for entry in filter(None, map(str.strip, entries)):
-        name, version = re.match(r"([\w.-]+)==(\S+)", entry).groups()
+        name = re.match(r"([\w.-]+)==\S+", entry).group(1)
         found[name] = found.get(name, True) and "--hash=sha256:" in entry
     return found
 

@@ -220,7 +220,7 @@ def test_a_sparse_file_of_three_gigabytes(tmp_path):
 @pytest.mark.parametrize("path", ATTACKS, ids=lambda path: path.stem)
 def test_attacks_are_rejected_by_name(path):
     """tests/attacks/NAME-what.f6c is rejected with the message NAME of docs/model-file.md."""
-    messages = {name: message for name, message in ERRORS.values()}
+    messages = dict(ERRORS.values())
     found = rejected(run(str(path), "-p", "x"), 1)
     before, _, after = messages[path.stem.split("-")[0]].partition("{}")
     assert found.startswith(f"{path}: {before}") and found.endswith(after)

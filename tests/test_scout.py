@@ -212,8 +212,7 @@ def test_the_memory_cap_is_a_hard_one(tmp_path):
     draw = random.Random(1)
     words = ["".join(draw.choice("abcdefghijklmnop") for _ in range(draw.randint(2, 9))) for _ in range(20_000)]
     with open(text, "w") as file:  # nothing repeats, so that every table fills up
-        for _ in range(1_000):  # one long document
-            file.write(" ".join(draw.choice(words) for _ in range(200)) + ".\n")
+        file.writelines(" ".join(draw.choice(words) for _ in range(200)) + ".\n" for _ in range(1_000))  # one long document
     for tier in TIERS:
         assert peak("train", text, "-o", tmp_path / "a.scout", "--memory", "192M", "--tier", tier) <= 192 << 20
 

@@ -9,6 +9,7 @@ from collections import Counter
 from itertools import islice
 
 import pytest
+
 from fable6c.corpus import synth, words
 from fable6c.corpus.grammar import GRAMMAR
 

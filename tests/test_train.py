@@ -18,9 +18,9 @@ import time
 
 import numpy as np
 import pytest
-from fable6c.corpus import synth
 
 from fable6c import cli, export, files, kernels, train
+from fable6c.corpus import synth
 from fable6c.errors import UserError
 from fable6c.model.architecture import parameter_count
 from fable6c.model.reference import Reference

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 EMULATORS = {32: "qemu-system-i386", 64: "qemu-system-x86_64"}
 PROCESSORS = {32: "pentium2", 64: "qemu64"}
@@ -91,7 +91,7 @@ def archive(files: Dict[str, bytes]) -> bytes:
     return gzip.compress(b"".join(parts), 6, mtime=0)
 
 
-def boot(files: Dict[str, bytes], commands: List[List[str]], cpu: Optional[str] = None, memory: int = 256, options: List[str] = [], timeout: float = 300) -> Boot:
+def boot(files: Dict[str, bytes], commands: List[List[str]], cpu: Optional[str] = None, memory: int = 256, options: Sequence[str] = (), timeout: float = 300) -> Boot:
     """Start the machine with these files in its RAM disk, run the commands in order, and wait for its end."""
     listing = "".join("\t".join(command) + "\n" for command in commands)
     with tempfile.TemporaryDirectory() as folder:

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 from typing import (
+    Any,
     BinaryIO,
     Callable,
     Dict,
@@ -94,7 +95,7 @@ class Survey:
     bytes            of UTF-8
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.names: List[int] = []
         self.lengths: List[int] = []
         self.sha256 = hashlib.sha256()
@@ -171,7 +172,7 @@ def _read_description(directory: str) -> Optional[Dict[str, object]]:
         return None
 
 
-def _open(directory: str, stored: Dict[str, object]) -> FolderDataset:
+def _open(directory: str, stored: Dict[str, Any]) -> FolderDataset:
     train, valid = (np.memmap(os.path.join(directory, name), dtype=TOKEN, mode="r") for name in ("train.bin", "valid.bin"))
     tokenizer = Tokenizer.load(os.path.join(directory, "tokenizer.f6t"))
     return FolderDataset(train, valid, tokenizer, stored["valid_characters"], stored)

@@ -11,7 +11,7 @@ The figure is the cross-entropy of all tokens in bits, divided by the text's cha
 
 import hashlib
 import time
-from typing import Iterable, Iterator, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 
 
-def predictions(reference: Reference, tokens: Sequence[int], progress: Progress) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+def predictions(reference: Reference, tokens: Union[Sequence[int], np.ndarray], progress: Progress) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """What the model thinks before each token of one document, in pieces: logits (T, V - 1) float64, the largest of each row 0
     and the end mark's left out, and the T tokens that came."""
     end_mark = reference.model.dimensions.end_mark
@@ -37,7 +37,7 @@ def predictions(reference: Reference, tokens: Sequence[int], progress: Progress)
         progress.add(len(logits))
 
 
-def surprise(reference: Reference, tokens: Sequence[int], progress: Progress) -> float:
+def surprise(reference: Reference, tokens: Union[Sequence[int], np.ndarray], progress: Progress) -> float:
     """The bits that the tokens of one document cost, each given all before it."""
     nats = 0.0
     for logits, targets in predictions(reference, tokens, progress):

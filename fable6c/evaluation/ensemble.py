@@ -10,7 +10,7 @@ the next token is one: p = (1 - g) p_network + g p_scout, and g depends only on 
 """
 
 import re
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -139,7 +139,8 @@ def kinds_of(tokens: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
         if piece in is_word:
             counts[piece] += 1
     frequent = set(sorted(counts, key=lambda piece: (-counts[piece], piece))[:FREQUENT])
-    out, before, said = [], b"\n", {}  # the text before a token: its last few bytes are enough; where each token was last
+    said: Dict[bytes, int] = {}
+    out, before = [], b"\n"  # the text before a token: its last few bytes are enough; where each token was last
     for place, piece in enumerate(pieces):
         if not re.match(rb" ?[A-Za-z\x80-\xff]", piece):
             kind = 7

@@ -106,7 +106,8 @@ VECTORS = {"fast": 16, "normal": 32, "deep": 128}  # numbers of a token's vector
 
 
 def read_tiers() -> Dict[str, List[Kind]]:
-    tiers, kinds = {}, []
+    tiers: Dict[str, List[Kind]] = {}
+    kinds: List[Kind] = []
     for line in KINDS.split("\n"):
         if line in VECTORS:
             tiers[line] = list(kinds)

@@ -1,13 +1,14 @@
 """Memory for the scout's tables."""
 
 import mmap
+from typing import Union
 
 import numpy as np
 
 from fable6c.errors import UserError
 
 
-def aligned(size: int, dtype: type) -> np.ndarray:
+def aligned(size: int, dtype: Union[type, np.dtype]) -> np.ndarray:
     """Zeros that begin at a page of memory; the system hands the pages out when they are first used."""
     size *= np.dtype(dtype).itemsize
     try:

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def evaluate(
     }
 
 
-def generate(scout: Scout, prompt: Sequence[int], n: int, sampler) -> Iterator[bytes]:
+def generate(scout: Scout, prompt: Sequence[int], n: int, sampler: Any) -> Iterator[bytes]:
     """The bytes of n tokens after the prompt, chosen by a `reference.Sampler`. What is made is not learned."""
     history = list(prompt)
     scout.probabilities_of([NEWLINE, *history], learn=False)

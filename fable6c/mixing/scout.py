@@ -14,7 +14,7 @@ tokenizer of docs/tokenizer.md without its end mark, so that a scout and a model
 import json
 import struct
 import zlib
-from typing import Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple, Union
 
 import numpy as np
 import zstandard
@@ -150,7 +150,7 @@ class Scout:
 
     # ---- reading
 
-    def probabilities_of(self, tokens: Sequence[int], learn: bool = True) -> Tuple[np.ndarray, np.ndarray]:
+    def probabilities_of(self, tokens: Union[Sequence[int], np.ndarray], learn: bool = True) -> Tuple[np.ndarray, np.ndarray]:
         """Read tokens, and say how surprising each was, given all that was read before.
 
         tokens      (N,) integers from 0 to V - 1
@@ -239,7 +239,7 @@ class Scout:
             for name in SAVED:
                 content = self.arrays[name].reshape(-1).view(np.uint8)
                 for start in range(0, len(content), CHUNK_BYTES):
-                    file.write(packer.compress(content[start : start + CHUNK_BYTES]))
+                    file.write(packer.compress(content[start : start + CHUNK_BYTES].data))
             file.write(packer.flush())
 
     @classmethod
@@ -254,7 +254,7 @@ class Scout:
             raise UserError(f"{path}: {error}") from None
 
     @classmethod
-    def _load(cls, path: str, file, threads: int) -> "Scout":
+    def _load(cls, path: str, file: Any, threads: int) -> "Scout":
         damaged = UserError(f"{path}: is damaged (its content contradicts itself); copy it again or train again")
         head = file.read(PREFIX.size)
         if not head.startswith(MAGIC):

@@ -33,7 +33,7 @@ class Dimensions:
     context: int  # training window in tokens, and how far back a model copies
     copies: bool = False  # the next token may be copied from the text so far
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, (low, high) in DIMENSION_RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
@@ -56,12 +56,19 @@ class Dimensions:
 
     def size(self, text: str) -> int:
         """A size of the tables below as a number: "3D" is 3 · dim, "C" the copy_dim, "1" itself."""
-        factor, letter = SIZE.fullmatch(text).groups()
+        factor, letter = size_parts(text)
         return int(factor or 1) * (getattr(self, SIZE_LETTERS[letter]) if letter else 1)
 
 
-SIZE = re.compile(r"(\d*)([A-Z]?)")
 SIZE_LETTERS = {"D": "dim", "H": "hidden", "K": "taps", "V": "vocab", "C": "copy_dim"}
+
+
+def size_parts(text: str) -> Tuple[str, str]:
+    """Factor and letter of a size of the tables below: ("3", "D") of "3D"; either may be empty."""
+    match = re.fullmatch(r"(\d*)([A-Z]?)", text)
+    if match is None:
+        raise ValueError(f"{text}: not a size")
+    return match.group(1), match.group(2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,6 +223,7 @@ class TensorSpec:
         """Bytes in the file's raw content."""
         if self.kind == "f32":
             return 4 * self.size
+        assert self.cols is not None  # only vectors have none
         return 4 * self.scales + self.planes * self.rows * packed_row_bytes(self.cols)
 
 

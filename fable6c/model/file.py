@@ -9,7 +9,7 @@ import json
 import os
 import struct
 import zlib
-from typing import Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
 import zstandard
@@ -83,7 +83,7 @@ def pack_trits(weight: np.ndarray) -> bytes:
     return (digits.reshape(m, -1, 5) * POWERS).sum(axis=2, dtype=np.uint8).tobytes()
 
 
-def unpack_trits(data: bytes, m: int, n: int) -> np.ndarray:
+def unpack_trits(data: Union[bytes, memoryview], m: int, n: int) -> np.ndarray:
     """The inverse of `pack_trits`: int8 (m, n). ValueError for a byte above 242 or a non-zero trit past the last column."""
     packed = np.frombuffer(data, np.uint8).reshape(m, packed_row_bytes(n))
     if packed.max() > 242:
@@ -116,8 +116,9 @@ def encode_model(model: Model) -> bytes:
 
 
 def encode_tensor(spec: TensorSpec, tensor: Union[Matrix, np.ndarray]) -> bytes:
-    array = tensor if spec.kind == "f32" else tensor.weight
-    reals = tensor if spec.kind == "f32" else tensor.scale
+    plain: Any = tensor  # a vector is its own numbers
+    array: np.ndarray = getattr(tensor, "weight", plain)
+    reals: np.ndarray = getattr(tensor, "scale", plain)
     if array.shape != spec.shape:
         raise ValueError(f"{spec.name}: expected shape {spec.shape}, got {array.shape}")
     if reals.dtype != np.float32 or not reals_allowed(reals):
@@ -215,7 +216,7 @@ def decode_header(data: bytes, size: Optional[int] = None) -> Header:
     for value, (name, (low, high)) in zip(fields, DIMENSION_RANGES.items()):
         if not low <= value <= high:
             raise ModelFileError("BAD_DIMENSION", name)
-    dimensions = Dimensions(*fields[:6], copies=version == 2)
+    dimensions = Dimensions(*fields[:6], copies=version == 2)  # type: ignore[misc]
     header = Header(dimensions, *fields[6:])
     if not 2 <= header.card_bytes <= MAX_CARD_BYTES:
         raise ModelFileError("BAD_SIZE", "card_bytes")
@@ -283,7 +284,8 @@ def decode_card(data: memoryview) -> dict:
 
 
 def decode_tensors(data: memoryview, dimensions: Dimensions) -> Dict[str, Union[Matrix, np.ndarray]]:
-    tensors, start = {}, 0
+    tensors: Dict[str, Union[Matrix, np.ndarray]] = {}
+    start = 0
     for place, spec in enumerate(tensor_specs(dimensions)):
         record = data[start : start + spec.file_bytes]
         start += spec.file_bytes
@@ -294,6 +296,7 @@ def decode_tensors(data: memoryview, dimensions: Dimensions) -> Dict[str, Union[
             tensors[spec.name] = reals.reshape(spec.shape)
             continue
         try:
+            assert spec.cols is not None
             planes = unpack_trits(record[4 * spec.scales :], spec.planes * spec.rows, spec.cols)
         except ValueError:
             raise ModelFileError("BAD_TENSOR", place) from None

@@ -11,7 +11,7 @@ import re
 import textwrap
 from typing import List
 
-from fable6c.model.architecture import DIMENSION_RANGES, SIZE, TENSORS, Tensor
+from fable6c.model.architecture import DIMENSION_RANGES, TENSORS, Tensor, size_parts
 from fable6c.model.errors import ENGINE_ERRORS, ERRORS
 from fable6c.model.file import CONTENT_RATIO, FREE_BYTES, HEADER_BYTES, MAGIC, MAX_CARD_BYTES, MAX_MAGNITUDE, MAX_RAW_BYTES, NEWEST_VERSION
 
@@ -36,7 +36,7 @@ import { LAYERS, layerSize, place, ternarySize } from "./memory";
 
 def size(text: str) -> str:
     """A size of the tables in TypeScript: "3D" gives "3 * dim"."""
-    factor, letter = SIZE.fullmatch(text).groups()
+    factor, letter = size_parts(text)
     return " * ".join(filter(None, (factor, LETTERS.get(letter))))
 
 

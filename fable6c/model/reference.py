@@ -8,7 +8,7 @@ Vectorised over batch, time and channels only where that leaves the order of ope
 """
 
 import dataclasses
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -115,15 +115,17 @@ class Reference:
 
     def __init__(self, model: Model):
         self.model = model
-        tensors = {name: linear(t) if isinstance(t, Matrix) else t for name, t in model.tensors.items()}
+        tensors: Dict[str, Any] = {name: linear(t) if isinstance(t, Matrix) else t for name, t in model.tensors.items()}
         names = [field.name for field in dataclasses.fields(Block)]
         self.blocks = [
             Block(*(tensors[f"blocks.{layer}.{name}"] for name in names)) for layer in range(model.dimensions.layers)
         ]
-        self.embedding = model.tensors["embedding"]
-        self.norm_in = tensors["norm_in"]
-        self.norm_out = tensors["norm_out"]
-        self.head = tensors["head"]
+        embedding = model.tensors["embedding"]
+        assert isinstance(embedding, Matrix)
+        self.embedding = embedding
+        self.norm_in: np.ndarray = tensors["norm_in"]
+        self.norm_out: np.ndarray = tensors["norm_out"]
+        self.head: Linear = tensors["head"]
         self.copying = {row.name: tensors[row.name] for row in TENSORS["copying"] if model.dimensions.copies}
 
     def fresh_state(self, batch: int) -> State:
@@ -176,7 +178,7 @@ class Reference:
         return x, new
 
 
-def generate(reference: Reference, prompt: Sequence[int], n: int, sampler: Sampler) -> Iterator[Tuple[int, bytes]]:
+def generate(reference: Reference, prompt: Union[Sequence[int], np.ndarray], n: int, sampler: Sampler) -> Iterator[Tuple[int, bytes]]:
     """Tell a story: feed the end mark and the prompt's tokens, then yield up to n new tokens, each with its bytes.
 
     Ends before n where the model makes the end mark (which is not yielded). The bytes of one token may end within a UTF-8

@@ -11,7 +11,7 @@ import concurrent.futures
 import re
 import struct
 import zlib
-from typing import Iterable, Iterator, List, Sequence, Union
+from typing import Any, Iterable, Iterator, List, Sequence, Union
 
 import numpy as np
 
@@ -62,17 +62,17 @@ class Tokenizer:
         self.vocab_size = MIN_VOCAB + len(merges)
         self.end_of_text = self.vocab_size - 1
         self.token_bytes = _token_bytes(merges) + [b""]
-        self._encoding = None
+        self._encoding: Any = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Tokenizer) and np.array_equal(self.merges, other.merges)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     # ---- text to tokens and back
 
     @property
-    def encoding(self):
+    def encoding(self) -> Any:
         """The fast encoder, built on first use: a tiktoken.Encoding with our pieces and tokens (no network, no plugin)."""
         if self._encoding is None:
             import tiktoken  # here, so that a reader of a model needs it only when it encodes

@@ -147,7 +147,7 @@ class Decoder:
             content = content[tree_size:]
         need(self.huffman is not None)
         decode = huffman_stream if form == 0 else huffman_streams
-        return decode(self.huffman, content, size), at + stored
+        return decode(self.huffman, content, size), at + stored  # type: ignore[arg-type]
 
     def sequences_section(self, section: bytes, literals: bytes) -> None:
         """3.1.1.3.2. Executes the block: the sequences and the literals left after them."""
@@ -178,7 +178,7 @@ class Decoder:
         """3.1.1.3.2.1.2 and 3.1.1.4. Decodes the sequences, each executed at once. Returns the literals left over."""
         bits = BackwardBits(stream)
         output = self.output
-        (literals_log, literals_cells), (offset_log, offset_cells), (match_log, match_cells) = self.sequence_tables
+        (literals_log, literals_cells), (offset_log, offset_cells), (match_log, match_cells) = self.sequence_tables  # type: ignore[misc]
         literals_state = bits.read(literals_log)
         offset_state = bits.read(offset_log)
         match_state = bits.read(match_log)
@@ -254,7 +254,7 @@ def sequence_table(section: bytes, mode: int, kind: SequenceKind, previous: Opti
         log, frequencies, size = fse_description(section, kind.max_log, kind.codes)
         return fse_table(log, frequencies), size
     need(previous is not None)  # repeat
-    return previous, 0
+    return previous, 0  # type: ignore[return-value]
 
 
 # ---- 4.1. FSE
@@ -370,7 +370,7 @@ def compressed_weights(description: bytes) -> List[int]:
     bits = BackwardBits(description[size:])
     state, other = bits.read(log), bits.read(log)
     need(bits.left >= 0)
-    weights = []
+    weights: List[int] = []
     while len(weights) < 254:
         weight, count, base = cells[state]
         weights.append(weight)
@@ -387,11 +387,11 @@ def huffman_table(weights: List[int]) -> HuffmanTable:
     log = total.bit_length()
     missing = (1 << log) - total
     need(0 < log <= 11 and missing & missing - 1 == 0)
-    weights = np.array([*weights, missing.bit_length()])
-    need((weights == 1).any())  # the longest codes
-    order = np.argsort(weights, kind="stable")[np.count_nonzero(weights == 0) :]
-    cells = 1 << weights[order] >> 1
-    return HuffmanTable(log, np.repeat(order.astype(np.uint8), cells), np.repeat((log + 1 - weights[order]).astype(np.uint8), cells))
+    whole = np.array([*weights, missing.bit_length()])
+    need((whole == 1).any())  # the longest codes
+    order = np.argsort(whole, kind="stable")[np.count_nonzero(whole == 0) :]
+    cells = 1 << whole[order] >> 1
+    return HuffmanTable(log, np.repeat(order.astype(np.uint8), cells), np.repeat((log + 1 - whole[order]).astype(np.uint8), cells))
 
 
 def huffman_streams(table: HuffmanTable, content: bytes, count: int) -> bytes:

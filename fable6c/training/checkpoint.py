@@ -15,7 +15,7 @@ import math
 import os
 import struct
 import sys
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -34,7 +34,9 @@ def save(folder: str, description: dict, arrays: Dict[str, np.ndarray]) -> None:
     head = json.dumps({"version": VERSION, "description": description, "arrays": table}).encode()
     digest = hashlib.sha256()
     with atomic_file(fresh) as file:
-        for part in (MAGIC, struct.pack("<Q", len(head)), head, *(np.ascontiguousarray(array).data.cast("B") for array in arrays.values())):
+        parts: List[Union[bytes, memoryview]] = [MAGIC, struct.pack("<Q", len(head)), head]
+        parts += [np.ascontiguousarray(array).data.cast("B") for array in arrays.values()]
+        for part in parts:
             digest.update(part)
             file.write(part)
         file.write(digest.digest())

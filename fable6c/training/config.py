@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import os
-from typing import List, Type, TypeVar
+from typing import Any, Dict, List, Tuple, Type, TypeVar
 
 from fable6c.errors import UsageError
 from fable6c.files import read_toml
@@ -90,8 +90,9 @@ def build(kind: Type[T], table: dict, path: str) -> T:
         if key not in fields:
             near = difflib.get_close_matches(key, fields, 1, 0)
             raise UsageError(f"{where}unknown key `{key}`; did you mean `{near[0]}`?")
-        wanted = fields[key].type
-        kinds, said = {bool: (bool, "true or false"), int: (int, "a whole number"), float: ((int, float), "a number")}[wanted]
+        wanted: Any = fields[key].type
+        types: Dict[type, Tuple[Any, str]] = {bool: (bool, "true or false"), int: (int, "a whole number"), float: ((int, float), "a number")}
+        kinds, said = types[wanted]
         if not isinstance(value, kinds) or isinstance(value, bool) != (wanted is bool):
             raise UsageError(f"{where}{key} = {value!r}: expected {said}")
         low, high = RANGES.get(key, (False, True))

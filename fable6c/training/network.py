@@ -5,7 +5,7 @@ arrays once (`kernels.bind`), so a step is two lists of C calls. docs/kernels.md
 """
 
 import re
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple, Union
 
 import numpy as np
 
@@ -88,7 +88,8 @@ def plan_bytes(plan: Plan) -> int:
 def _allocate(plan: Plan) -> Dict[str, np.ndarray]:
     """Arrays of zeros, each at the start of a cache line. They are one block of memory, because the operating system gives huge pages,
     and with them fewer page walks, to large blocks only."""
-    block, at, arrays = kernels.zeros(plan_bytes(plan), np.uint8), 0, {}
+    block, at = kernels.zeros(plan_bytes(plan), np.uint8), 0
+    arrays: Dict[str, np.ndarray] = {}
     for name, (shape, dtype) in plan.items():
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         arrays[name] = block[at : at + size].view(dtype).reshape(shape)
@@ -182,8 +183,8 @@ class Network:
         """Logits (B, T, V): for tests and comparisons, training never holds them all."""
         self.forward(tokens)
         parts = []
-        for logits, _ in self._scored:
-            logits()
+        for call, _ in self._scored:
+            call()
             parts.append(self.arrays["logits"].copy())
         logits = np.concatenate(parts)[: tokens.size].reshape(*tokens.shape, -1)
         if self.dimensions.copies:
@@ -211,7 +212,7 @@ class Network:
 
     def model(self, merges: np.ndarray, card: dict) -> Model:
         """The model as the last forward pass used it: discrete weights and their scales."""
-        tensors = {}
+        tensors: Dict[str, Union[Matrix, np.ndarray]] = {}
         for name, spec in self.specs.items():
             if spec.kind == "f32":
                 tensors[name] = self.latent[name].copy()
@@ -220,7 +221,7 @@ class Network:
         return Model(self.dimensions, card, merges, tensors)
 
     def _bind_discretize(self) -> List[Callable]:
-        calls = []
+        calls: List[Callable] = []
         for name, w in self.weights.items():
             levels, share = (EMBEDDING_LEVELS, EMBEDDING_SHARE) if name == "embedding" else (1, 1.0)
             calls.append(kernels.bind("quantize_weights", w["weight"], w["scale"], self.latent[name], levels, share))

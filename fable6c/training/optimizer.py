@@ -44,7 +44,7 @@ class Optimizer:
         matrices.sort(key=lambda matrix: -matrix[1] * matrix[2])  # the largest first, so that no thread begins it last
         # Where each of Muon's matrices begins in the flat arrays, its rows and columns.
         self._matrices = np.array(matrices, np.int32).reshape(-1, 3)
-        self._scratch = kernels.muon_scratch([shape for _, *shape in matrices])
+        self._scratch = kernels.muon_scratch([(rows, cols) for _, rows, cols in matrices])
 
     def step(self, progress: float) -> float:
         """One update; the gradients are zeroed. Returns the norm that the gradient had. FloatingPointError if it is not finite."""

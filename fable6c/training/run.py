@@ -60,6 +60,7 @@ class Run:
         """How much of the budget is spent, in [0, 1]."""
         if self.steps_budget is not None:
             return min(1.0, self.step / self.steps_budget)
+        assert self.seconds_budget is not None  # a run has one of the two
         return min(1.0, self.elapsed / self.seconds_budget)
 
     def next_starts(self) -> np.ndarray:

@@ -15,7 +15,7 @@ STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 class StopSignal:
     """Turns Ctrl-C, SIGTERM and a closed terminal (SIGHUP) into a flag, so that a run stops between two steps with its state saved."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.number = 0
         self.before: dict = {}
         self.left = threading.Event()
@@ -30,12 +30,12 @@ class StopSignal:
                 self._watch_console()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.left.set()
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def _note(self, number, _frame) -> None:
+    def _note(self, number: int, _frame: object) -> None:
         self.number = number
         with contextlib.suppress(OSError):  # the terminal may be gone
             os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print

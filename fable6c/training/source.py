@@ -1,7 +1,8 @@
 """The text of a run: files, a database or made-up stories, as a dataset in the run's folder."""
 
+import argparse
 import os
-from typing import Iterator, Optional, Sequence
+from typing import Callable, Iterable, Iterator, Optional, Sequence
 
 from fable6c import __version__
 from fable6c.corpus import synth
@@ -16,6 +17,7 @@ DEFAULT_CORPUS_SEED, DEFAULT_CORPUS_BYTES = 1, 8_000_000
 
 def text_dataset(config: Config, paths: Sequence[str], folder: str, threads: int, before: Optional[dict]) -> FolderDataset:
     """The run's text, tokenized into its folder. `before` is the description of the checkpoint to go on from, or None."""
+    documents: Callable[[], Iterable[str]]
     if paths:
         documents, source, corpus = (lambda: read_documents(paths)), describe_files(paths), _names(paths)
     else:
@@ -33,7 +35,7 @@ def text_dataset(config: Config, paths: Sequence[str], folder: str, threads: int
     return dataset
 
 
-def database_dataset(path: str, config: Config, options, folder: str, before: Optional[dict]) -> DatabaseDataset:
+def database_dataset(path: str, config: Config, options: argparse.Namespace, folder: str, before: Optional[dict]) -> DatabaseDataset:
     """The run's text out of a database."""
     dataset = open_dataset(path, config.model.vocab, options.seed, parse_mix(options.mix), options.curriculum)
     if before and before["text_sha256"] != dataset.description["sha256"]:
