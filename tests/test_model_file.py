@@ -346,6 +346,15 @@ read_model(sys.argv[1])
     assert done.returncode == 0, done.stderr
 
 
+def test_memory_that_is_not_there_is_too_large(monkeypatch):
+    def no_memory(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(model_file, "decode_tensors", no_memory)
+    error = error_of(make_attacks.good)
+    assert (error.name, error.value) == ("TOO_LARGE", -(-engine_memory(decode_header(make_attacks.good)) // 1024))
+
+
 # The size of the content in proportion to that of the frame
 
 

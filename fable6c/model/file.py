@@ -181,8 +181,16 @@ def read_bytes(path: Union[str, os.PathLike], limit: int = DEFAULT_LIMIT) -> byt
 def decode_model(data: bytes, limit: int = DEFAULT_LIMIT) -> Model:
     """The model in the bytes of a file, or ModelFileError. `limit`: see `engine_memory`."""
     header = decode_header(data)
-    if engine_memory(header) > limit:
-        raise ModelFileError("TOO_LARGE", -(-engine_memory(header) // 1024))
+    memory = engine_memory(header)
+    try:
+        if memory <= limit:
+            return decode_content(data, header)
+    except MemoryError:  # there is less than the limit
+        pass
+    raise ModelFileError("TOO_LARGE", -(-memory // 1024))
+
+
+def decode_content(data: bytes, header: Header) -> Model:
     raw = memoryview(decompress(data[HEADER_BYTES:], header.raw_bytes))
     if zlib.crc32(raw) != header.raw_crc:
         raise ModelFileError("CONTENT_CHECKSUM")
