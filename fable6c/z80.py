@@ -21,7 +21,7 @@ from fable6c.files import atomic_write
 from fable6c.z80lib import build as building
 from fable6c.z80lib import chatter, machine, score, things
 from fable6c.z80lib import model as models
-from fable6c.z80lib.text import Example, memories, normalize, parse_examples, read_examples
+from fable6c.z80lib.text import Example, memories, parse_examples, read_examples
 from fable6c.z80lib.training import Settings, Trainer, accuracy
 
 PROG = "python -m fable6c.z80"
@@ -128,7 +128,7 @@ def compare(model: models.Model, examples: Sequence[Example]) -> None:
         started = len(computer.shown)
         shown = machine.reply_of(computer.type(example.line))
         expected = model.reply(example.line, memory=memory)[0]
-        memory = memory.after(normalize(example.line), expected)
+        memory = memory.after(expected)
         different += shown != expected
         times = [tick for _, tick in computer.shown[started + 1 : started + 4 + len(expected)]]
         gaps = [after - before for before, after in zip(times, times[1:])]
@@ -161,7 +161,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )  # fmt: skip
     add_text(command)
     command.add_argument("-o", "--output", required=True, metavar="FILE", help="the model")
-    command.add_argument("--memory", action="store_true", help="it sees the two lines before and its last reply")
+    command.add_argument("--memory", action="store_true", help="it sees its last two replies")
     for name, text in {
         "rows": "rows of the table, ten bytes each: a multiple of 256",
         "context": "rows for what was said so far: a power of two, 16 to 1024",

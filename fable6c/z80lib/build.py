@@ -18,7 +18,7 @@ import numpy as np
 from fable6c.errors import UserError
 from fable6c.z80lib import games
 from fable6c.z80lib.model import EXPONENTIAL, HEATS, TOP, WIDTH, Model
-from fable6c.z80lib.text import ALL, ANSWER, AT, LAST, LINE, PAIR, PAST, PAST_WORDS, ROWS_OF_A_LINE, SAID, TWO, WORD
+from fable6c.z80lib.text import ALL, ANSWER, AT, LAST, LINE, PAIR, ROWS_OF_A_LINE, SAID, TWO, WORD
 
 COM_LIMIT = 40_960  # what a floppy of the day and a patient person have to spare
 SPECTRUM_ORIGIN = 24_576
@@ -117,12 +117,11 @@ def program_lines(models: Sequence[Model], spectrum: bool, check: bool) -> Tuple
         "LINE": LINE,
         "ANSWER": ANSWER,
         "NAME": NAME,
-        "PAST_WORDS": PAST_WORDS,
         "ROWS_OF_A_LINE": ROWS_OF_A_LINE,
         "HASH_WORD": WORD,
         "HASH_PAIR": PAIR,
-        "HASH_PAST": PAST,
         "HASH_SAID": SAID,
+        "HASH_SAID_2": 2 * SAID & 0xFFFF,
         "HASH_ALL": ALL,
         "HASH_AT_31": 31 * AT & 0xFFFF,
         "HASH_LAST_31": 31 * LAST & 0xFFFF,

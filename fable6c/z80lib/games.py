@@ -2,6 +2,7 @@
 
 from typing import List, Optional, Tuple
 
+from fable6c.z80lib.chatter import UNNAMED
 from fable6c.z80lib.things import ALL_THINGS, asked, knowledge, spoken
 
 QUESTIONS = 20
@@ -56,6 +57,7 @@ class Guesser:
 def texts() -> List[Tuple[str, str]]:
     """(label, what the program says)"""
     return [
+        ("unnamed", UNNAMED),
         ("word_help", "help"),
         ("word_play", "play"),
         ("word_guess", "guess"),

@@ -22,10 +22,10 @@ class Fast:
 
     def __init__(self) -> None:
         try:
-            import z80
+            from z80 import Z80Machine
         except ImportError:
             raise UserError("the emulator is missing; install it with: pip install 'fable6c[z80]' (Python 3.10 or newer)") from None
-        self.cpu = z80.Z80Machine()
+        self.cpu = Z80Machine()
         self.memory = self.cpu.memory
         self.ticks = 0
         self.watched: set = set()

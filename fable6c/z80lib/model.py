@@ -9,7 +9,7 @@ All weights are -1, 0 or 1; >> rounds down. The context rows are chosen by the p
 and all of it. `gate` is a row of signs for the thing that the program thinks of (1 where it thinks of none): one question has other answers
 for other things. Nothing can overflow: |q| <= 95, |q + 8c| <= 127, |mix x| and |logits| <= 48 * 20 = 960.
 
-A model with `memory` also sees the words of the last two lines and its last reply (text.py).
+A model with `memory` also sees its last two replies (text.py).
 """
 
 import dataclasses

@@ -6,7 +6,7 @@ h = 31 h + c modulo 65,536, which a Z80 does with five additions. z80/assembly/f
 
 import dataclasses
 import re
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Iterable, List, NamedTuple, Optional, Sequence
 
 from fable6c.errors import UserError
 
@@ -15,9 +15,8 @@ ANSWER = 40  # characters of a reply
 ROWS_OF_A_LINE = 95  # more rows are left out: 95 rows and the context's, as signed bytes, cannot overflow (model.py)
 
 # Where a hash starts, so that a word is not a pair of the same letters.
-WORD, PAIR, PAST, SAID = 0x1234, 0x5A5A, 0x3C3C, 0x7B1D
+WORD, PAIR, SAID = 0x1234, 0x5A5A, 0x7B1D
 AT, LAST, TWO, ALL = 0x2000, 0x4100, 0x6300, 0x0500  # of the reply so far
-PAST_WORDS = 8  # of the line before, that a model with a memory sees
 
 
 def hashed(seed: int, characters: str) -> int:
@@ -47,28 +46,18 @@ def hashes(line: str) -> List[int]:
     return found + [(last_word + PAIR) & 0xFFFF]  # the last word and the end
 
 
-def words(line: str) -> List[int]:
-    """What a memory keeps of a normalized line: the hashes of its first words."""
-    return [hashed(WORD, word) for word in line.split()[:PAST_WORDS]]
+class Memory(NamedTuple):
+    """What was said before: the hashes of the last reply and of the one before it (0: there was none)."""
 
-
-@dataclasses.dataclass
-class Memory:
-    """What was said before: the words of the last two lines and the hash of the last reply (0 before there was one). Both sides of docs/z80.md keep it."""
-
-    recent: List[int] = dataclasses.field(default_factory=list)
-    older: List[int] = dataclasses.field(default_factory=list)
-    reply: int = 0
+    last: int = 0
+    older: int = 0
 
     def hashes(self) -> List[int]:
-        return (
-            [(self.reply + SAID) & 0xFFFF]
-            + [(word + PAST) & 0xFFFF for word in self.recent]
-            + [(word + 2 * PAST) & 0xFFFF for word in self.older]
-        )
+        """A row that comes several times weighs more: one row is little among the thirty of a line."""
+        return [(self.last + SAID) & 0xFFFF] * 3 + [(self.older + 2 * SAID) & 0xFFFF] * 2
 
-    def after(self, line: str, reply: str) -> "Memory":
-        return Memory(words(line), self.recent, hashed(ALL, reply))
+    def after(self, reply: str) -> "Memory":
+        return Memory(hashed(ALL, reply), self.last)
 
 
 def rows(line: str, count: int, memory: Optional[Memory] = None) -> List[int]:
@@ -145,8 +134,5 @@ def memories(examples: Sequence[Example]) -> List[Memory]:
         if example.starts:
             memory = Memory()
         found.append(memory)
-        memory = memory.after(normalize(example.line), example.answer)
+        memory = memory.after(example.answer)
     return found
-
-
-Row = Tuple[List[int], Example]

@@ -6,6 +6,7 @@ A thing has traits, written `trait` for YES and `~trait` for MAYBE; every other 
 takes one of them back. A question is a frame with the words for a trait in it, or with the name of a thing.
 """
 
+import functools
 import random
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
@@ -393,7 +394,8 @@ def spoken(trait: str) -> str:
     return article(frames(kind)[0].replace("{x}", words[0])).upper() + "?"
 
 
-def asked(limit: int) -> List[str]:
+@functools.lru_cache(maxsize=None)
+def asked(limit: int) -> Tuple[str, ...]:
     """The `limit` traits that tell the things apart best, in the order of TRAITS."""
     pairs = [(a, b) for place, a in enumerate(ALL_THINGS) for b in ALL_THINGS[:place]]
     apart = {
@@ -407,7 +409,7 @@ def asked(limit: int) -> List[str]:
         chosen.add(best)
         for number in apart[best]:
             weights[number] /= 2
-    return [trait for trait in TRAITS if trait in chosen]
+    return tuple(trait for trait in TRAITS if trait in chosen)
 
 
 def knowledge(traits: Sequence[str]) -> List[List[int]]:

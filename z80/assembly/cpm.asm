@@ -17,7 +17,7 @@ start_system.print:
         ld c,9
         jp BDOS
 start_system.short:
-        defm "FABLE needs a CP/M system with 48 KB of free memory.$"
+        defm "FABLE needs more memory: a CP/M system of 56 KB or more.$"
 
 put:    push hl                 ; the character in A
         push de

@@ -28,11 +28,17 @@ start.z80:
         endif
         call start_system
         call make_trits
-        ld hl,recent            ; nothing was said
-        ld de,recent+1
-        ld (hl),0
-        ld bc,REMEMBERED-1
+        ld hl,0                 ; nothing was said
+        ld (said),hl
+        ld (said_before),hl
+        xor a
+        ld (seeded),a
+        if GAME
+        ld hl,unnamed
+        ld de,name
+        ld bc,NAME
         ldir
+        endif
         ld hl,1
         ld (seed),hl
         ld hl,first_model
@@ -295,13 +301,10 @@ line:   equ odds+66             ; two bytes before it belong to CP/M
 text:   equ line+LINE+2
 reply:  equ text+LINE+2
 digits: equ reply+ANSWER+1
-recent: equ digits+6
-older:  equ recent+1+2*PAST_WORDS
-fresh:  equ older+1+2*PAST_WORDS
-said:   equ fresh+1+2*PAST_WORDS
-seeded: equ said+2
-name:   equ seeded+1
-REMEMBERED: equ name+NAME-recent
+said:   equ digits+6
+said_before: equ said+2
+seeded: equ said+4
+name:   equ said+5
 seed:   equ name+NAME
 heat:   equ seed+2
 secret: equ heat+1

@@ -89,52 +89,33 @@ select.done:
         ld de,question
         jp add_row
 
-; ---- the rows of the words at HL (a count, then their hashes) + DE
-
-select_words:
-        ld a,(hl)
-        inc hl
-        or a
-        ret z
-        ld b,a
-select_words.word:
-        push bc
-        push de
-        ld c,(hl)
-        inc hl
-        ld b,(hl)
-        inc hl
-        push hl
-        ld h,d
-        ld l,e
-        add hl,bc
-        call select
-        pop hl
-        pop de
-        pop bc
-        djnz select_words.word
-        ret
-
 ; ---- `text` -> `question`
 
 encode: ld hl,question
         call clear_sum
         xor a
         ld (row_count),a
-        ld (fresh),a
         ld a,(memory)
         or a
         jr z,encode.line
+        ld b,3                  ; the last reply three times, the one before twice: a row more weighs more
+encode.last:
+        push bc
         ld hl,(said)
         ld de,HASH_SAID
         add hl,de
         call select
-        ld hl,recent
-        ld de,HASH_PAST
-        call select_words
-        ld hl,older
-        ld de,HASH_PAST+HASH_PAST
-        call select_words
+        pop bc
+        djnz encode.last
+        ld b,2
+encode.older:
+        push bc
+        ld hl,(said_before)
+        ld de,HASH_SAID_2
+        add hl,de
+        call select
+        pop bc
+        djnz encode.older
 encode.line:
         ld hl,0
         ld (last_word),hl
@@ -197,19 +178,6 @@ encode.space:
         call select
         ld hl,(pair)
         call select
-        ld hl,fresh             ; keep the word for the lines to come
-        ld a,(hl)
-        cp PAST_WORDS
-        jr nc,encode.kept
-        inc (hl)
-        add a,a
-        inc a
-        call add_a
-        ld de,(last_word)
-        ld (hl),e
-        inc hl
-        ld (hl),d
-encode.kept:
         ld hl,(last_word)
         ld de,HASH_PAIR
         add hl,de
@@ -229,17 +197,11 @@ encode.end:
         call select
         jp finish_question
 
-; ---- after a reply: the line's words are the recent ones, the reply's hash is kept
+; ---- after a reply
 
 remember:
-        ld hl,recent
-        ld de,older
-        ld bc,1+2*PAST_WORDS
-        ldir
-        ld hl,fresh
-        ld de,recent
-        ld bc,1+2*PAST_WORDS
-        ldir
+        ld hl,(said)
+        ld (said_before),hl
         ld hl,(reply_hash)
         ld (said),hl
         ret

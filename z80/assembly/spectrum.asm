@@ -64,6 +64,7 @@ read_line.back:
         call put
         ld a,8
         call put
+        ld a,8
         call put
         jr read_line.next
 read_line.end:
