@@ -69,8 +69,8 @@ def check(settings: Settings) -> None:
         raise UsageError(f"--context {settings.context}: give one of {', '.join(map(str, models.CONTEXT_SIZES))}")
     if settings.epochs < 1 or settings.batch < 1:
         raise UsageError(f"--epochs {settings.epochs} --batch {settings.batch}: give numbers above 0")
-    if not (0 < settings.rate <= 1 and 0 <= settings.smooth < 1 and 0 <= settings.forget < 1):
-        raise UsageError("--rate: above 0 up to 1; --smooth and --forget: from 0 to below 1")
+    if not (0 < settings.rate <= 1 and 0 <= settings.smooth < 1 and 0 <= settings.forget < 1 and 0 <= settings.certain <= 1):
+        raise UsageError("--rate: above 0 up to 1; --smooth and --forget: from 0 to below 1; --certain: from 0 to 1")
 
 
 def programs(paths: Sequence[str]) -> List[models.Model]:
@@ -170,6 +170,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "rate": "learning rate",
         "smooth": "share of each target that goes to all characters alike",
         "forget": "share of a line's rows that is left out at random while learning",
+        "certain": "share of the characters without a choice that each step learns",
         "seed": "the weights' beginning and the order",
     }.items():
         default = getattr(DEFAULTS, name)

@@ -23,7 +23,7 @@ from fable6c.z80lib.text import (
 )
 from fable6c.z80lib.training import Selected, Settings, Trainer, accuracy, ternary
 
-SMALL = Settings(rows=256, context=64, epochs=250, batch=8, smooth=0.05)
+SMALL = Settings(rows=256, context=64, epochs=250, batch=8, smooth=0.05, certain=1.0)
 
 
 def examples(*lines, secrets=False):
@@ -227,6 +227,13 @@ def test_gradients_of_the_loss_by_finite_differences(name):
 def test_it_learns_and_every_weight_is_ternary(trained):
     assert [trained.reply(line)[0] for line in ("is it red", "is it alive", "can it swim", "hello there")] == ["NO", "YES", "MAYBE", "HI!"]
     assert all(np.isin(getattr(trained, name), (-1, 0, 1)).all() for name in models.WEIGHTS)
+
+
+def test_characters_without_a_choice_are_learned_less_often():
+    trainer = Trainer(examples("a|YES", "b|YELL", "c|NO"), dataclasses.replace(SMALL, certain=0.0))
+    batch = trainer.batch([0, 1, 2])
+    learned = ["".join(("$" + trainer.characters)[each] for each in batch.target[batch.example == number]) for number in range(3)]
+    assert learned == ["YS", "YL", "N"]
 
 
 def test_the_same_seed_gives_the_same_model():

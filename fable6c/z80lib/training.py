@@ -5,6 +5,7 @@ model.py, in float32, which holds these small integers exactly. The gradient goe
 through each clamp where it does not clamp. Nothing is left to quantize at the end.
 """
 
+import collections
 import dataclasses
 from typing import Dict, List, Sequence, Tuple
 
@@ -27,6 +28,7 @@ class Settings:
     rate: float = 0.02
     smooth: float = 0.1  # the share of each target that goes to all characters alike
     forget: float = 0.0  # the share of a line's rows that is left out at random while learning
+    certain: float = 0.25  # the share of characters without a choice (no other answer goes on differently) that each step learns
     seed: int = 1
 
 
@@ -66,7 +68,7 @@ class Selected:
 
 @dataclasses.dataclass
 class Batch:
-    """What a step reads: N examples, M characters (their ends included)."""
+    """What a step reads: N examples, M characters that it learns (ends included)."""
 
     table: Selected  # N groups
     secret: np.ndarray  # (N,)
@@ -91,7 +93,12 @@ class Trainer:
         remembered = memories(examples) if memory else [None] * len(examples)
         self.rows = [np.array(rows(example.line, settings.rows, past)) for example, past in zip(examples, remembered)]
         self.secret = np.array([self.secrets.index(example.secret) if example.secret else 0 for example in examples])
-        self.answers = {answer: self._spell(answer) for answer in {example.answer for example in examples}}
+        answers = sorted({example.answer for example in examples})
+        follow: Dict[str, set] = collections.defaultdict(set)
+        for answer in answers:
+            for place in range(len(answer) + 1):
+                follow[answer[:place]].add(answer[place : place + 1])
+        self.answers = {answer: self._spell(answer, follow) for answer in answers}
         draw = lambda *shape: self.random.normal(0, 0.6, shape).astype(np.float32)  # noqa: E731
         self.weights: Dict[str, np.ndarray] = {
             "table": draw(settings.rows, WIDTH),
@@ -106,10 +113,12 @@ class Trainer:
         self.steps = 0
         self.steps_of_epoch = -(-len(examples) // settings.batch)
 
-    def _spell(self, answer: str) -> Tuple[np.ndarray, np.ndarray]:
-        """The context rows and the targets of an answer's characters and its end."""
-        contexts = [context(answer[:place], self.settings.context) for place in range(len(answer) + 1)]
-        return np.array(contexts), np.array([self.characters.index(character) + 1 for character in answer] + [0])
+    def _spell(self, answer: str, follow: Dict[str, set]) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of an answer's characters and its end: the context rows, the targets, and which of them are a choice."""
+        prefixes = [answer[:place] for place in range(len(answer) + 1)]
+        contexts = [context(prefix, self.settings.context) for prefix in prefixes]
+        targets = [self.characters.index(character) + 1 for character in answer] + [0]
+        return np.array(contexts), np.array(targets), np.array([not prefix or len(follow[prefix]) > 1 for prefix in prefixes])
 
     def batch(self, chosen: Sequence[int]) -> Batch:
         settings = self.settings
@@ -119,13 +128,15 @@ class Trainer:
             kept = [self.random.random(len(each)) >= settings.forget for each in selected]
             selected = [each[keep] if keep.any() else each[:1] for each, keep in zip(selected, kept)]
         spelled = [self.answers[self.examples[each].answer] for each in chosen]
-        contexts = np.concatenate([each for each, _ in spelled])
+        contexts, targets, choices = (np.concatenate(each) for each in zip(*spelled))
+        learned = choices | (self.random.random(len(choices)) < settings.certain)
+        contexts = contexts[learned]
         return Batch(
             Selected.of(selected),
             self.secret[chosen],
-            np.repeat(np.arange(len(chosen)), [len(targets) for _, targets in spelled]),
+            np.repeat(np.arange(len(chosen)), [len(each[1]) for each in spelled])[learned],
             Selected(contexts.ravel(), np.arange(len(contexts)) * CONTEXTS),
-            np.concatenate([targets for _, targets in spelled]),
+            targets[learned],
         )
 
     def gradients(self, batch: Batch) -> Tuple[float, Dict[str, np.ndarray]]:
