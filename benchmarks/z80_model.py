@@ -26,7 +26,7 @@ PEER = {
     "tinychat": [("Z80-uLM, 100 epochs", 0.157, None, None), ("Z80-uLM, 300 epochs", 0.121, None, None)],
 }  # fmt: skip
 SETTINGS = {
-    "guess": [Settings(rows=rows, epochs=20) for rows in (512, 1024, 2048, 3072)],
+    "guess": [Settings(rows=rows, epochs=20) for rows in (1024, 2048, 3072)],
     "tinychat": [Settings(rows=rows, epochs=40, batch=64, forget=0.3) for rows in (1024, 2048)],
 }
 

@@ -60,53 +60,44 @@ def pack_threes(weights: np.ndarray) -> bytes:
     return (digits + 32 * (np.arange(16) % 8)).astype(np.uint8).tobytes()
 
 
-def model_lines(model: Model, label: str) -> List[str]:
-    """A model as assembly: the header that `use_model` copies, then the tables."""
-    gated = bool(model.secrets)
-    heats = [0] + [model.multiplier(heat) for heat in range(1, HEATS)]
-    mask = len(model.context) - 1
-    counts = (len(model.table) // 256, mask & 255, mask >> 8, 1 + len(model.characters), int(model.memory))
-    lines = [
-        f"{label}:",
-        f"        defw {label}_table,{label}_context,{f'{label}_gates' if gated else 0},{label}_mix,{label}_output,{label}_alphabet",
-        defb([*counts, *heats]),
-        f"{label}_alphabet:",
-        defb(model.characters.encode("ascii")),
-        f"{label}_mix:",
-        defb(pack_threes(model.mix.T)),
-        f"{label}_output:",
-        defb(pack_threes(model.output.T)),
-        f"{label}_context:",
-        defb(pack_fives(model.context)),
-    ]
-    if gated:
-        lines += [f"{label}_gates:", defb(pack_fives(model.gates))]
-    return lines + [f"{label}_table:", defb(pack_fives(model.table))]
+class Source:
+    """Assembly that is generated: its lines, and the bytes that they include as files, which is faster than `defb`."""
 
+    def __init__(self) -> None:
+        self.lines: List[str] = []
+        self.files: Dict[str, bytes] = {}
 
-def defb(values: Sequence[int]) -> str:
-    values = [str(int(value)) for value in values]
-    return "\n".join("        defb " + ",".join(values[start : start + 32]) for start in range(0, len(values), 32))
+    def label(self, name: str, content: bytes) -> None:
+        file = f"{len(self.files)}.bin"
+        self.files[file] = content
+        self.lines += [f"{name}:", f'        mdat "{file}"']
 
+    def text(self, name: str, text: str) -> None:
+        """A text that `print` prints."""
+        self.label(name, text.replace("\n", "\r\n").encode("ascii") + b"\0")
 
-def text_lines(label: str, text: str) -> List[str]:
-    """A text that `print` prints."""
-    return [f"{label}:", defb([*text.replace("\n", "\r\n").encode("ascii"), 0])]
+    def model(self, name: str, model: Model) -> None:
+        """The header that `use_model` copies, then the tables."""
+        gates = f"{name}_gates" if model.secrets else "0"
+        self.lines += [f"{name}:", f"        defw {name}_table,{name}_context,{gates},{name}_mix,{name}_output,{name}_alphabet"]
+        mask = len(model.context) - 1
+        heats = [0] + [model.multiplier(heat) for heat in range(1, HEATS)]
+        counts = [len(model.table) // 256, mask & 255, mask >> 8, 1 + len(model.characters), int(model.memory)]
+        self.label(f"{name}_counts", bytes(counts + heats))
+        self.label(f"{name}_alphabet", model.characters.encode("ascii"))
+        self.label(f"{name}_mix", pack_threes(model.mix.T))
+        self.label(f"{name}_output", pack_threes(model.output.T))
+        self.label(f"{name}_context", pack_fives(model.context))
+        if model.secrets:
+            self.label(gates, pack_fives(model.gates))
+        self.label(f"{name}_table", pack_fives(model.table))
 
 
 # ---- the program
 
 
-def game_lines() -> List[str]:
-    """What the games know and say."""
-    lines = [line for label, text in games.texts() for line in text_lines(label, text)]
-    for label, texts in (("names", games.names()), ("questions", games.questions())):
-        lines += [f"{label}:", defb("".join(text + "\0" for text in texts).encode("ascii"))]
-    return lines + ["knowledge:", defb(games.packed())]
-
-
-def program_lines(models: Sequence[Model], spectrum: bool, check: bool) -> Tuple[List[str], List[str]]:
-    """settings.asm and models.asm."""
+def settings_of(models: Sequence[Model], spectrum: bool, check: bool) -> List[str]:
+    """settings.asm: what the assembly and Python have to agree on."""
     game = len(models) == 2
     constants: Dict[str, int] = {
         "GAME": int(game),
@@ -133,14 +124,26 @@ def program_lines(models: Sequence[Model], spectrum: bool, check: bool) -> Tuple
         "TRAITS": games.TRAITS_ASKED,
         "QUESTIONS_OF_A_GAME": games.QUESTIONS,
     }
-    settings = [f"{name}: equ {value}" for name, value in constants.items()]
-    banner = "FABLE: 20 QUESTIONS AND A CHAT. TYPE HELP.\n" if game else "FABLE. TYPE QUIT TO LEAVE.\n"
-    lines = text_lines("banner", banner) + text_lines("prompt", "> ")
-    lines += text_lines("options", "/T 0 TO /T 9 IS THE TEMPERATURE, /S 1 TO /S 65535 THE SEED.\n") + text_lines("word_quit", "quit")
-    lines += ["exponential:", defb(EXPONENTIAL)] + (game_lines() if game else [])
+    return [f"{name}: equ {value}" for name, value in constants.items()]
+
+
+def source_of(models: Sequence[Model]) -> Source:
+    """models.asm: what the program says, knows and computes with."""
+    source, game = Source(), len(models) == 2
+    source.text("banner", "FABLE: 20 QUESTIONS AND A CHAT. TYPE HELP.\n" if game else "FABLE. TYPE QUIT TO LEAVE.\n")
+    source.text("prompt", "> ")
+    source.text("options", "/T 0 TO /T 9 IS THE TEMPERATURE, /S 1 TO /S 65535 THE SEED.\n")
+    source.text("word_quit", "quit")
+    source.label("exponential", bytes(EXPONENTIAL.tolist()))
+    if game:
+        for label, text in games.texts():
+            source.text(label, text)
+        for label, texts in (("names", games.names()), ("questions", games.questions())):
+            source.label(label, "".join(text + "\0" for text in texts).encode("ascii"))
+        source.label("knowledge", games.packed())
     for label, model in zip(("first_model", "second_model"), models):
-        lines += model_lines(model, label)
-    return settings, lines
+        source.model(label, model)
+    return source
 
 
 def assemble(models: Sequence[Model], spectrum: bool = False, check: bool = False) -> Tuple[bytes, Dict[str, int]]:
@@ -149,9 +152,11 @@ def assemble(models: Sequence[Model], spectrum: bool = False, check: bool = Fals
         for name in os.listdir(folder_of("assembly")):
             if name.endswith(".asm"):
                 shutil.copy(os.path.join(folder_of("assembly"), name), folder)
-        for name, lines in zip(("settings.asm", "models.asm"), program_lines(models, spectrum, check)):
-            with open(os.path.join(folder, name), "w", encoding="ascii") as file:
-                file.write("\n".join(lines) + "\n")
+        source = source_of(models)
+        files = {"settings.asm": settings_of(models, spectrum, check), "models.asm": source.lines}
+        for name, content in {**{name: "\n".join(lines + [""]).encode("ascii") for name, lines in files.items()}, **source.files}.items():
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(content)
         command = [sys.executable, "-m", "pyz80.pyz80", "--obj=program", "-s", ".", "--nozip", "--case", "--intdiv", "fable.asm"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if "No module named" in done.stderr:
@@ -169,6 +174,7 @@ def assemble(models: Sequence[Model], spectrum: bool = False, check: bool = Fals
 
 def tape(program: bytes, memory_end: int) -> bytes:
     """A .TAP with a BASIC loader and the program. Raises UserError if program and workspace do not fit into 48 KB."""
+    memory_end = max(memory_end, SPECTRUM_ORIGIN + len(program))
     if memory_end > 65_536:
         raise UserError(f"the program is {memory_end - 65_536} bytes too big for the 48K Spectrum; train with fewer --rows")
     number = lambda value: b"\xb0" + f'"{value}"'.encode("ascii")  # noqa: E731  # VAL "…" needs no binary form of the number

@@ -169,7 +169,7 @@ class CPM:
 
 def reply_of(shown: str) -> str:
     """The reply in what `CPM.type` returned: an end of line, the reply, an end of line, the next prompt."""
-    return shown.strip("\r\n").split("\r\n")[0]
+    return shown[2:].split("\r\n")[0]
 
 
 def talk(program: bytes, tail: str = "", full_speed: bool = False) -> None:
