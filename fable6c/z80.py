@@ -29,11 +29,11 @@ DEFAULTS = Settings()
 SECONDS = 4_000_000  # T-states
 
 
-def made_up(name: str, seed: int) -> List[Example]:
-    """The texts of the models that come with the project."""
+def made_up(name: str, seed: int, share: float = 1, unseen: bool = False) -> List[Example]:
+    """The texts of the models that come with the project, or a share of them; `unseen`: in ways of asking that training has not."""
     if name == "game":
-        return parse_examples(things.lines(seed, 80_000), "the made-up game", secrets=True)
-    return parse_examples(chatter.lines(seed, 2500), "the made-up chat")
+        return parse_examples(things.lines(seed, int(80_000 * share), unseen), "the made-up game", secrets=True)
+    return parse_examples(chatter.lines(seed, int(2500 * share)), "the made-up chat")
 
 
 def examples_of(options) -> List[Example]:
@@ -104,13 +104,21 @@ def play(options) -> None:
 
 
 def evaluate(options) -> None:
-    model, examples = models.load(options.model), examples_of(options)
+    model = models.load(options.model)
+    if options.made_up and options.text is None:
+        examples = made_up(options.made_up, options.text_seed, 0.1, options.unseen)
+    else:
+        examples = examples_of(options)
     unknown = {example.secret for example in examples} - set(model.secrets) - {""}
     if unknown:
         raise UserError(f"{options.model} does not know the secret {sorted(unknown)[0]!r}; it was trained on another text")
     if options.hold_out:
         examples = score.split(examples, options.hold_out / 100, options.split_seed, options.by)[1]
     print(f"right in every character  {accuracy(model, examples):.1%} of {len(examples):,} lines")
+    if options.made_up == "game" and not options.unseen:
+        known = {(example.secret, example.line) for example in made_up("game", 1)}
+        new = [example for example in examples if (example.secret, example.line) not in known]
+        print(f"of these not in training  {accuracy(model, new):.1%} of {len(new):,} lines" if new else "all of them are in training")
     if options.machine:
         compare(model, examples[: options.machine])
 
@@ -199,6 +207,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )  # fmt: skip
     command.add_argument("model", help="a model")
     add_text(command)
+    command.add_argument("--unseen", action="store_true", help="--made-up game: only in ways of asking that training never had")
     command.add_argument("--machine", type=int, default=0, metavar="N", help="give N lines to the emulated Z80 too, and compare")
     command.set_defaults(call=evaluate)
 

@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import os
+import pathlib
 import random
 import re
 import subprocess
@@ -324,6 +325,20 @@ def test_a_second_emulator_agrees_in_every_t_state(fable):
     for line in ("hello", "do you like cats?", "/t 5", "why"):
         assert computers[0].type(line) == computers[1].type(line)
     assert computers[0].shown == computers[1].shown
+
+
+def test_the_machine_in_javascript_agrees_in_every_t_state(tmp_path, fable):
+    root = pathlib.Path(__file__).resolve().parent.parent
+    if not (root / "node_modules" / "z80-emulator").exists():
+        pytest.skip("the emulator for JavaScript is missing: npm ci")
+    (tmp_path / "FABLE.COM").write_bytes(fable)
+    lines = ["/s 3", "hello there", "play", "is it alive?", "stop", "/t 4", "do you like cats", "caf\u00e9", "quit"]
+    command = ["node", str(root / "z80" / "host" / "play.mjs"), str(tmp_path / "FABLE.COM"), "--ticks"]
+    done = subprocess.run(command, input="\n".join([*lines, ""]).encode("utf-8"), capture_output=True, check=True)
+    computer = started(fable, *lines)
+    assert computer.ended
+    assert done.stdout.decode("ascii") == screen(computer)
+    assert int(done.stderr) == computer.core.ticks
 
 
 def test_the_tape_loads_and_talks_on_a_spectrum(released):

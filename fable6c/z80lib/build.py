@@ -147,7 +147,7 @@ def source_of(models: Sequence[Model]) -> Source:
 
 
 def assemble(models: Sequence[Model], spectrum: bool = False, check: bool = False) -> Tuple[bytes, Dict[str, int]]:
-    """One model to talk to, or the chat's and the game's: the program's bytes and the addresses of its labels. Raises UserError if it does not fit or the assembler is missing."""
+    """The program's bytes and its symbols, for one model to talk to or the chat's and the game's. UserError: the assembler is missing."""
     with tempfile.TemporaryDirectory() as folder:
         for name in os.listdir(folder_of("assembly")):
             if name.endswith(".asm"):
