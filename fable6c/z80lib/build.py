@@ -23,7 +23,7 @@ from fable6c.z80lib.text import ALL, ANSWER, AT, LAST, LINE, PAIR, ROWS_OF_A_LIN
 COM_LIMIT = 40_960  # what a floppy of the day and a patient person have to spare
 SPECTRUM_ORIGIN = 24_576
 NAME = 13  # bytes for the name of the person, with its end
-FIRST_HEAT = 3  # of the chat; one model alone begins greedy
+FIRST_HEAT = 0  # the likeliest characters, until the person sets a temperature
 
 
 def folder_of(name: str) -> str:
@@ -117,7 +117,7 @@ def settings_of(models: Sequence[Model], spectrum: bool, check: bool) -> List[st
         "HASH_AT_31": 31 * AT & 0xFFFF,
         "HASH_LAST_31": 31 * LAST & 0xFFFF,
         "HASH_TWO_961": 961 * TWO & 0xFFFF,
-        "FIRST_HEAT": FIRST_HEAT if game else 0,
+        "FIRST_HEAT": FIRST_HEAT,
         "GAME_BYTES": 256 if game else 0,
         "THINGS": len(games.ALL_THINGS),
         "THINGS_BYTES": -(-len(games.ALL_THINGS) // 4),
