@@ -90,6 +90,8 @@ MISTAKES = {
     "is it red|N\tO": "line 2: '\\t' (U+0009) is no character of the machine",
     "?!|NO": "line 2: '?!' has no letter or digit to learn from",
     "a" * (LINE + 1) + "|NO": "line 2: the line has 81 characters, the machine reads 80; shorten it",
+    "Quit!|BYE": "line 2: 'Quit!' is a command of the program, so no model ever sees it; remove the line",
+    "/t|YES": "line 2: '/t' is a command of the program",
     "is it red|": "line 2: the answer has 0 characters; the machine gives 1 to 40",
     "is it red|" + "N" * 41: "line 2: the answer has 41 characters",
     "is it red|PERHAPS": "line 2: the answer 'PERHAPS' is not one of YES, NO; correct it or --answers",

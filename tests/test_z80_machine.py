@@ -368,9 +368,33 @@ def test_run_in_the_terminal(tmp_path, fable):
     command = [sys.executable, "-m", "fable6c.z80", "run", str(program), "--full-speed"]
     done = subprocess.run(command, input="/t 0\nhello\nquit\n", capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("FABLE: 20 QUESTIONS")
+    assert done.stdout.startswith("FABLE: 20 QUESTIONS") and "\n> hello\n" in done.stdout
     done = subprocess.run([*command, "--say", "hello"], capture_output=True, text=True)
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 1
+
+
+def test_run_on_a_terminal(tmp_path, fable):
+    """The terminal shows what is typed and begins a new line itself: no empty line between, and no echo from us."""
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    (tmp_path / "FABLE.COM").write_bytes(fable)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "fable6c.z80", "run", str(tmp_path / "FABLE.COM"), "--full-speed"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    for line in (b"my name is sam\n", b"quit\n"):
+        while not shown.endswith(b"> "):
+            shown += os.read(ours, 1000)
+        os.write(ours, line)
+        shown += os.read(ours, 1)
+    try:
+        while True:
+            shown += os.read(ours, 1000)
+    except OSError:  # the other end was closed
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    assert re.search(rb"\n> my name is sam\r\n[^\r\n]*SAM[^\r\n]*\r\n> quit\r\n$", shown)
 
 
 def test_build_and_evaluate_on_the_machine(tmp_path, capsys):

@@ -176,12 +176,16 @@ def talk(program: bytes, tail: str = "", full_speed: bool = False) -> None:
     """Play a program in the terminal, at the speed of a 4 MHz machine or as fast as it goes."""
     machine = CPM(program, tail)
     started = time.monotonic()
+    skipped = 0  # characters that end the line which the terminal has ended already
 
     def show(character: str) -> None:
+        nonlocal skipped
         if not full_speed:
             sys.stdout.flush()
             time.sleep(max(0.0, machine.core.ticks / HZ - (time.monotonic() - started)))
-        if character != "\r":
+        if skipped and character:
+            skipped -= 1
+        elif character != "\r":
             sys.stdout.write(character)
 
     while True:
@@ -193,8 +197,12 @@ def talk(program: bytes, tail: str = "", full_speed: bool = False) -> None:
         if not line:
             print()
             break
+        if sys.stdin.isatty():
+            skipped = 2
+        else:
+            sys.stdout.write(line.rstrip("\n"))
         machine.input.append(line.rstrip("\n"))
-        started = time.monotonic() - machine.core.ticks / HZ
+        started = time.monotonic() - machine.core.ticks / HZ  # the machine did not compute while the person was typing
     sys.stdout.flush()
 
 

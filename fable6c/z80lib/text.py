@@ -113,6 +113,8 @@ def parse_examples(lines: Iterable[str], path: str, answers: Sequence[str] = (),
             raise UserError(f"{place}: {odd.group()!r} (U+{ord(odd.group()):04X}) is no character of the machine, which has ASCII only; replace it")
         if not normalize(line):
             raise UserError(f"{place}: {line!r} has no letter or digit to learn from; write {pattern}")
+        if line.startswith("/") or normalize(line) == "quit":
+            raise UserError(f"{place}: {line!r} is a command of the program, so no model ever sees it; remove the line")
         if len(line) > LINE:
             raise UserError(f"{place}: the line has {len(line)} characters, the machine reads {LINE}; shorten it")
         if not 1 <= len(answer) <= ANSWER:
