@@ -1,7 +1,9 @@
 """The program for the Z80, run on emulated machines: it says what Python says, in every character, fast and small enough."""
 
+import gzip
 import importlib.util
 import itertools
+import json
 import os
 import pathlib
 import random
@@ -206,7 +208,10 @@ def test_a_talk(fable):
     assert "SAM" in computer.type("my name is sam")
     assert "SAM" in computer.type("what is my name")
     assert "PLAY: I THINK OF A THING" in computer.type("help")
-    assert "/T 0 TO /T 9" in computer.type("/t 12") and "/T 0 TO /T 9" in computer.type("/x") and "/T 0 TO /T 9" in computer.type("/s 0")
+    for wrong in ("/t 12", "/t", "/tea", "/x", "/s 0", "/s 65536", "/s 99999", "/s 12a", "/s 123456789"):
+        assert "/T 0 TO /T 9" in computer.type(wrong), wrong
+    for right in ("/t 9", "/T0", "/s 65535", "/s  00001"):
+        assert computer.type(right) == "\n\r> ", right
     assert computer.type("") == "\n\r> "
     computer.type("Quit")
     assert computer.ended
@@ -426,3 +431,17 @@ def test_the_games_tables_fit_their_bytes():
     assert len(things.ALL_THINGS) <= 128 and games.TRAITS_ASKED <= 64  # games.asm's room
     assert len(games.packed()) == games.TRAITS_ASKED * -(-len(things.ALL_THINGS) // 4)
     assert np.array_equal(sorted(set(games.packed()))[:1], [0])
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs(tmp_path):
+    root = pathlib.Path(__file__).resolve().parent.parent
+    for name in ("guess", "tinychat"):
+        with gzip.open(tmp_path / f"{name}.txt.gz", "wt") as file:
+            file.writelines(f"{line}|{answer}\n" for line, answer in (each.split("|")[1:] for each in things.lines(1, 300)))
+    command = ["bash", str(root / "benchmarks" / "run.sh"), "z80", "--quick", "--texts", str(tmp_path), "--json", str(tmp_path / "z80.json")]
+    subprocess.run(command, env={**os.environ, "PYTHON": sys.executable}, capture_output=True, check=True)
+    figures = json.loads((tmp_path / "z80.json").read_text())
+    assert figures["quick"] and figures["guess"]["rows"][0]["different"] == 0
+    done = subprocess.run([*command[:-2], "--texts", "nowhere"], env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True)
+    assert done.returncode == 1 and "name the folder of the peer's texts with --texts" in done.stderr and "Traceback" not in done.stderr

@@ -99,6 +99,7 @@ next_line.play:
 
 option: ld hl,text+1
         call number             ; DE
+        jr c,option.wrong
         ld a,(text)
         cp "t"
         jr z,option.heat
@@ -119,35 +120,53 @@ option.heat:
         cp 10
         jr nc,option.wrong
         ld (heat),a
-        jr next_line
+        jp next_line
 option.wrong:
         ld hl,options
         call print
         jp next_line
 
-; ---- DE = the decimal number at HL, after spaces
+; ---- DE = the decimal number at HL, after spaces; carry if there is none, or more than that, or it is above 65,535
 
 number: ld de,0
+        ld b,0                  ; digits
 number.next:
         ld a,(hl)
         inc hl
         cp 32
         jr z,number.next
+        or a
+        jr z,number.end
         sub "0"
         ret c
         cp 10
-        ret nc
+        ccf
+        ret c
+        inc b
+        ld c,a
         push hl
         ld h,d
         ld l,e
         add hl,hl
+        jr c,number.above
         add hl,hl
+        jr c,number.above
         add hl,de
+        jr c,number.above
         add hl,hl
-        call add_a
+        jr c,number.above
+        ld d,0
+        ld e,c
+        add hl,de
         ex de,hl
+number.above:
         pop hl
+        ret c
         jr number.next
+number.end:
+        ld a,b
+        cp 1
+        ret
 
 ; ---- a seed from the clock, once and if nobody gave one: nobody types with the same rhythm twice
 

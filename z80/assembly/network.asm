@@ -41,7 +41,7 @@ make_trits.next:
         jr nz,make_trits.byte
         ret
 
-; ---- add row HL to the 50 bytes at DE (within a page), each trit as 0, 1 or 2.  1,830 T
+; ---- add row HL to the 50 bytes at DE (within a page), each trit as 0, 1 or 2.  1,963 T
 
 add_row:
         ld b,h
@@ -452,7 +452,7 @@ make_sums.same:
         jr nz,make_sums.group
         ret
 
-; ---- HL = 960 + the product of the 16 bytes at DE with the activations of SUMS; DE moves on.  644 T
+; ---- HL = 960 + the product of the 16 bytes at DE with the activations of SUMS; DE moves on.  635 T
 ; A byte of group g is its three trits + 32 * (g modulo 8). Two sums of at most 120 fit into a byte.
 
 dot:    ld ix,0
