@@ -16,6 +16,7 @@ import pathlib
 import random
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import threading
@@ -767,6 +768,11 @@ def replay(engine, prompt, seed, steps):
     return text
 
 
+def as_float(bits):
+    """An f32 result: the Python host's calls return all results as 32 bits."""
+    return struct.unpack("<f", struct.pack("<I", bits & 0xFFFFFFFF))[0]
+
+
 def test_a_word_shows_what_else_it_might_have_been(browser, released, small):
     browser.open(released / "fable6.html", "#seed=9" + FAST)
     browser.story()
@@ -774,7 +780,7 @@ def test_a_word_shows_what_else_it_might_have_been(browser, released, small):
     shown = rows(browser)
     replay(small, "Once upon a time", 9, [10])
     count = small._call("candidates")
-    listed = [(small._call("candidate", i), small._call("share", i)) for i in range(count)]
+    listed = [(small._call("candidate", i), as_float(small._call("share", i))) for i in range(count)]
     texts = [small._text(small._call("token_text", token)) for token, _ in listed[:6]]
     assert shown[0][0] == "liked" and len(shown) == 5
     others = [(text.strip(), share) for text, (_, share) in zip(texts, listed) if text != " liked"][:4]
