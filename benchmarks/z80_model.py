@@ -80,12 +80,13 @@ def main(argv=None) -> None:
     )
     parser.add_argument("--texts", default=TEXTS, metavar="DIR", help="folder with guess.txt.gz and tinychat.txt.gz")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each setting (default 3)")
+    parser.add_argument("--only", choices=list(SETTINGS), help="one of the texts; the record's name then ends in it")
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures to FILE too")
     parser.add_argument("--quick", action="store_true", help="see that everything works; the figures mean nothing")
     options = parser.parse_args(argv)
-    texts = {name: read(options.texts, name) for name in SETTINGS}
-    record = Record("z80", options.quick)
-    figures: Dict[str, List[dict]] = {name: [] for name in SETTINGS}
+    texts = {name: read(options.texts, name) for name in SETTINGS if options.only in (None, name)}
+    record = Record("z80" + (f"-{options.only}" if options.only else ""), options.quick)
+    figures: Dict[str, List[dict]] = {name: [] for name in texts}
     for name, examples in texts.items():
         runs = [(settings, "query") for settings in SETTINGS[name]]
         if name == "guess":
@@ -131,14 +132,15 @@ def tabulate(record: Record, name: str, rows: List[dict], neighbours: Dict[str, 
 def draw(figure, figures: Dict[str, List[dict]], record: Record) -> None:
     panels = figure.subplots(1, 2)
     for panel, column, label in zip(panels, ("bytes", "t_states"), ("bytes of the program", "T-states a character")):
-        for name, color in (("guess", "tab:blue"), ("tinychat", "tab:green")):
+        for name, color in zip(figures, ("tab:green", "tab:blue")):
             rows = [row for row in figures[name] if row["by"] == "query"]
             panel.plot([row[column] for row in rows], [row["accuracy"]["median"] for row in rows], "o-", color=color, label=f"fable6c, {name}")
             panel.axhline(record.figures[name]["nearest_neighbours"]["query"], color=color, linestyle=":", linewidth=1,
                           label=f"nearest neighbours, {name}")  # fmt: skip
-        for peer, share, size, ticks in PEER["guess"]:
+        for peer, share, size, ticks in PEER["guess"] if "guess" in figures else ():
             panel.plot([size if column == "bytes" else ticks], [share], "x", color="tab:gray")
-            panel.annotate(peer, (size if column == "bytes" else ticks, share), fontsize=6, ha="right", va="top")
+            above = "bottom" if "unrolled" in peer else "top"
+            panel.annotate(peer, (size if column == "bytes" else ticks, share), fontsize=6, ha="right", va=above)
         panel.set_xlabel(label, fontsize=8)
         panel.set_ylabel("held-out lines right", fontsize=8)
         panel.tick_params(labelsize=7)

@@ -1,6 +1,7 @@
 """Held-out accuracy as in docs/z80.md: what is kept out of training, and what the nearest neighbours of a line would answer."""
 
 import collections
+import heapq
 import random
 from typing import Dict, List, Sequence, Tuple
 
@@ -50,7 +51,8 @@ def nearest_neighbours(train: Sequence[Example], test: Sequence[Example], neighb
     for example in test:
         wanted = trigrams(example.line)
         shared = collections.Counter(number for trigram in sorted(wanted) for number in having.get(trigram, ()))
-        nearest = sorted((-count / (len(wanted) + len(sets[number]) - count), number) for number, count in shared.items())[:neighbours]
+        likeness = ((-count / (len(wanted) + len(sets[number]) - count), number) for number, count in shared.items())
+        nearest = heapq.nsmallest(neighbours, likeness)
         votes = collections.Counter(known[number][1] for _, number in nearest)
         right += bool(votes) and votes.most_common(1)[0][0] == example.answer
     return right / len(test)
