@@ -175,6 +175,7 @@ def test_the_check_can_fail(monkeypatch):
 
 def test_the_program_is_small_enough(released, fable):
     assert len(fable) <= build.COM_LIMIT
+    assert f"a program of {len(fable):,} bytes" in (pathlib.Path(__file__).resolve().parent.parent / "docs" / "z80.md").read_text(encoding="utf-8")
     assert build.build(released, "FABLE.TAP")
 
 
