@@ -198,7 +198,7 @@ endef
 	$(call install,$(LOCKED) -r $<)
 
 .venv/lint: requirements/lint.txt .venv/tools
-	$(call say,'ruff, mypy and clang-format from PyPI')
+	$(call say,'linters from PyPI')
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 

@@ -3,7 +3,6 @@
 import gzip
 import os
 import sys
-from typing import Dict, List, Tuple
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy loads; see fable6c/evaluate.py
 
@@ -11,11 +10,12 @@ import common
 from common import Record
 
 sys.path.insert(0, common.ROOT)
-from fable6c.errors import ArgumentParser, UserError, run  # noqa: E402
-from fable6c.z80lib import build, machine, score  # noqa: E402
-from fable6c.z80lib.model import Model  # noqa: E402
-from fable6c.z80lib.text import Example  # noqa: E402
-from fable6c.z80lib.training import Settings, Trainer, accuracy  # noqa: E402
+from fable6c.cli import ArgumentParser, run
+from fable6c.errors import UserError
+from fable6c.z80lib import build, machine, score
+from fable6c.z80lib.model import Model
+from fable6c.z80lib.text import Example
+from fable6c.z80lib.training import Settings, Trainer, accuracy
 
 TEXTS = os.path.join(common.ROOT, os.pardir, "shared", "peers", "z80ai")
 # Z80-uLM at f5567b6, measured here: its trainer on its text, split by query (5 %, seed 1234); its programs under the emulator `z80`.
@@ -30,7 +30,7 @@ SETTINGS = {
 }
 
 
-def read(folder: str, name: str) -> List[Example]:
+def read(folder: str, name: str) -> list[Example]:
     """The peer's lines as its trainer takes them: all questions in lower case, all answers in upper case."""
     path = os.path.join(folder, f"{name}.txt.gz")
     try:
@@ -42,7 +42,7 @@ def read(folder: str, name: str) -> List[Example]:
     return [Example(question.strip().lower(), answer.strip().upper()) for question, _, answer in pairs]
 
 
-def on_the_machine(model: Model, lines: List[Example]) -> Tuple[int, int, int, int]:
+def on_the_machine(model: Model, lines: list[Example]) -> tuple[int, int, int, int]:
     """Bytes of the program, T-states a character and to the first at most, and how many replies are not Python's."""
     program = build.assemble([model])[0]
     computer = machine.CPM(program)
@@ -58,7 +58,7 @@ def on_the_machine(model: Model, lines: List[Example]) -> Tuple[int, int, int, i
     return len(program), character, first, wrong
 
 
-def measure(examples: List[Example], settings: Settings, by: str, seeds: int) -> dict:
+def measure(examples: list[Example], settings: Settings, by: str, seeds: int) -> dict:
     train, test = score.split(examples, by=by)
     scores, model = [], None
     for seed in range(1, seeds + 1):
@@ -86,7 +86,7 @@ def main(argv=None) -> None:
     options = parser.parse_args(argv)
     texts = {name: read(options.texts, name) for name in SETTINGS if options.only in (None, name)}
     record = Record("z80" + (f"-{options.only}" if options.only else ""), options.quick)
-    figures: Dict[str, List[dict]] = {name: [] for name in texts}
+    figures: dict[str, list[dict]] = {name: [] for name in texts}
     for name, examples in texts.items():
         runs = [(settings, "query") for settings in SETTINGS[name]]
         if name == "guess":
@@ -104,11 +104,11 @@ def main(argv=None) -> None:
     record.write_with(lambda figure: draw(figure, figures, record), options.json)
 
 
-def nearest(examples: List[Example], by: str) -> float:
+def nearest(examples: list[Example], by: str) -> float:
     return score.nearest_neighbours(*score.split(examples, by=by))
 
 
-def tabulate(record: Record, name: str, rows: List[dict], neighbours: Dict[str, float]) -> None:
+def tabulate(record: Record, name: str, rows: list[dict], neighbours: dict[str, float]) -> None:
     table = [
         [
             f"fable6c, {row['rows']:,} rows", row["by"], f"{row['held_out']:,}", f"{row['accuracy']['median']:.1%}",
@@ -117,7 +117,10 @@ def tabulate(record: Record, name: str, rows: List[dict], neighbours: Dict[str, 
         ]
         for row in rows
     ]  # fmt: skip
-    table += [[f"five nearest neighbours (trigrams, Jaccard), by {by}", by, "", f"{share:.1%}", "", "", "", "", ""] for by, share in neighbours.items()]
+    table += [
+        [f"five nearest neighbours (trigrams, Jaccard), by {by}", by, "", f"{share:.1%}", "", "", "", "", ""]
+        for by, share in neighbours.items()
+    ]
     for label, share, size, ticks in PEER[name]:
         table.append([label, "query", "", f"{share:.1%}", "", f"{size:,}" if size else "", f"{ticks:,}" if ticks else "", "", ""])
     record.table(
@@ -129,12 +132,14 @@ def tabulate(record: Record, name: str, rows: List[dict], neighbours: Dict[str, 
     )
 
 
-def draw(figure, figures: Dict[str, List[dict]], record: Record) -> None:
+def draw(figure, figures: dict[str, list[dict]], record: Record) -> None:
     panels = figure.subplots(1, 2)
     for panel, column, label in zip(panels, ("bytes", "t_states"), ("bytes of the program", "T-states a character")):
         for name, color in zip(figures, ("tab:green", "tab:blue")):
             rows = [row for row in figures[name] if row["by"] == "query"]
-            panel.plot([row[column] for row in rows], [row["accuracy"]["median"] for row in rows], "o-", color=color, label=f"fable6c, {name}")
+            panel.plot(
+                [row[column] for row in rows], [row["accuracy"]["median"] for row in rows], "o-", color=color, label=f"fable6c, {name}"
+            )
             panel.axhline(record.figures[name]["nearest_neighbours"]["query"], color=color, linestyle=":", linewidth=1,
                           label=f"nearest neighbours, {name}")  # fmt: skip
         for peer, share, size, ticks in PEER["guess"] if "guess" in figures else ():

@@ -59,7 +59,7 @@ class ArgumentParser(argparse.ArgumentParser):
             parser_class=lambda prog, purpose, example, **_: ArgumentParser(prog, purpose, example),
         )
 
-    def _print_message(self, message: str, file: Optional[TextIO] = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stderr).write(message)  # argparse's own says nothing where that fails
 
     def error(self, message: str) -> NoReturn:

@@ -82,7 +82,7 @@ class Instance:
                 if kind == F32:
                     reals[place] = argument
                 else:
-                    integers[place] = (operator.index(argument) ^ SIGN) - SIGN
+                    integers[place] = (operator.index(argument) ^ SIGN) - SIGN  # type: ignore[arg-type]
             self._expect(self._lib.m3_Call(function, len(pointers), pointers))
             if not self._lib.m3_GetRetCount(function):
                 return None

@@ -179,7 +179,7 @@ def locked(folder: str, work: str = "training") -> Iterator[None]:
             if fcntl:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             else:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # Windows locks no folders: the first byte of a file in it
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows locks no folders: the first byte of a file in it
         except (BlockingIOError, PermissionError):
             raise UserError(f"{folder}: another {work} is running there; wait for it, stop it, or choose another folder with --out") from None
         except OSError:

@@ -16,12 +16,13 @@ import os
 if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy loads; see fable6c/evaluate.py
 
+import argparse
 import dataclasses
 from typing import List, Optional, Sequence
 
 from fable6c.cli import ArgumentParser, run
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_write
+from fable6c.files import atomic_write, open_file
 from fable6c.z80lib import build as building
 from fable6c.z80lib import chatter, machine, score, things
 from fable6c.z80lib import model as models
@@ -40,7 +41,7 @@ def made_up(name: str, seed: int, share: float = 1, unseen: bool = False) -> Lis
     return parse_examples(chatter.lines(seed, int(2500 * share)), "the made-up chat")
 
 
-def examples_of(options) -> List[Example]:
+def examples_of(options: argparse.Namespace) -> List[Example]:
     if (options.text is None) == (options.made_up is None):
         raise UsageError(f"{PROG}: name a text or give --made-up game or --made-up chat")
     if options.made_up:
@@ -49,10 +50,11 @@ def examples_of(options) -> List[Example]:
     return read_examples(options.text, answers, options.secrets)
 
 
-def train(options) -> None:
+def train(options: argparse.Namespace) -> None:
     settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
     check(settings)
-    examples, held = examples_of(options), []
+    examples = examples_of(options)
+    held: List[Example] = []
     if options.hold_out:
         examples, held = score.split(examples, options.hold_out / 100, options.split_seed, options.by)
         if not held or not examples:
@@ -89,16 +91,16 @@ def programs(paths: Sequence[str]) -> List[models.Model]:
     return loaded
 
 
-def build(options) -> None:
+def build(options: argparse.Namespace) -> None:
     content = building.build(programs(options.models), options.output)
     atomic_write(options.output, content)
     print(f"{options.output}: {len(content):,} bytes")
 
 
-def play(options) -> None:
+def play(options: argparse.Namespace) -> None:
     if options.program:
         try:
-            with open(options.program, "rb") as file:
+            with open_file(options.program) as file:
                 program = file.read()
         except OSError as error:
             raise UserError(f"{options.program}: cannot be read ({error.strerror}); make it with `{PROG} build -o FABLE.COM`") from None
@@ -107,7 +109,7 @@ def play(options) -> None:
     machine.talk(program, options.say, options.full_speed)
 
 
-def evaluate(options) -> None:
+def evaluate(options: argparse.Namespace) -> None:
     model = models.load(options.model)
     if options.made_up and options.text is None:
         examples = made_up(options.made_up, options.text_seed, 0.1, options.unseen)
@@ -152,7 +154,7 @@ def compare(model: models.Model, examples: Sequence[Example]) -> None:
         raise UserError("the machine and Python disagree: that is a bug; please report it with the model")
 
 
-def add_text(parser) -> None:
+def add_text(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", help="a text with lines `line|ANSWER`")
     parser.add_argument("--made-up", choices=("game", "chat"), help="the text that the project makes up itself, instead of a file")
     parser.add_argument("--text-seed", type=int, default=1, metavar="N", help="another made-up text (default 1)")

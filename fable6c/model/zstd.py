@@ -105,7 +105,7 @@ class Decoder:
         while not last:
             need(at + 3 <= end)
             header = int.from_bytes(frame[at : at + 3], "little")
-            last, kind, size = header & 1, header >> 1 & 3, header >> 3
+            last, kind, size = bool(header & 1), header >> 1 & 3, header >> 3
             stored = 1 if kind == 1 else size
             at += 3
             need(size <= self.block_maximum and at + stored <= end and kind != 3)

@@ -84,7 +84,7 @@ def _read(path: str) -> dict:
 
 def build(kind: Type[T], table: dict, path: str) -> T:
     """A dataclass of configuration from a table. UsageError, after `path`, for what does not belong in it."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     where = f"{path}: " if path else ""
     for key, value in table.items():
         if key not in fields:

@@ -43,8 +43,8 @@ class StopSignal:
     def _watch_console(self) -> None:
         import ctypes
 
-        self.console = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(self._closed)  # kept, or it would be collected
-        ctypes.windll.kernel32.SetConsoleCtrlHandler(self.console, 1)
+        self.console = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(self._closed)  # type: ignore[attr-defined]  # kept, or it would be collected
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(self.console, 1)  # type: ignore[attr-defined]
 
     def _closed(self, event: int) -> int:
         """Windows calls this on a thread of its own, and ends the process when it returns or after some seconds: time to save."""

@@ -19,6 +19,7 @@ from fable6c.errors import UserError
 from fable6c.z80lib import games
 from fable6c.z80lib.model import EXPONENTIAL, HEATS, TOP, WIDTH, Model
 from fable6c.z80lib.text import ALL, ANSWER, AT, LAST, LINE, PAIR, ROWS_OF_A_LINE, SAID, TWO, WORD
+from fable6c.z80lib.things import ALL_THINGS
 
 COM_LIMIT = 40_960  # what a floppy of the day and a patient person have to spare
 SPECTRUM_ORIGIN = 24_576
@@ -119,8 +120,8 @@ def settings_of(models: Sequence[Model], spectrum: bool, check: bool) -> List[st
         "HASH_TWO_961": 961 * TWO & 0xFFFF,
         "FIRST_HEAT": FIRST_HEAT,
         "GAME_BYTES": 256 if game else 0,
-        "THINGS": len(games.ALL_THINGS),
-        "THINGS_BYTES": -(-len(games.ALL_THINGS) // 4),
+        "THINGS": len(ALL_THINGS),
+        "THINGS_BYTES": -(-len(ALL_THINGS) // 4),
         "TRAITS": games.TRAITS_ASKED,
         "QUESTIONS_OF_A_GAME": games.QUESTIONS,
     }

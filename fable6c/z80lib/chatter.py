@@ -120,11 +120,11 @@ def conversation(chance: random.Random, typos: float = 0.1) -> List[Tuple[str, s
             said.append((chance.choice(_words(lines)), chance.choice(answers.split("|"))))
         elif luck < 0.88:
             topic = chance.choice(list(TOPICS))
-            answers = TOPICS[topic]
-            said.append((chance.choice(_words(LIKING)).replace("{x}", chance.choice(_words(topic))), answers[0]))
+            about = TOPICS[topic]
+            said.append((chance.choice(_words(LIKING)).replace("{x}", chance.choice(_words(topic))), about[0]))
             for _ in range(chance.randint(1, 2)):
                 kind = chance.randrange(3)
-                said.append((chance.choice(_words((WHY, MORE, YOU)[kind])), answers[1 + kind]))
+                said.append((chance.choice(_words((WHY, MORE, YOU)[kind])), about[1 + kind]))
         elif luck < 0.95:
             said.append((chance.choice(_words(NAMING)).replace("{x}", chance.choice(_words(NAMES))), "=HELLO, @."))
         else:

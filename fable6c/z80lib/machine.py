@@ -7,7 +7,7 @@ import functools
 import operator
 import sys
 import time
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from fable6c.errors import UserError
 
@@ -26,7 +26,7 @@ class Fast:
         except ImportError:
             raise UserError("the emulator is missing; install it with: pip install 'fable6c[z80]' (Python 3.10 or newer)") from None
         self.cpu = Z80Machine()
-        self.memory = self.cpu.memory
+        self.memory: Any = self.cpu.memory
         self.ticks = 0
         self.watched: set = set()
 
@@ -61,7 +61,7 @@ class Slow:
             from z80_python.cpu import Z80CPU
         except ImportError:
             raise UserError("the second emulator is missing; install it with: pip install z80-python (Python 3.11 or newer)") from None
-        self.memory = bytearray(65536)
+        self.memory: Any = bytearray(65536)
         self.cpu = Z80CPU(self.memory.__getitem__, self.memory.__setitem__)
         self.ticks = 0
         self.watched: set = set()

@@ -150,7 +150,7 @@ def load(path: str) -> Model:
                 raise UserError(f"{path}: is of format {str(stored['format'])!r}, this program reads {FORMAT!r}; {hint}")
             model = Model(
                 str(stored["characters"]),
-                *(stored[name] for name in WEIGHTS),
+                *(stored[name] for name in WEIGHTS),  # type: ignore[misc]
                 heat=float(stored["heat"]),
                 secrets=tuple(map(str, stored["secrets"])),
                 memory=bool(stored["memory"]),

@@ -8,7 +8,7 @@ takes one of them back. A question is a frame with the words for a trait in it, 
 
 import functools
 import random
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Set, Tuple
 
 # Traits that a kind of thing has.
 KINDS = {
@@ -403,7 +403,8 @@ def asked(limit: int) -> Tuple[str, ...]:
         for trait in TRAITS
     }
     # A pair that was told apart matters half as much for the next choice: a wrong answer or two must not lose the thing.
-    weights, chosen = [1.0] * len(pairs), set()
+    weights = [1.0] * len(pairs)
+    chosen: Set[str] = set()
     while len(chosen) < limit:
         best = max((trait for trait in TRAITS if trait not in chosen), key=lambda trait: sum(weights[number] for number in apart[trait]))
         chosen.add(best)

@@ -99,7 +99,10 @@ class Trainer:
             for place in range(len(answer) + 1):
                 follow[answer[:place]].add(answer[place : place + 1])
         self.answers = {answer: self._spell(answer, follow) for answer in answers}
-        draw = lambda *shape: self.random.normal(0, 0.6, shape).astype(np.float32)  # noqa: E731
+
+        def draw(*shape: int) -> np.ndarray:
+            return np.asarray(self.random.normal(0, 0.6, shape), np.float32)
+
         self.weights: Dict[str, np.ndarray] = {
             "table": draw(settings.rows, WIDTH),
             "context": draw(settings.context, WIDTH),
@@ -197,7 +200,7 @@ class Trainer:
             for _ in range(self.settings.epochs):
                 order = self.random.permutation(len(self.examples))
                 for start in range(0, len(order), self.settings.batch):
-                    self.step(order[start : start + self.settings.batch])
+                    self.step(order[start : start + self.settings.batch].tolist())
                     shown.add(1)
         return self.model()
 
