@@ -29,7 +29,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Train a language model with ternary weights. The same command goes on after an interruption.",
         "python -m fable6c.train --preset small --corpus stories.txt --minutes 120 --out runs/small",
     )
-    parser.add_argument("--corpus", nargs="+", action="extend", default=[], metavar="PATH", help="UTF-8 text, plain or .zst, documents divided by lines <|endoftext|>, or a database (docs/data.md); default: made-up stories of our own")
+    parser.add_argument("--corpus", nargs="+", action="extend", default=[], metavar="PATH", help="UTF-8 text, plain or .zst, in which <|endoftext|> ends a document, or .json and .jsonl with a field text or story, or a database (docs/data.md); default: made-up stories of our own")
     parser.add_argument("--mix", default="", metavar="SOURCE=WEIGHT,…", help="shares of a database's sources, as in tinystories=0.7,children=0.3 (default: all of it)")
     parser.add_argument("--curriculum", default="", metavar="COLUMN", help="quality column by which a database's first epoch is ordered, as in sentence_words")
     parser.add_argument("--preset", default="micro", help=f"one of {', '.join(presets())} (default micro)")
@@ -108,7 +108,7 @@ def _describe(run_: Run) -> None:
     """The text, the budget and the starting point."""
     description = run_.dataset.description
     tokens = len(run_.dataset.train)
-    print(f"text: {description['corpus']}: {description['characters']:,} characters, {tokens:,} tokens to train on, {run_.dataset.valid_chars:,} characters held out")
+    print(f"text: {description['corpus']}: {description['documents']:,} documents, {description['characters']:,} characters, {tokens:,} tokens to train on, {run_.dataset.valid_chars:,} characters held out")
     if run_.steps_budget is not None:
         steps = run_.steps_budget
         print(f"budget: {steps:,} steps of {run_.tokens_per_step:,} tokens = {steps * run_.tokens_per_step / tokens:.2f} times the text")

@@ -3,7 +3,7 @@
 The figure is the cross-entropy of all tokens in bits, divided by the text's characters. What is counted:
 
 - Runs of newlines are one newline, and newlines at both ends of a document are dropped, before the text is cut into tokens.
-- A text with lines `<|endoftext|>` is documents, each scored alone from a fresh state; any other text is one document, whose
+- A text with end marks `<|endoftext|>` (data/text.py) is documents, each scored alone from a fresh state; any other text is one document, whose
   state runs through all of it. A document begins after the end mark.
 - The end mark itself counts neither way: no probability is lost to it (its logit is left out of the softmax) and none is
   earned by predicting it at a document's end.
