@@ -7,11 +7,12 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from fable6c import __version__, kernels
+from fable6c import __version__, kernels, native
 from fable6c.cli import ArgumentParser, print_next, run, unheard
 from fable6c.corpus.database import is_database
 from fable6c.errors import UsageError
 from fable6c.files import locked, make_folder
+from fable6c.limits import processors
 from fable6c.model.architecture import parameter_count
 from fable6c.training.config import Config, load_config, presets
 from fable6c.training.loop import train
@@ -101,7 +102,11 @@ def _introduce(config: Config, preset: str, threads: int) -> None:
     """Who is about to do what, before anything that takes time."""
     d = config.model
     print(f"fable6c {__version__}, preset {preset}: {parameter_count(d):,} parameters (dim {d.dim}, {d.layers} layers, hidden {d.hidden}, vocabulary {d.vocab})")
-    print(f"CPU: {_cpu_name()}, kernels {kernels.ISA}, {threads} thread{'s' if threads > 1 else ''}")
+    lacking = ", ".join(name for name in native.INSTRUCTION_SETS if not native.load("cpu").lib.cpu_supports(name.encode()))
+    best = f" (the machine lacks {lacking})" if lacking else ""
+    allowed = processors()
+    share = f", of which {allowed} can run at a time (--threads {allowed} is as fast)" if threads > allowed else ""
+    print(f"CPU: {_cpu_name()}, kernels {kernels.ISA}{best}, {threads} thread{'s' if threads > 1 else ''}{share}")
 
 
 def _describe(run_: Run) -> None:

@@ -333,3 +333,16 @@ def _line_feeds(texts: Iterable[str]) -> Iterator[str]:
 def normalize(document: str) -> str:
     """The document as it is scored: "a\\n\\nb\\n" gives "a\\nb"."""
     return re.sub(r"\n+", "\n", document).strip("\n")
+
+
+def grouped(documents: Iterable[str], characters: int) -> Iterator[List[str]]:
+    """Documents in groups of about so many characters. The last one may be empty."""
+    group: List[str] = []
+    size = 0
+    for document in documents:
+        group.append(document)
+        size += len(document)
+        if size >= characters:
+            yield group
+            group, size = [], 0
+    yield group
