@@ -201,6 +201,11 @@ def _first_line(command: Sequence[str]) -> str:
 # ---- the record
 
 
+def without_folders(text: str) -> str:
+    """The text with the name alone of each file that it gives by an absolute path: a record is for others, who do not have that folder."""
+    return re.sub(r"(?<![\w.:/-])/(?:[^\s/\"'`|]+/)+(?=[^\s/])", "", text)
+
+
 class Record:
     """The figures of one benchmark, printed as they come and written as NAME.json, NAME.md and NAME.png.
 
@@ -255,10 +260,9 @@ class Record:
         m, folder = self.figures["machine"], self.folder()
         for path in [os.path.join(folder, self.name + ".json")] + ([extra] if extra else []):
             with open(path, "w", encoding="utf-8") as file:
-                json.dump(self.figures, file, indent=1)
-                file.write("\n")
+                file.write(without_folders(json.dumps(self.figures, indent=1)) + "\n")
         with open(os.path.join(folder, self.name + ".md"), "w", encoding="utf-8") as file:
-            file.write("\n".join(self.text))
+            file.write(without_folders("\n".join(self.text)))
         _draw(os.path.join(folder, self.name + ".png"), f"{self.name}: {m['cpu']}, {m['date'][:10]}", draw)
         print(f"\nwritten: {os.path.relpath(folder)}/{self.name}.json, .md, .png")
 

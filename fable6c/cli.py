@@ -33,6 +33,7 @@ COMMANDS = {
 
 
 OUTPUT_ERRORS = (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EDQUOT, errno.EFBIG)  # of a stream: full, closed, gone
+NO_MEMORY = "there is not enough memory for this; close other programs, raise the limit (ulimit -v, the container's), or give less at a time"
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -105,11 +106,14 @@ def run(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
         _complain("\nstopped")
     except BrokenPipeError:
         status = 141
+    except MemoryError:
+        status = 1
+        _complain(NO_MEMORY)
     except OSError as error:
-        if error.filename is not None or error.errno not in OUTPUT_ERRORS:
+        if error.errno != errno.ENOMEM and (error.filename is not None or error.errno not in OUTPUT_ERRORS):
             raise
         status = 1
-        _complain(f"the output cannot be written, or the input not read ({error.strerror})")
+        _complain(NO_MEMORY if error.errno == errno.ENOMEM else f"the output cannot be written, or the input not read ({error.strerror})")
     _forget_output()
     sys.exit(status)
 

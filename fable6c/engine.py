@@ -19,7 +19,7 @@ import numpy as np
 from fable6c import native
 from fable6c.errors import UserError
 from fable6c.model.file import read_bytes
-from fable6c.model.tokenizer import encode_text, find_pieces_of_bytes
+from fable6c.model.tokenizer import encode_text, piece_end
 
 MODULE = "fable6c.wasm"
 STACK_BYTES = 64 * 1024  # of the interpreter; the engine's calls are a dozen deep and never recurse
@@ -271,14 +271,13 @@ def _whole(name: str, value: int, high: int) -> int:
 
 
 def split(text: bytes, size: int) -> Tuple[bytes, bytes]:
-    """The text in two, the first part at most `size` bytes, cut between two pieces of the tokenizer (model/tokenizer.py), so that the tokens
-    stay. UserError where one piece alone is longer."""
+    """The text in two, the first part at most `size` bytes (at least MAX_PIECE_BYTES), cut between two pieces of the tokenizer
+    (model/tokenizer.py), so that the tokens stay."""
     if len(text) <= size:
         return text, b""
     end = text.rfind(b" ", 1, size)  # a space only ever begins a piece
     if end < 0:
-        # Where the text is cut off, its last pieces may be parts of a longer one: "don" and "'" of "don't".
-        end = sum(map(len, find_pieces_of_bytes(text[:size])[:-2]))
-    if end == 0:
-        raise UserError(f"the text has {size} bytes without an end of a word, too long a word; shorten it")
+        end, following = 0, piece_end(text, 0)
+        while following <= size:
+            end, following = following, piece_end(text, following)
     return text[:end], text[end:]

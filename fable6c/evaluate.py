@@ -23,8 +23,8 @@ from fable6c.model.tokenizer import END_OF_TEXT
 def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = ArgumentParser(
         "python -m fable6c.evaluate",
-        "Score a model on a text in bits per character. Runs of newlines count as one newline; documents may be separated by "
-        f"lines {END_OF_TEXT}, which themselves are not scored.",
+        f"Score a model on a text in bits per character. Runs of newlines count as one newline; {END_OF_TEXT} "
+        "ends a document, wherever it stands, and is not scored itself.",
         "python -m fable6c.evaluate model.f6c --text valid.txt",
     )
     parser.add_argument("model", help="the model file (.f6c)")

@@ -67,7 +67,28 @@ def load(library: str) -> "Library":
         raise NotBuilt(f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed") from None
     if loaded.lib.HEADER_CRC != zlib.crc32(headers.text(library).encode()):
         raise NotBuilt(f"the C extension was compiled from another _{library}.h; run `pip install .` in the project's folder again")
-    return Library(library, isa, loaded)
+    _LOADED[library] = Library(library, isa, loaded)
+    return _LOADED[library]
+
+
+_LOADED: Dict[str, "Library"] = {}
+_one_thread = set()  # names of libraries that were loaded when this process was forked off
+
+
+def most_threads(library: str, wanted: int) -> int:
+    """How many threads the library may use, at most `wanted`: one in a child of a process that had it loaded, where OpenMP waits for threads
+    that fork does not copy. The results are the same."""
+    return 1 if library in _one_thread else wanted
+
+
+def _after_fork() -> None:
+    _one_thread.update(_LOADED)
+    if "kernels" in _LOADED:
+        _LOADED["kernels"].lib.set_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Call(functools.partial):  # type: ignore[type-arg]

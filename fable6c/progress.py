@@ -1,5 +1,7 @@
 """Progress of a long stage: a tqdm bar on a terminal, a plain line every few seconds anywhere else (a log, a notebook's file)."""
 
+import contextlib
+import functools
 import sys
 import time
 from typing import Any, Optional
@@ -47,3 +49,10 @@ class Progress:
             done = f"{self.done:,} of {self.total:,} {self.unit} ({self.done / self.total:.0%})"
         print(f"{self.label}: {done}, {now - self.started:.0f} s", file=sys.stderr, flush=True)
         self.next_line = now + SECONDS_BETWEEN_LINES
+
+
+@functools.lru_cache(maxsize=1000)
+def say_once(line: str) -> None:
+    """A line on stderr that is said once, however often its cause comes up (a text is read several times). It must not end the work either."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

@@ -42,7 +42,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         purpose="Read text once and write what was learned.",
         example="python -m fable6c.scout train stories.txt more.txt.zst -o stories.scout --tier fast",
     )
-    learn.add_argument("text", nargs="+", metavar="TEXT", help="plain UTF-8 text or .zst; a line <|endoftext|> ends a document")
+    learn.add_argument("text", nargs="+", metavar="TEXT", help="plain UTF-8 text, .jsonl or .json, or such a file packed as .zst; <|endoftext|> ends a document")
     learn.add_argument("-o", "--output", required=True, metavar="FILE", help="where to write the scout, e.g. stories.scout")
     learn.add_argument("--tier", choices=list(TIERS), default="normal", help="how much to look at (default: normal)")
     learn.add_argument(
@@ -54,7 +54,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     score = commands.add_parser(
         "evaluate",
         help="score a scout on a text",
-        purpose=f"Score a scout on a text in bits per character. Runs of newlines, and lines {END_OF_TEXT}, count as one newline.",
+        purpose=f"Score a scout on a text in bits per character. Runs of newlines, and end marks {END_OF_TEXT}, count as one newline.",
         example="python -m fable6c.scout evaluate stories.scout --text valid.txt",
     )
     score.add_argument("--text", required=True, metavar="FILE", help="UTF-8 text, or such a text packed as .zst")

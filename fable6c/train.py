@@ -7,12 +7,13 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from fable6c import __version__, kernels
+from fable6c import __version__, kernels, native
 from fable6c.cli import ArgumentParser, print_next, run, unheard
 from fable6c.corpus.database import is_database
 from fable6c.data.windows import Dataset
 from fable6c.errors import UsageError
 from fable6c.files import locked, make_folder
+from fable6c.limits import processors
 from fable6c.model.architecture import parameter_count
 from fable6c.training.config import Config, load_config, presets
 from fable6c.training.loop import train
@@ -30,7 +31,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Train a language model with ternary weights. The same command goes on after an interruption.",
         "python -m fable6c.train --preset small --corpus stories.txt --minutes 120 --out runs/small",
     )
-    parser.add_argument("--corpus", nargs="+", action="extend", default=[], metavar="PATH", help="UTF-8 text, plain or .zst, documents divided by lines <|endoftext|>, or a database (docs/data.md); default: made-up stories of our own")
+    parser.add_argument("--corpus", nargs="+", action="extend", default=[], metavar="PATH", help="UTF-8 text, plain or .zst, in which <|endoftext|> ends a document, or .json and .jsonl with a field text or story, or a database (docs/data.md); default: made-up stories of our own")
     parser.add_argument("--mix", default="", metavar="SOURCE=WEIGHT,…", help="shares of a database's sources, as in tinystories=0.7,children=0.3 (default: all of it)")
     parser.add_argument("--curriculum", default="", metavar="COLUMN", help="quality column by which a database's first epoch is ordered, as in sentence_words")
     parser.add_argument("--preset", default="micro", help=f"one of {', '.join(presets())} (default micro)")
@@ -103,14 +104,18 @@ def _introduce(config: Config, preset: str, threads: int) -> None:
     """Who is about to do what, before anything that takes time."""
     d = config.model
     print(f"fable6c {__version__}, preset {preset}: {parameter_count(d):,} parameters (dim {d.dim}, {d.layers} layers, hidden {d.hidden}, vocabulary {d.vocab})")
-    print(f"CPU: {_cpu_name()}, kernels {kernels.ISA}, {threads} thread{'s' if threads > 1 else ''}")
+    lacking = ", ".join(name for name in native.INSTRUCTION_SETS if not native.load("cpu").lib.cpu_supports(name.encode()))
+    best = f" (the machine lacks {lacking})" if lacking else ""
+    allowed = processors()
+    share = f", of which {allowed} can run at a time (--threads {allowed} is as fast)" if threads > allowed else ""
+    print(f"CPU: {_cpu_name()}, kernels {kernels.ISA}{best}, {threads} thread{'s' if threads > 1 else ''}{share}")
 
 
 def _describe(run_: Run) -> None:
     """The text, the budget and the starting point."""
     description = run_.dataset.description
     tokens = len(run_.dataset.train)
-    print(f"text: {description['corpus']}: {description['characters']:,} characters, {tokens:,} tokens to train on, {run_.dataset.valid_chars:,} characters held out")
+    print(f"text: {description['corpus']}: {description['documents']:,} documents, {description['characters']:,} characters, {tokens:,} tokens to train on, {run_.dataset.valid_chars:,} characters held out")
     if run_.steps_budget is not None:
         steps = run_.steps_budget
         print(f"budget: {steps:,} steps of {run_.tokens_per_step:,} tokens = {steps * run_.tokens_per_step / tokens:.2f} times the text")

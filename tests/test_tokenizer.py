@@ -3,6 +3,7 @@
 import collections
 import os
 import random
+import re
 import time
 
 import numpy as np
@@ -264,11 +265,66 @@ def test_encode_documents_agrees_with_encode(trained):
 def test_slices_do_not_change_tokens_or_counts(trained, monkeypatch):
     expected = trained.encode(STORY).tolist()
     counts = count_pieces([STORY], progress=False)
+    monkeypatch.setattr(tokenizer, "SHORT", 16)
     for size in (1, 2, 7, 50):
         monkeypatch.setattr(tokenizer, "SLICE", size)
         assert len(list(tokenizer.slices(STORY))) > 10
         assert trained.encode(STORY).tolist() == expected
         assert count_pieces([STORY], progress=False) == counts
+
+
+# ---- pieces that are too long
+
+
+def pieces_by_rule(data, most):
+    """docs/tokenizer.md, "Long pieces", by the naive pieces of what is left."""
+    pieces = []
+    while data:
+        piece = naive_pieces(data)[0]
+        if len(piece) > most:
+            back = next((n for n in range(3) if data[most - n] & 0xC0 != 0x80), 3)
+            piece = piece[: most - back]
+            piece = piece[:-1] if re.search(rb"[A-Za-z\x80-\xff]'$", piece) else piece
+        pieces.append(piece)
+        data = data[len(piece) :]
+    return pieces
+
+
+def test_long_pieces_are_cut_in_text_and_in_bytes(trained, monkeypatch):
+    rng = random.Random(8)
+    cut = 0
+    for most in (4, 5, 8, 13):
+        monkeypatch.setattr(tokenizer, "MAX_PIECE_BYTES", most)
+        monkeypatch.setattr(tokenizer, "SHORT", most // 4)
+        for number in range(250):
+            monkeypatch.setattr(tokenizer, "SLICE", rng.choice([1, 5, 30]))
+            data = random_bytes(rng) if number % 3 else "".join(rng.choice("aa'é猫🙂 \n.7") for _ in range(60)).encode()
+            expected = pieces_by_rule(data, most)
+            cut += expected != naive_pieces(data)
+            assert tokenizer.find_pieces_of_bytes(data) == expected
+            ids = [id for piece in expected for id in trained.encoding._encode_single_piece(piece)]
+            assert trained.encode(data).tolist() == ids
+            try:
+                text = data.decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            parts = list(tokenizer.slices(text))
+            assert "".join(parts) == text
+            assert [piece.encode() for part in parts for piece in tokenizer.find_pieces(part)] == expected
+            assert count_pieces([text], progress=False) == collections.Counter(expected)
+    assert cut > 300
+
+
+def test_a_line_without_spaces_reaches_the_encoder_in_bounded_parts(trained, monkeypatch):
+    """tiktoken is deaf to Ctrl-C within a call and, before 0.13, takes the square of a piece's length."""
+    for letters in ("ACGT", "猫犬鳥"):
+        text = "".join(random.Random(9).choices(letters, k=300_000))
+        parts = list(tokenizer.slices(text))
+        assert "".join(parts) == text and max(len(part.encode()) for part in parts) <= 65536 < len(text.encode())
+        assert trained.decode(trained.encode(text)) == text.encode()
+        assert len(count_pieces([text], progress=False)) == len(parts)
+    lines = "\n".join("猫" * 40 for _ in range(50_000))  # no spaces, but no long piece: not one part for each
+    assert len(list(tokenizer.slices(lines))) <= 1 + len(lines) // tokenizer.SLICE
 
 
 # ---- training

@@ -33,6 +33,7 @@ from typing import (
 import numpy as np
 
 from fable6c.data.bpe import count_pieces, train_merges
+from fable6c.data.text import grouped
 from fable6c.data.windows import Shard, batch, window_starts
 from fable6c.errors import UserError
 from fable6c.files import atomic_file, atomic_write, make_folder
@@ -220,7 +221,7 @@ def _encode(
     with atomic_file(os.path.join(directory, "train.bin")) as train, atomic_file(
         os.path.join(directory, "valid.bin")
     ) as valid, Progress("encoding", characters, "characters", progress) as shown:
-        for group in _groups(documents):
+        for group in grouped(documents, ENCODE_CHARACTERS):
             parts = [held_out.split(document) for document in group]
             train_parts = [part for part, _ in parts if part]
             valid_parts = [part for _, part in parts if part]
@@ -240,19 +241,6 @@ def _encode(
                 "copies of each other); give more text"
             )
     return counts
-
-
-def _groups(documents: Iterable[str]) -> Iterator[List[str]]:
-    """Documents in groups of about ENCODE_CHARACTERS characters."""
-    group: List[str] = []
-    size = 0
-    for document in documents:
-        group.append(document)
-        size += len(document)
-        if size >= ENCODE_CHARACTERS:
-            yield group
-            group, size = [], 0
-    yield group
 
 
 def _write(file: BinaryIO, tokenizer: Tokenizer, documents: Sequence[str], threads: int) -> int:

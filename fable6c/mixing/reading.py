@@ -12,7 +12,7 @@ from fable6c.errors import UserError
 from fable6c.mixing.kinds import MAX_TOKENS, VECTORS
 from fable6c.mixing.scout import Scout
 from fable6c.mixing.tree import grow_tree
-from fable6c.model.tokenizer import Tokenizer
+from fable6c.model.tokenizer import Tokenizer, slices
 from fable6c.progress import Progress
 
 NEWLINE = 10  # the token that is the byte; it stands between documents
@@ -76,19 +76,26 @@ def evaluate(
     A newline stands between documents and is scored like any other token. With learn=False the scout is frozen.
     """
     started = time.process_time()
-    text = "\n".join(normalize(document) for document in documents)
-    tokens = scout.tokenizer.encode(text)
-    bits = 0.0
-    with Progress("scoring", len(tokens), "tokens", progress) as shown:
-        for start in range(0, len(tokens), CHUNK_TOKENS):
-            piece = tokens[start : start + CHUNK_TOKENS]
+    bits, count = 0.0, 0
+    characters = -1  # there is no newline before the first document
+
+    def joined() -> Iterator[str]:
+        nonlocal characters
+        for document in documents:
+            text = normalize(document)
+            yield text if characters < 0 else "\n" + text
+            characters += 1 + len(text)
+
+    with Progress("scoring", None, "tokens", progress) as shown:
+        for piece in _token_chunks(scout.tokenizer, joined()):
             bits += float(scout.probabilities_of(piece, learn)[0].sum())
+            count += len(piece)
             shown.add(len(piece))
-    chars = chars or len(text)
+    chars = chars or characters
     return {
         "bits_per_char": bits / chars,
         "chars": chars,
-        "tokens": len(tokens),
+        "tokens": count,
         "cpu_seconds": round(time.process_time() - started, 2),
     }
 
@@ -123,6 +130,22 @@ def _chunks(documents: Iterable[str]) -> Iterator[List[str]]:
             chunk, characters = [], 0
     if chunk:
         yield chunk
+
+
+def _token_chunks(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[np.ndarray]:
+    """The tokens of one text that comes in pieces, in chunks of CHUNK_TOKENS. The text is not kept."""
+    text, tokens = "", np.zeros(0, np.uint16)
+    for following in itertools.chain(texts, [None]):
+        *whole, rest = slices(text + following) if following is not None else (text, "")
+        # What the text ends with may be the beginning of a longer piece.
+        text = rest
+        for part in whole:
+            tokens = np.concatenate([tokens, tokenizer.encode(part)])
+            full = len(tokens) - len(tokens) % CHUNK_TOKENS
+            yield from (tokens[start : start + CHUNK_TOKENS] for start in range(0, full, CHUNK_TOKENS))
+            tokens = tokens[full:]
+    if len(tokens):
+        yield tokens
 
 
 def _stream(tokenizer: Tokenizer, documents: Sequence[str]) -> np.ndarray:

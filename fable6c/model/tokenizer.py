@@ -11,7 +11,7 @@ import concurrent.futures
 import re
 import struct
 import zlib
-from typing import Any, Iterable, Iterator, List, Sequence, Union
+from typing import Any, Iterable, Iterator, List, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -29,10 +29,14 @@ CRC = struct.Struct("<I")
 PIECE = r" ?[{L}]+(?:'[{L}]+)*| ?[0-9]| ?[^ \t-\r0-9{L}]+|[\t-\r]+| "
 PIECE_OF_TEXT = PIECE.replace("{L}", "A-Za-z\u0080-\U0010ffff")
 PIECE_OF_BYTES = PIECE.replace("{L}", r"A-Za-z\x80-\xff").encode("ascii")
-find_pieces = re.compile(PIECE_OF_TEXT).findall
-find_pieces_of_bytes = re.compile(PIECE_OF_BYTES).findall
+find_pieces = re.compile(PIECE_OF_TEXT).findall  # of a part that `slices` gave
+_match_piece = re.compile(PIECE_OF_TEXT).match
+_match_piece_of_bytes = re.compile(PIECE_OF_BYTES).match
+_cut_after_apostrophe = re.compile(rb"[A-Za-z\x80-\xff]'").match
+MAX_PIECE_BYTES = 65536  # a longer piece is cut: what the engine reads at once
 GROUP = 64  # documents that a thread encodes at a time
-SLICE = 1 << 20  # characters of a long text to hand on at once, so that memory does not grow with the text
+SLICE = 1 << 20  # characters of a long text to hand on at once, so that memory does not grow with the text and Ctrl-C is heard
+SHORT = MAX_PIECE_BYTES // 4  # characters that are never more than MAX_PIECE_BYTES
 
 
 class TokenizerError(UserError):
@@ -193,11 +197,74 @@ def _token_bytes(merges: np.ndarray) -> List[bytes]:
     return tokens
 
 
+def find_pieces_of_bytes(text: bytes) -> List[bytes]:
+    """The pieces of a text, in order."""
+    pieces, start = [], 0
+    while start < len(text):
+        end = piece_end(text, start)
+        pieces.append(text[start:end])
+        start = end
+    return pieces
+
+
+def piece_end(text: bytes, start: int) -> int:
+    """Where the piece that begins at `start` ends. A longer one than MAX_PIECE_BYTES ends after so many; up to three before that where a
+    character would be cut in two, and before an apostrophe within a word. The next piece is looked for from there."""
+    # The window shows what follows a piece of the greatest length: an apostrophe and a letter.
+    match = _match_piece_of_bytes(text, start, start + MAX_PIECE_BYTES + 2)
+    assert match is not None, "some piece always fits"
+    end = match.end()
+    if end - start <= MAX_PIECE_BYTES:
+        return end
+    end = start + MAX_PIECE_BYTES
+    while end > start + MAX_PIECE_BYTES - 3 and text[end] & 0xC0 == 0x80:
+        end -= 1
+    return end - 1 if _cut_after_apostrophe(text[end - 2 : end]) else end
+
+
 def slices(text: str) -> Iterator[str]:
-    """The text in parts of about SLICE characters, cut before a space: a space only ever begins a piece."""
+    """The text in parts of about SLICE characters, cut between pieces, a piece that is cut for its length a part of its own: what a part
+    gives alone is what it gives in the text, and no part holds a longer piece than MAX_PIECE_BYTES."""
     start = 0
     while start < len(text):
-        cut = text.find(" ", start + SLICE)
-        end = len(text) if cut < 0 else cut
-        yield text[start:end]
+        end, short = _short_pieces(text, start)
+        if end > start:
+            yield text[start:end]
         start = end
+        if not short:
+            for part in _long_pieces(text, start):
+                yield part
+                start += len(part)
+
+
+def _short_pieces(text: str, start: int) -> Tuple[int, bool]:
+    """(end, True) of a part with so many spaces that no piece in it can be too long: a space only ever begins a piece. (end, False) where
+    a stretch without spaces begins in which one could be."""
+    end = start
+    while end - start < SLICE:
+        if len(text) - end <= SHORT:
+            return len(text), True
+        space = text.rfind(" ", end + 1, end + SHORT + 1)
+        if space < 0:
+            return end, False
+        end = space
+    return end, True
+
+
+def _long_pieces(text: str, start: int) -> Iterator[str]:
+    """The parts from `start` on, up to one of SLICE characters or a piece that was cut."""
+    end = start
+    while end < len(text) and end - start < SLICE:
+        match = _match_piece(text, end, end + MAX_PIECE_BYTES + 2)
+        assert match is not None, "some piece always fits"
+        piece = match.group()
+        if len(piece) > SHORT:
+            data = piece.encode("utf-8")
+            cut = piece_end(data, 0)
+            if cut < len(data):
+                if end > start:
+                    yield text[start:end]
+                yield data[:cut].decode("utf-8")
+                return
+        end = match.end()
+    yield text[start:end]

@@ -4,6 +4,7 @@ from typing import Dict, Optional
 
 from fable6c import kernels
 from fable6c.errors import UserError
+from fable6c.limits import free_memory
 from fable6c.model.architecture import Dimensions, tensor_specs
 from fable6c.training.config import Config
 from fable6c.training.network import HEAD_ROWS, batch_plan, plan_bytes, weight_plan
@@ -37,7 +38,9 @@ def check_memory(config: Config, most_gib: Optional[float]) -> None:
     """Print the estimate and refuse a run that does not fit."""
     parts = memory_estimate(config.model, config.train.batch, config.train.fast_gradients)
     total = sum(parts.values())
-    most = free_memory() if most_gib is None else most_gib * 2**30
+    most = most_gib * 2**30 if most_gib is not None else free_memory()
+    if most is not None and most_gib is None:
+        most += PYTHON_BYTES  # which are taken already
     sums = " + ".join(f"{size / 2**20:.1f} ({name})" for name, size in parts.items())
     print(f"memory: about {total / 2**20:.1f} MiB = {sums}", flush=True)
     if most is not None and total > most:
@@ -46,15 +49,3 @@ def check_memory(config: Config, most_gib: Optional[float]) -> None:
             f"the run needs {total / 2**20:.1f} MiB = {sums}, {most / 2**20:.1f} MiB are {allowed}; "
             "use a smaller preset, a smaller batch (--config), or allow more"
         )
-
-
-def free_memory() -> Optional[int]:
-    """Bytes that Linux says are available; None elsewhere."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None

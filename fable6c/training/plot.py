@@ -1,12 +1,10 @@
 """loss.png of a run, drawn from its log.jsonl."""
 
-import contextlib
-import functools
 import json
 import os
-import sys
 
 from fable6c.files import atomic_file
+from fable6c.progress import say_once
 
 
 def draw_loss(folder: str) -> None:
@@ -48,10 +46,3 @@ def _draw(folder: str) -> None:
     left.set_title(name.replace("$", r"\$"))  # "$" would begin a formula
     with atomic_file(os.path.join(folder, "loss.png")) as file:
         figure.savefig(file, format="png", dpi=120)
-
-
-@functools.lru_cache(maxsize=None)
-def say_once(line: str) -> None:
-    """A line on stderr that a run says once, however often it happens. It must not end the run either."""
-    with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fable6c.errors import UserError
 from fable6c.files import atomic_write, open_file
-from fable6c.training.plot import say_once
+from fable6c.progress import say_once
 from fable6c.training.run import Run
 
 REPORT_SECONDS = 5.0  # between two lines of progress
