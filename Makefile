@@ -47,7 +47,7 @@ ifneq ($(filter run,$(MAKECMDGOALS)),)
   $(call refuse,MINUTES=$(MINUTES),$(shell $(mistake_of_minutes)))
   $(if $(NAMED),$(error MODEL=$(NAMED): `make run` makes its own model; for another one: make story MODEL=model.f6c))
 endif
-ifneq ($(filter story page legacy boot-test,$(MAKECMDGOALS)),)
+ifneq ($(filter story page legacy boot-test windows,$(MAKECMDGOALS)),)
   $(if $(NAMED),$(call refuse,MODEL=$(NAMED),$(shell $(mistake_of_model))))
 endif
 
@@ -60,11 +60,11 @@ RELEASED := release/small.f6c
 INSTALLED := .venv/installed
 WASM := fable6c/fable6c.wasm
 COMMAND := asengine/build/fable6c-wasi.wasm
-PROGRAM := build/fable6c
+PROGRAM := build/fable6c# its rules: asengine/host/native.mk
 
 say = @printf '\n== %s\n' $(1)
 
-.PHONY: help story run test test-all quick lint format docs native legacy boot-test wasm prebuilt page dist lock clean
+.PHONY: help story run test test-all quick lint format docs native aot legacy boot-test windows arm wasm prebuilt page dist lock clean
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
@@ -76,11 +76,14 @@ help:
 	@echo 'make format                              lay all sources out as make lint wants them'
 	@echo 'make docs                                build/site/, the documentation as web pages'
 	@echo 'make native                              build/fable6c, the program that runs a model'
-	@echo 'make legacy [MODEL=model.f6c]            build/legacy/, the program for old 32-bit PCs, and an archive to take there'
-	@echo 'make boot-test [MODEL=model.f6c]         start that program on an emulated Pentium II'
+	@echo 'make aot                                 build/fable6c-aot, the same compiled ahead of time: several times as fast'
+	@echo 'make legacy [AOT=1] [MODEL=model.f6c]    build/legacy/, the program for old 32-bit PCs, and an archive to take there'
+	@echo 'make boot-test [AOT=1] [MODEL=model.f6c] start that program on an emulated Pentium II'
+	@echo 'make windows [MODEL=model.f6c]           build/windows/, fable6c.exe for Windows 98 and newer, and a zip to take there'
+	@echo 'make arm                                 build/arm/, static programs for 64-bit ARM and for ARMv6'
 	@echo 'make wasm                                asengine/build/*.wasm, the engine'
 	@echo 'make prebuilt                            build the engine anew and keep it in asengine/prebuilt'
-	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the chat page in one file'
+	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
 	@echo 'make lock                                choose the newest packages anew and write their hashes into requirements/'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
@@ -91,7 +94,7 @@ story: $(PROGRAM)
 
 run: $(OWN) $(PROGRAM)
 	$(call say,'the model of $(MINUTES) minute$(if $(filter 1,$(MINUTES)),,s) that was trained here')
-	$(PROGRAM) $(OWN) -p "Once upon a time" -n 200
+	$(PROGRAM) $(OWN) -p "Once upon a time"
 	$(call say,'$(RELEASED): after two hours it sounds like this')
 	$(PROGRAM) $(RELEASED) -p "Once upon a time" -n 300 -s 9
 	@echo
@@ -99,7 +102,7 @@ run: $(OWN) $(PROGRAM)
 	@printf '  %-36s %s\n' \
 	  '$(PROGRAM) $(RELEASED)' 'write stories together with it, line by line' \
 	  '$(PROGRAM) $(OWN)' 'the same with the model that was trained here' \
-	  'make page' 'a chat page in one file, for any browser: dist/fable6.html' \
+	  'make page' 'the page in one file, for any browser: dist/fable6.html' \
 	  'make page MODEL=$(OWN)' 'the same with the model that was trained here' \
 	  'make run CORPUS=your.txt MINUTES=10' 'learn from your own text (.zst works too)' \
 	  '.venv/bin/python -m fable6c' 'all commands: larger models, longer runs'
@@ -117,8 +120,6 @@ test-all: $(TESTED)
 
 quick: $(TESTED)
 	.venv/bin/python tests/quick.py $(SINCE) -- $(PYTEST) -m "not slow" $(PYTEST_FLAGS)
-
-native: $(PROGRAM)
 
 wasm: $(WASM)
 
@@ -275,75 +276,9 @@ node_modules/.package-lock.json: package.json package-lock.json | .venv/node
 	@rm -rf $(npm_config_cache)
 	@touch $@
 
-# ---- the native program: the wasm3 core, the host and the command as an array ----
+# ---- the native programs, for this PC, old ones, Windows and ARM ----
 
-build/wasm3/wasm3.h: asengine/host/fetch_wasm3.py | .venv/tools
-	$(call say,'the source of wasm3 from PyPI')
-	.venv/bin/python asengine/host/fetch_wasm3.py build/wasm3
-	@touch $@
-
-build/module.inc: $(COMMAND)
-	@mkdir -p build
-	od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g' > $@
-
-# The core's own warnings are not ours to mend: -w for it, all of them for the host. The core counts on signed numbers that
-# wrap around and on memory seen as several types, which C leaves undefined: two flags define them.
-$(PROGRAM): asengine/host/fable6c.c build/module.inc build/wasm3/wasm3.h
-	$(call say,'the native program')
-	$(CC) $(CFLAGS) -std=c99 -Wall -Wextra -pedantic -Ibuild -isystem build/wasm3 -c -o build/host.o asengine/host/fable6c.c
-	$(CC) $(CFLAGS) -w -fwrapv -fno-strict-aliasing -s -o $@ build/host.o build/wasm3/*.c -lm
-
-# ---- the program for old 32-bit PCs: static, musl, no instruction younger than the Pentium ----
-
-LEGACY := build/legacy/fable6c
-LEGACY_CC ?= gcc -m32
-MUSL_LIB ?= /usr/lib/i386-linux-musl
-MUSL_INCLUDE ?= /usr/include/i386-linux-musl
-LEGACY_MODEL := $(or $(NAMED),$(RELEASED))
-LEGACY_FLAGS = -O2 -march=i586 -mno-sse -mno-mmx -fcf-protection=none -fno-pic -fno-pie -fno-stack-protector \
-  -fno-asynchronous-unwind-tables -ffunction-sections -nostdinc -isystem $(MUSL_INCLUDE) \
-  -isystem $(shell $(LEGACY_CC) -print-file-name=include)
-LEGACY_LINK = $(LEGACY_CC) -static -no-pie -nostdlib -s -Wl,--gc-sections $(MUSL_LIB)/crt1.o $(MUSL_LIB)/crti.o
-LEGACY_WARNINGS := -std=c99 -Wall -Wextra -pedantic
-
-legacy: $(LEGACY)
-	@sh asengine/host/legacy_archive.sh $(call quote,$(LEGACY_MODEL)) build/legacy
-
-build/legacy/musl:
-	@[ -e $(MUSL_LIB)/libc.a ] && [ -e $(MUSL_INCLUDE)/stdio.h ] || { echo 'musl for 32-bit x86 is missing; on Debian or Ubuntu:' \
-	  'dpkg --add-architecture i386 && apt update && apt install gcc musl-dev:i386' >&2; exit 1; }
-	@mkdir -p build/legacy
-	@touch $@
-
-# A copy of the core, changed for 32 bits. A core that the script does not fit would be a slow one silently.
-build/legacy/wasm3/m3_exec.h: build/wasm3/wasm3.h asengine/host/wasm3_32bit.sed build/legacy/musl
-	rm -rf build/legacy/wasm3
-	cp -r build/wasm3 build/legacy/wasm3
-	sed -f asengine/host/wasm3_32bit.sed build/wasm3/m3_exec_defs.h > build/legacy/wasm3/m3_exec_defs.h
-	sed -f asengine/host/wasm3_32bit.sed build/wasm3/m3_exec.h > $@
-	@[ "$$(grep -c wraps $@)" = 12 ] && grep -q 'f32 _fp0' build/legacy/wasm3/m3_exec_defs.h || \
-	  { echo 'wasm3_32bit.sed does not fit this wasm3' >&2; exit 1; }
-
-build/legacy/int64.o: asengine/host/legacy_int64.c build/legacy/musl
-	$(LEGACY_CC) $(LEGACY_FLAGS) $(LEGACY_WARNINGS) -c -o $@ $<
-
-# fastcall: two of an operation's arguments in registers, which leaves one for the address of the next.
-$(LEGACY): asengine/host/fable6c.c build/module.inc build/legacy/wasm3/m3_exec.h build/legacy/int64.o
-	$(LEGACY_CC) $(LEGACY_FLAGS) $(LEGACY_WARNINGS) -Ibuild -isystem build/legacy/wasm3 -c -o build/legacy/host.o asengine/host/fable6c.c
-	cd build/legacy && $(LEGACY_CC) $(LEGACY_FLAGS) -w -fwrapv -fno-strict-aliasing '-Dvectorcall=__attribute__((fastcall))' -c wasm3/*.c
-	$(LEGACY_LINK) -o $@ build/legacy/*.o $(MUSL_LIB)/libc.a $(MUSL_LIB)/crtn.o
-
-build/legacy/init: asengine/boot/init.c build/legacy/int64.o
-	$(LEGACY_CC) $(LEGACY_FLAGS) $(LEGACY_WARNINGS) -c -o build/legacy/init.obj $<
-	$(LEGACY_LINK) -o $@ build/legacy/init.obj build/legacy/int64.o $(MUSL_LIB)/libc.a $(MUSL_LIB)/crtn.o
-
-# The tests of these run where they can be built.
-test test-all: $(if $(wildcard $(MUSL_LIB)/libc.a),$(LEGACY) build/legacy/init)
-
-# Status 77 says that this machine lacks the emulator or the kernel; the line before it says which.
-boot-test: $(LEGACY) build/legacy/init $(PROGRAM)
-	.venv/bin/python asengine/boot/boot.py $(LEGACY) build/legacy/init $(PROGRAM) \
-	  $(call quote,$(LEGACY_MODEL)) || [ $$? = 77 ]
+include asengine/host/native.mk
 
 # ---- a model ----
 

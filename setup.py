@@ -1,5 +1,6 @@
 """Packaging: everything declarative stands in pyproject.toml; here is only what builds the C extensions and fetches the engine."""
 
+import copy
 import os
 import platform
 import shutil
@@ -18,11 +19,15 @@ class BuildKernels(build_ext):
     plain `pip install .` would end in a missing module for exactly the person who follows the README.
     """
 
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()  # threads that wait for compilers
+
     def build_extension(self, extension):
-        # All extensions compile the same sources with other flags: shared object files would mix them up.
-        build_temp, self.build_temp = self.build_temp, os.path.join(self.build_temp, extension.name)
-        super().build_extension(extension)
-        self.build_temp = build_temp
+        # Several extensions compile the same source with other flags: shared object files would mix them up. A copy, because other threads build others.
+        builder = copy.copy(self)
+        builder.build_temp = os.path.join(self.build_temp, extension.name)
+        super(BuildKernels, builder).build_extension(extension)
 
     def run(self):
         if not fetch_wasm3():
@@ -35,7 +40,8 @@ class BuildKernels(build_ext):
             built = self.get_ext_fullpath(extension.name)
             beside = os.path.join(*extension.name.split(".")[:-1], os.path.basename(built))
             if os.path.exists(built):
-                shutil.copyfile(built, beside)
+                shutil.copyfile(built, beside + ".new")
+                os.replace(beside + ".new", beside)  # a program that runs keeps the old one
         if os.path.exists(WASM3_LICENSE):  # it goes where the compiled interpreter goes
             shutil.copyfile(WASM3_LICENSE, os.path.join(self.build_lib, "fable6c", "wasm3-LICENSE"))
 

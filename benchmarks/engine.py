@@ -20,6 +20,7 @@ LIBRARY = os.path.join(ROOT, "asengine", "build", "fable6c.wasm")
 COMMAND = os.path.join(ROOT, "asengine", "build", "fable6c-wasi.wasm")
 PROGRAM = os.path.join(ROOT, "build", "fable6c")
 LEGACY = os.path.join(ROOT, "build", "legacy", "fable6c")
+AOT, LEGACY_AOT = PROGRAM + "-aot", LEGACY + "-aot"
 PAGE = os.path.join(ROOT, "dist", "fable6.js")
 PEERS = os.path.join(ROOT, os.pardir, "shared", "peers")
 FIGURES = {"load": "load_ms", "prompt": "prompt", "story": "story", "linear memory": "memory_kib"}
@@ -42,6 +43,8 @@ class Runtime:
             return "dist/fable6.js holds another engine than asengine/build; run `make page`"
         if self.file in (PROGRAM, LEGACY) and read(COMMAND) not in read(self.file):
             return f"{os.path.relpath(self.file, ROOT)} holds another engine than asengine/build; run `make native legacy`"
+        if self.file in (AOT, LEGACY_AOT) and os.path.getmtime(self.file) < os.path.getmtime(COMMAND):
+            return f"{os.path.relpath(self.file, ROOT)} is older than asengine/build; run `make aot`, `make legacy AOT=1`"
         if self.needs and subprocess.run([sys.executable, "-c", f"import {self.needs}"], capture_output=True).returncode:
             return f"the Python package {self.needs} is not installed"
         return None
@@ -60,6 +63,8 @@ class Runtime:
 RUNTIMES = [
     Runtime("fable6c, the native program (wasm3)", PROGRAM, [PROGRAM]),
     Runtime("fable6c, static i586 (wasm3)", LEGACY, [LEGACY]),
+    Runtime("fable6c, ahead of time", AOT, [AOT]),
+    Runtime("fable6c, ahead of time, static i586", LEGACY_AOT, [LEGACY_AOT]),
     Runtime("fable6c in Python (wasm3)", LIBRARY, [sys.executable, "benchmarks/engine_python.py"], library=True, needs="fable6c._lib_wasm3"),
     Runtime("fable6c in node", LIBRARY, ["node", "benchmarks/engine_node.mjs", LIBRARY], library=True),
     Runtime("fable6c in wasmtime (WASI)", COMMAND, [sys.executable, "benchmarks/engine_wasmtime.py", COMMAND], needs="wasmtime"),
@@ -239,11 +244,11 @@ def main() -> None:
         columns = ["runtime", "story, tokens/s", "prompt, tokens/s", "prompt / story", "load, ms", "linear memory, KiB"] + ["story / llama2.c"] * bool(peer)
         record.table(f"{name} ({os.path.getsize(model):,} bytes)", columns, table)
 
-    sizes = {os.path.relpath(path, ROOT): os.path.getsize(path) for path in (LIBRARY, COMMAND, PROGRAM, LEGACY) if os.path.exists(path)}
+    sizes = {os.path.relpath(path, ROOT): os.path.getsize(path) for path in (LIBRARY, COMMAND, PROGRAM, LEGACY, AOT, LEGACY_AOT) if os.path.exists(path)}
     record.figures["bytes"] = sizes
     record.table("Sizes", ["file", "bytes"], [[name, f"{size:,}"] for name, size in sizes.items()])
 
-    programs = [runtime for runtime in runtimes if runtime.file in (PROGRAM, LEGACY)]
+    programs = [runtime for runtime in runtimes if runtime.file in (PROGRAM, LEGACY, AOT, LEGACY_AOT)]
     if options.quick:
         record.skip("instruction counts: a quick run")
     elif not shutil.which("valgrind"):

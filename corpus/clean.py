@@ -38,7 +38,7 @@ from fable6c.corpus.repair import REPAIRS
 from fable6c import __version__
 from fable6c.cli import ArgumentParser, print_next
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_write, make_folder
+from fable6c.files import atomic_write, make_folder, read_toml
 from fable6c.progress import Progress
 
 DEFAULTS = Settings()
@@ -508,17 +508,9 @@ def load_settings(path: str) -> Settings:
     """The settings with the keys of a TOML file laid over them. UsageError for an unknown key or a value of the wrong type."""
     import difflib
 
-    from fable6c.files import tomllib
-
     if not path:
         return Settings()
-    try:
-        with open(path, "rb") as file:
-            table = tomllib.load(file)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the settings ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is not valid TOML ({error})") from None
+    table = read_toml(path)
     defaults = dataclasses.asdict(Settings())
     for key, value in table.items():
         if key not in defaults:

@@ -36,6 +36,7 @@ from fable6c.corpus.encodings import SAMPLE, detect, mark_of
 from fable6c.corpus.filters import Settings
 
 from fable6c.errors import UserError
+from fable6c.files import open_file
 
 MARK = b"<|endoftext|>"
 BLOCK = 1 << 18  # bytes to read at a time
@@ -79,10 +80,12 @@ def read(paths: Sequence[str], settings: Settings, consumed: Callable[[int], Non
                 yield from _parquet(path, origin, settings)
                 consumed(os.path.getsize(path))
             else:
-                with open(path, "rb") as file:
+                with open_file(path) as file:
                     yield from _open(_Counting(file, consumed), path, origin, settings)
         except OSError as error:
             yield Unreadable(origin, f"{error.strerror or error}")
+        except UserError as error:  # a pipe or a device in a folder
+            yield Unreadable(origin, str(error).partition(": ")[2])
 
 
 def printable(name: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 from fable6c import __version__
 from fable6c.cli import ArgumentParser, print_next
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_write, make_folder, tomllib
+from fable6c.files import atomic_write, make_folder, read_toml
 from fable6c.progress import Progress
 
 BLOCK = 1 << 16
@@ -58,9 +58,8 @@ class Source:
 def load_sources(path: str = SOURCES_FILE) -> Dict[str, Source]:
     """The sources by name. UserError for a file that is not as it should be."""
     try:
-        with open(path, "rb") as file:
-            return {name: Source(name=name, **table) for name, table in tomllib.load(file).items()}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+        return {name: Source(name=name, **table) for name, table in read_toml(path).items()}
+    except TypeError as error:
         raise UserError(f"{path}: is not a list of sources ({error})") from None
 
 

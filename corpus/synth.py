@@ -11,6 +11,9 @@ The same seed gives the same bytes in every Python from 3.9 on: `random.Random.r
 (its Mersenne Twister is pinned by the language reference; `choice`, `sample` and `shuffle` are not).
 """
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.corpus.synth")  # as a file, its folder would hide modules of Python's own
+
 import argparse
 import os
 import re

@@ -337,7 +337,7 @@ void linear_forward_naive(float *out, const float *residual, const int8_t *q, co
 static void linear_forward_rows(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
                                 const float *scale, size_t N, size_t O, size_t P, size_t S) {
     enum { CHUNK = 96 };  // rows whose int8 activations stay in the first-level cache while all panels pass by
-    size_t fours = P / 4;
+    int8_product product = {out, residual, q, s, O, P / 4};
     for (size_t chunk = 0; chunk < N; chunk += CHUNK) {
         size_t end = min_size(chunk + CHUNK, N);
         int32_t offset[CHUNK];
@@ -349,15 +349,9 @@ static void linear_forward_rows(float *out, const float *residual, const int8_t 
         for (size_t col = 0; col < O; col += NR) {
             float scales[NR] = {0};
             for (size_t j = 0; j < min_size(NR, O - col); j++) scales[j] = scale[S > 1 ? col + j : 0];
-            const int8_t *panel = packed + (col / PANEL * fours * PANEL + col % PANEL) * 4;
-            size_t row = chunk, step, cols = min_size(NR, O - col);
-            for (; row < end; row += step) {
-                const float *before = residual ? residual + row * O + col : NULL;
-                int8_rows x = {q + row * P, s + row, offset + row - chunk, fours};
-                step = row + MR <= end ? MR : 1;
-                if (step == MR) scaled_tile(out + row * O + col, before, x, panel, scales, O, cols, MR);
-                else scaled_tile(out + row * O + col, before, x, panel, scales, O, cols, 1);
-            }
+            size_t row = chunk;
+            for (; row + MR <= end; row += MR) scaled_tile(product, packed, scales, offset + row - chunk, row, col, MR);
+            for (; row < end; row++) scaled_tile(product, packed, scales, offset + row - chunk, row, col, 1);
         }
     }
 }

@@ -118,29 +118,37 @@ INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, size_
 #endif
 }
 
-// Rows of int8 activations: q (rows, fours)[4], their scales s (rows) and offset (rows), the sum of each row of q.
-typedef struct { const int8_t *q; const float *s; const int32_t *offset; size_t fours; } int8_rows;
+// A product of int8 activations and packed weights, out (N,O) = [residual +] (q · weightᵀ) · (s · scale).
+typedef struct {
+    float *out;
+    const float *residual;  // may be NULL
+    const int8_t *q;        // (N, fours)[4]
+    const float *s;         // (N)
+    size_t O, fours;
+} int8_product;
 
-// out (rows, cols ≤ NR) = [residual +] (q · (panel − 1)) · (s · scales (NR)); rows of out and residual are ld apart
-INLINE void scaled_tile(float *out, const float *residual, int8_rows x, const int8_t *panel, const float *scales, size_t ld,
-                        size_t cols, const size_t rows) {
+// Its rows [row, row + rows) and the NR columns from col on, with the panels and scales (NR) of these columns. offset (rows): the sum of each
+// row of q, which the 1 in w + 1 adds.
+INLINE void scaled_tile(int8_product p, const int8_t *panels, const float *scales, const int32_t *offset, size_t row, size_t col,
+                        const size_t rows) {
     ivec total[MR][2];
-    int_tile(total, x.q, x.fours * 4, 4, panel, x.fours, rows);
+    int_tile(total, p.q + row * p.fours * 4, p.fours * 4, 4, panels + (col / PANEL * p.fours * PANEL + col % PANEL) * 4, p.fours, rows);
+    size_t cols = min_size(NR, p.O - col);
     vec scale0 = vec_load(scales), scale1 = vec_load(scales + LANES);
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++) {
-        vec factor = vec_broadcast(x.s + r);
-        vec y0 = vec_mul(int_to_float(total[r][0], x.offset[r]), vec_mul(factor, scale0));
-        vec y1 = vec_mul(int_to_float(total[r][1], x.offset[r]), vec_mul(factor, scale1));
-        size_t at = r * ld;
+        vec factor = vec_broadcast(p.s + row + r);
+        vec y0 = vec_mul(int_to_float(total[r][0], offset[r]), vec_mul(factor, scale0));
+        vec y1 = vec_mul(int_to_float(total[r][1], offset[r]), vec_mul(factor, scale1));
+        size_t at = (row + r) * p.O + col;
         if (cols == NR) {
-            vec_store(out + at, residual ? vec_add(vec_load(residual + at), y0) : y0);
-            vec_store(out + at + LANES, residual ? vec_add(vec_load(residual + at + LANES), y1) : y1);
+            vec_store(p.out + at, p.residual ? vec_add(vec_load(p.residual + at), y0) : y0);
+            vec_store(p.out + at + LANES, p.residual ? vec_add(vec_load(p.residual + at + LANES), y1) : y1);
         } else {
             float edge[NR];
             vec_store(edge, y0);
             vec_store(edge + LANES, y1);
-            for (size_t j = 0; j < cols; j++) out[at + j] = residual ? residual[at + j] + edge[j] : edge[j];
+            for (size_t j = 0; j < cols; j++) p.out[at + j] = p.residual ? p.residual[at + j] + edge[j] : edge[j];
         }
     }
 }

@@ -16,6 +16,7 @@ const char *m3_LoadModule(IM3Runtime runtime, IM3Module module);
 const char *m3_FindFunction(IM3Function *function, IM3Runtime runtime, const char *name);
 uint32_t m3_GetArgCount(IM3Function function);
 uint32_t m3_GetRetCount(IM3Function function);
+int m3_GetArgType(IM3Function function, uint32_t index);
 const char *m3_Call(IM3Function function, uint32_t count, const void *arguments[]);
 const char *m3_GetResults(IM3Function function, uint32_t count, const void *results[]);
 uint8_t *m3_GetMemory(IM3Runtime runtime, uint32_t *size, uint32_t index);

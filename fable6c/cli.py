@@ -5,12 +5,15 @@ else. Other exceptions are bugs and keep their traceback.
 """
 
 import argparse
+import contextlib
+import errno
 import os
 import re
 import shlex
 import shutil
+import signal
 import sys
-from typing import Any, Callable, NoReturn, Optional, Sequence, TextIO
+from typing import Any, Callable, List, NoReturn, Optional, Sequence, TextIO
 
 from fable6c.errors import UsageError, UserError
 
@@ -26,6 +29,9 @@ COMMANDS = {
     "ensemble": "score a network and a scout, alone and together",
     "corpus": "get, make up, clean and store training text",
 }
+
+
+OUTPUT_ERRORS = (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EDQUOT, errno.EFBIG)  # of a stream: full, closed, gone
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -52,6 +58,9 @@ class ArgumentParser(argparse.ArgumentParser):
             parser_class=lambda prog, purpose, example, **_: ArgumentParser(prog, purpose, example),
         )
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)  # argparse's own says nothing where that fails
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}; see --help")
 
@@ -61,23 +70,72 @@ def unheard(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def open_streams() -> None:
+    """Give the process the streams that it was started without (`>&-`). What is written to the missing output, or read from the missing
+    input, fails as on a bad descriptor; the missing stderr is silent."""
+    for descriptor, (name, mode) in enumerate((("stdin", os.O_WRONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, mode)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", closefd=False))
+
+
 def run(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
-    """Run a stage's `main(argv)` as the process: exit 0, the UserError's status, or 130 after Ctrl-C."""
+    """Run a stage's `main(argv)` as the process: exit 0, the UserError's status, 130 after Ctrl-C, or 1 where the output cannot be written."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # fable6c/__init__.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    open_streams()
     if sys.stdout.errors == "strict":  # a file's name that the terminal's encoding does not have must not end a command
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    status = 0
     try:
-        main(None)
+        try:
+            main(None)
+        except SystemExit as end:  # --help
+            status = end.code if isinstance(end.code, int) else 0
         sys.stdout.flush()
     except UserError as error:
-        print(str(error), file=sys.stderr)
-        sys.exit(error.status)
+        status = error.status
+        _complain(str(error))
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        sys.exit(130)
+        status = 130
+        _complain("\nstopped")
     except BrokenPipeError:
-        unheard(sys.stdout)
-        sys.exit(141)
-    sys.exit(0)
+        status = 141
+    except OSError as error:
+        if error.filename is not None or error.errno not in OUTPUT_ERRORS:
+            raise
+        status = 1
+        _complain(f"the output cannot be written, or the input not read ({error.strerror})")
+    _forget_output()
+    sys.exit(status)
+
+
+# Characters that drive a terminal or turn its text around: controls but newline and tab, DEL, C1, and Unicode's bidirectional overrides.
+_DRIVING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """A model's text for a terminal: each character that would drive it is shown as U+FFFD."""
+    return _DRIVING.sub("\ufffd", text)
+
+
+def _complain(line: str) -> None:
+    """Print a line on stderr; silence where that cannot be."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _forget_output() -> None:
+    """What could not be written must not be tried again when Python ends: it would be a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                unheard(stream)
 
 
 def python_command() -> str:
@@ -100,12 +158,22 @@ def print_next(command: str, *arguments: str) -> None:
 # ---- values of options
 
 
+def join_values(argv: Sequence[str], option: str) -> List[str]:
+    """The command line with a value that begins with - joined to its option, so that argparse does not take it for another one: -p -Hello."""
+    joined: List[str] = []
+    for argument in argv:
+        if joined and joined[-1] == option and argument.startswith("-") and argument != "-":
+            joined[-1] += argument
+        else:
+            joined.append(argument)
+    return joined
+
+
 def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number in digits, as every host of the engine reads it: no sign, no blanks, no underscores."""
+
     def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
+        value = int(text) if re.fullmatch("[0-9]+", text) else low - 1
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from {low} to {high}")
         return value
@@ -114,11 +182,11 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 
 
 def real(low: float, high: float, or_zero: bool = False) -> Callable[[str], float]:
+    """A number such as 0.8, of at most seven digits, as every host of the engine reads it: no sign, no exponent."""
+
     def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
+        digits = text.replace(".", "", 1).lstrip("0")
+        value = float(text) if re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", text) and len(digits) <= 7 else -1.0
         if not (low <= value <= high or or_zero and value == 0):
             raise argparse.ArgumentTypeError(f"{text!r}: give {'0, or ' if or_zero else ''}a number from {low:g} to {high:g}")
         return value

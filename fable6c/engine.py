@@ -3,12 +3,13 @@
     engine = Engine("model.f6c")
     engine.sampling(temperature=0.8, top_k=40)
     engine.seed(1)
-    for piece in engine.generate("Once upon a time", 200):
+    for piece in engine.generate("Once upon a time"):
         print(piece, end="", flush=True)
 
 It gives the same bits as fable6c/model/reference.py and as every other host of the module.
 """
 
+import operator
 import os
 import threading
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
@@ -18,6 +19,7 @@ import numpy as np
 from fable6c import native
 from fable6c.errors import UserError
 from fable6c.model.file import read_bytes
+from fable6c.model.tokenizer import encode_text, find_pieces_of_bytes
 
 MODULE = "fable6c.wasm"
 STACK_BYTES = 64 * 1024  # of the interpreter; the engine's calls are a dozen deep and never recurse
@@ -26,6 +28,8 @@ END = -1  # what the module's step() returns at the end of a story
 TOO_LARGE = 11  # docs/model-file.md
 VOCAB = 4  # the place of `vocab` among the module's dimensions
 SIGN = 1 << 31
+F32 = 3  # of wasm3's types of values
+MAX_SEED, MAX_TOP_K = 2**32 - 1, 65536
 
 
 class EngineError(UserError):
@@ -53,7 +57,7 @@ class Instance:
             raise EngineMissing("the wasm3 interpreter is not built; run `pip install .` in the project's folder, connected to the internet") from None
         self._ffi, self._lib = wasm3.ffi, wasm3.lib
         self._lock = threading.Lock()
-        self._functions: Dict[str, Tuple[Any, Any, Any, Any]] = {}
+        self._functions: Dict[str, Tuple[Any, ...]] = {}
         self._module = self._ffi.from_buffer(module)  # wasm3 reads it as long as it runs
         environment = self._ffi.gc(self._lib.m3_NewEnvironment(), self._lib.m3_FreeEnvironment)
         self._runtime = self._lib.m3_NewRuntime(environment, STACK_BYTES, self._ffi.NULL)
@@ -71,14 +75,14 @@ class Instance:
         with self._lock:
             if name not in self._functions:
                 self._functions[name] = self._find(name)
-            function, integers, reals, pointers = self._functions[name]
+            function, integers, reals, pointers, kinds = self._functions[name]
             if len(arguments) != len(pointers):
                 raise TypeError(f"{name}: expected {len(pointers)} arguments, got {len(arguments)}")
-            for place, argument in enumerate(arguments):
-                if isinstance(argument, float):
+            for place, (kind, argument) in enumerate(zip(kinds, arguments)):
+                if kind == F32:
                     reals[place] = argument
                 else:
-                    integers[place] = (argument ^ SIGN) - SIGN
+                    integers[place] = (operator.index(argument) ^ SIGN) - SIGN  # type: ignore[arg-type]
             self._expect(self._lib.m3_Call(function, len(pointers), pointers))
             if not self._lib.m3_GetRetCount(function):
                 return None
@@ -104,14 +108,15 @@ class Instance:
         size = self._ffi.new("uint32_t *")
         return self._ffi.buffer(self._lib.m3_GetMemory(self._runtime, size, 0), size[0])
 
-    def _find(self, name: str) -> Tuple[Any, Any, Any, Any]:
+    def _find(self, name: str) -> Tuple[Any, ...]:
         """The function, the places of its arguments (as whole numbers and as reals, the same 32 bits) and the pointers to them."""
         found = self._ffi.new("IM3Function *")
         self._expect(self._lib.m3_FindFunction(found, self._runtime, name.encode("ascii")))
         count = self._lib.m3_GetArgCount(found[0])
         integers = self._ffi.new("int32_t[]", count)
         pointers = self._ffi.new("const void *[]", [self._ffi.addressof(integers, i) for i in range(count)])
-        return found[0], integers, self._ffi.cast("float *", integers), pointers
+        kinds = [self._lib.m3_GetArgType(found[0], i) for i in range(count)]
+        return found[0], integers, self._ffi.cast("float *", integers), pointers, kinds
 
     def _expect(self, error: Any) -> None:
         if error != self._ffi.NULL:
@@ -156,11 +161,11 @@ class Engine:
 
     def sampling(self, temperature: float = 0.8, top_k: int = 40, top_p: float = 1.0, penalty: float = 1.0) -> None:
         """How tokens are chosen: docs/numerics.md, "Sampling". Raises UserError for a value out of range."""
-        self._check(self._call("sampling", float(temperature), top_k, float(top_p), float(penalty)))
+        self._check(self._call("sampling", temperature, _whole("top_k", top_k, MAX_TOP_K), top_p, penalty))
 
     def seed(self, value: int) -> None:
-        """Start the random numbers anew, from 0 … 2³² − 1."""
-        self._call("seed", value)
+        """Start the random numbers anew, from 0 … 2³² − 1. Raises UserError for another number."""
+        self._call("seed", _whole("seed", value, MAX_SEED))
 
     def reset(self) -> None:
         """Forget all text. Settings and the random numbers' place stay."""
@@ -170,7 +175,7 @@ class Engine:
 
     def feed(self, text: Union[str, bytes]) -> None:
         """Read text; the story continues after it. It need not be UTF-8: bytes, or a str with the surrogates of a command line."""
-        rest = to_bytes(text)
+        rest = encode_text(text)
         while True:
             part, rest = split(rest, self._call("text_capacity"))
             self._queue(part)
@@ -191,8 +196,8 @@ class Engine:
         """What is left of an unfinished character, for whoever stops before the story's end: "" or "\\ufffd"."""
         return self._text(self._call("flush"))
 
-    def generate(self, prompt: Union[str, bytes] = "", n: int = 200) -> Iterator[str]:
-        """Feed the prompt, then yield the story as it is made, in up to n tokens' pieces of text."""
+    def generate(self, prompt: Union[str, bytes] = "", n: int = 1000) -> Iterator[str]:
+        """Feed the prompt, then yield the story as it is made, in up to n tokens' pieces of text; it ends earlier where the model ends it."""
         self.feed(prompt)
         for _ in range(n):
             piece = self.step()
@@ -209,7 +214,7 @@ class Engine:
     def encode(self, text: Union[str, bytes]) -> List[int]:
         """The ids of a text of at most 65,536 bytes. What was read before is forgotten."""
         self.reset()
-        count = self._queue(to_bytes(text))
+        count = self._queue(encode_text(text))
         address = self._call("queue")
         ids = np.frombuffer(self._instance.read(address, 2 * count), "<u2")
         self.reset()
@@ -258,15 +263,22 @@ def module_bytes() -> bytes:
     raise EngineMissing("the engine is not built (no fable6c.wasm); run `make wasm` in the checkout")
 
 
-def to_bytes(text: Union[str, bytes]) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+def _whole(name: str, value: int, high: int) -> int:
+    """A whole number in range. UserError for another, TypeError for what is no whole number."""
+    if not 0 <= operator.index(value) <= high:
+        raise UserError(f"{name} = {value} is out of range; give a whole number from 0 to {high}")
+    return value
 
 
 def split(text: bytes, size: int) -> Tuple[bytes, bytes]:
-    """The text in two, the first part at most `size` bytes. A space only ever begins a piece for the tokenizer, so the tokens stay."""
+    """The text in two, the first part at most `size` bytes, cut between two pieces of the tokenizer (model/tokenizer.py), so that the tokens
+    stay. UserError where one piece alone is longer."""
     if len(text) <= size:
         return text, b""
-    space = text.rfind(b" ", 1, size)
-    if space < 0:
-        raise UserError(f"the text has {size} bytes without a space, too long a word; shorten it")
-    return text[:space], text[space:]
+    end = text.rfind(b" ", 1, size)  # a space only ever begins a piece
+    if end < 0:
+        # Where the text is cut off, its last pieces may be parts of a longer one: "don" and "'" of "don't".
+        end = sum(map(len, find_pieces_of_bytes(text[:size])[:-2]))
+    if end == 0:
+        raise UserError(f"the text has {size} bytes without an end of a word, too long a word; shorten it")
+    return text[:end], text[end:]

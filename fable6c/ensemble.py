@@ -1,5 +1,8 @@
 """Score a network, a scout and both as an ensemble: `python -m fable6c.ensemble small.f6c --corpus stories.txt.zst --text valid.txt`."""
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.ensemble")  # as a file, its folder would hide modules of Python's own
+
 import os
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Score a model on a text: `python -m fable6c.evaluate model.f6c --text valid.txt`."""
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.evaluate")  # as a file, its folder would hide modules of Python's own
+
 import os
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Export a run as one model file: python -m fable6c.export DIR -o model.f6c"""
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.export")  # as a file, its folder would hide modules of Python's own
+
 import hashlib
 import os
 import sys
@@ -15,8 +18,8 @@ from fable6c.model.architecture import Dimensions
 from fable6c.model.file import MAX_MAGNITUDE, Model, decode_model, encode_model
 from fable6c.model.reference import Reference
 from fable6c.model.tokenizer import Tokenizer
-from fable6c.training import checkpoint
 from fable6c.training.network import Network
+from fable6c.training.run import load_run
 
 COMPARED_TOKENS = 64
 COMPARED_VOCAB = 50  # so few different tokens that a model that copies has something to copy
@@ -30,7 +33,7 @@ def export(folder: str, path: str) -> dict:
     UserError if there is no checkpoint, the parameters do not fit the format, the comparison fails, or the file cannot be
     written; a file that was there before is then untouched.
     """
-    saved = checkpoint.load(folder)
+    saved = load_run(folder)
     if saved is None:
         raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)")
     description, arrays = saved

@@ -1,51 +1,145 @@
-"""Files that are either the old ones or the new ones, never a half-written one.
+"""Files of a person's: opened for reading only where they are files, and written so that they are either the old ones or the new ones.
 
 The order that survives a crash or a power cut (as in SQLite's atomic commit): write a temporary file in the same folder, fsync
 it, rename it over the old one, fsync the folder so that the rename itself is on disk.
 """
 
+import codecs
 import contextlib
+import errno
 import os
-from typing import BinaryIO, Iterator
+import stat
+from typing import Any, BinaryIO, Dict, Iterator, Optional
 
 try:
-    import tomllib as tomllib  # others take it from here
+    import tomllib
 except ImportError:  # Python < 3.11
-    import tomli as tomllib  # noqa: F401
+    import tomli as tomllib
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+    import msvcrt
 
-from fable6c.errors import UserError
+from fable6c.errors import UsageError, UserError
+
+MAX_NAME_BYTES = 255  # of a file's name, on every common file system
+ADVICE = {
+    errno.ENOSPC: "free some space or choose another folder",
+    errno.EDQUOT: "free some space or choose another folder",
+    errno.EFBIG: "choose a folder on another disk",
+    errno.ENOENT: "make its folder first, or choose another",
+    errno.ENOTDIR: "a part of the path is a file; choose another folder",
+    errno.EISDIR: "name a file in it",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EACCES: "choose another folder",
+    errno.EPERM: "choose another folder",
+    errno.EROFS: "choose another folder",
+}
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a file for reading. UserError for a pipe or a device, which would block or never end; OSError as `open` raises it."""
+    # Without waiting for a pipe's other end; what was opened is looked at, so that nothing changes between the two.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not stat.S_ISREG(mode):
+            raise UserError(f"{path}: is a pipe or a device, which can be read only once; save it as a file first")
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_toml(path: str) -> Dict[str, Any]:
+    """The tables of a TOML file. UsageError, naming the path, for what cannot be read or is not TOML in UTF-8."""
+    try:
+        with open_file(path) as file:
+            data = file.read()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UsageError(f"{path}: is UTF-16 (it starts with {data[:2].hex(' ')}); save it as UTF-8")
+    if data.startswith(codecs.BOM_UTF8):
+        raise UsageError(f"{path}: starts with a byte order mark (ef bb bf), which TOML does not allow; save it as UTF-8 without one")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: byte {data[error.start]:02x} at offset {error.start} is not UTF-8; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: is not valid TOML ({error})") from None
 
 
 @contextlib.contextmanager
 def atomic_file(path: str) -> Iterator[BinaryIO]:
     """A file object for the new content of `path`; the content appears there, complete, when the block ends.
 
-    If the block raises, `path` keeps its old content and the temporary file is removed. An OSError (disk full, folder not
-    writable, …) becomes a UserError that names the path and the reason.
+    If the block raises, `path` keeps its old content and the temporary file is removed. A symbolic link stays, and the file that it leads to
+    is replaced; owner and permissions of a file that was there stay too. An OSError (disk full, folder not writable, …)
+    becomes a UserError that names the path and the reason, and so does a `path` that is a pipe, a device or a folder.
     """
-    # One fixed temporary name: what a killed process left behind is overwritten by the next save instead of piling up.
-    temporary = path + ".tmp"
     try:
+        before = _status(path)
+        target = os.path.realpath(path) if os.path.islink(path) else path
+        temporary = _temporary(target)
         try:
-            with open(temporary, "wb") as file:
+            with _create(temporary) as file:
                 yield file
                 file.flush()
+                if before is not None:
+                    _keep(before, file)
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
-            _fsync_folder(os.path.dirname(path) or ".")
+            os.replace(temporary, target)
+            _fsync_folder(os.path.dirname(target) or ".")
         except BaseException:
             with contextlib.suppress(OSError):
                 os.remove(temporary)
             raise
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder"
-        ) from error
+        advice = ADVICE.get(error.errno or 0, "choose another folder")
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from error
+
+
+def _status(path: str) -> Optional[os.stat_result]:
+    """What `path` is now; None where there is nothing. A folder is an OSError, a pipe or a device a UserError."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path}: is a pipe or a device, which cannot hold the result; name a file")
+    return status
+
+
+def _temporary(target: str) -> str:
+    """One fixed name beside the target: what a killed process left behind is overwritten by the next save instead of piling up."""
+    folder, name = os.path.split(target)
+    room = MAX_NAME_BYTES - len(".tmp")
+    return os.path.join(folder, os.fsdecode(os.fsencode(name)[:room]) + ".tmp") if len(os.fsencode(name)) <= MAX_NAME_BYTES else target + ".tmp"
+
+
+def _create(temporary: str) -> BinaryIO:
+    """A new file; whatever has its name and is no file (a link that somebody laid there, a pipe) goes first."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(temporary).st_mode):
+            os.remove(temporary)
+    return open(temporary, "wb")
+
+
+def _keep(before: os.stat_result, file: BinaryIO) -> None:
+    """Give the new file what a person had set on the old one."""
+    if not hasattr(os, "fchmod"):  # Windows
+        return
+    with contextlib.suppress(OSError):  # only root can give files away
+        os.fchown(file.fileno(), before.st_uid, before.st_gid)
+    with contextlib.suppress(OSError):
+        os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
 
 
 def atomic_write(path: str, content: bytes) -> None:
@@ -59,9 +153,7 @@ def make_folder(path: str) -> None:
     try:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"{path}: this folder cannot be made ({error.strerror}); choose another place"
-        ) from error
+        raise UserError(f"{path}: this folder cannot be made ({error.strerror}); choose another place") from error
 
 
 def _fsync_folder(path: str) -> None:
@@ -76,20 +168,20 @@ def _fsync_folder(path: str) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: str) -> Iterator[None]:
+def locked(folder: str, work: str = "training") -> Iterator[None]:
     """Keep other processes out of a folder, where two would write over each other's files. The lock goes with the process, however it ends."""
-    if fcntl is None:
-        yield
-        return
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY) if fcntl else os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise UserError(f"{folder}: this folder cannot be read ({error.strerror}); choose another with --out") from None
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{folder}: another training is running there; wait for it, stop it, or choose another folder with --out") from None
+            if fcntl:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows locks no folders: the first byte of a file in it
+        except (BlockingIOError, PermissionError):
+            raise UserError(f"{folder}: another {work} is running there; wait for it, stop it, or choose another folder with --out") from None
         except OSError:
             pass  # a file system without locks
         yield

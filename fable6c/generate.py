@@ -3,30 +3,39 @@
 The same options give the same text as the native program, the WASI command and every other host of the engine.
 """
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.generate")  # as a file, its folder would hide modules of Python's own
+
 import argparse
 import codecs
 import os
 import sys
 from typing import Callable, Iterator, Optional, Sequence
 
-from fable6c.cli import ArgumentParser, real, run, whole
+from fable6c.cli import ArgumentParser, harmless, join_values, real, run, whole
 from fable6c.engine import Engine, EngineMissing
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
-    options = _parser().parse_args(argv)
-    prompt = sys.stdin.buffer.read() if options.p == "-" else os.fsencode(options.p)
+    options = _parser().parse_args(join_values(sys.argv[1:] if argv is None else argv, "-p"))
+    prompt = plain_lines(sys.stdin.buffer.read()) if options.p == "-" else os.fsencode(options.p)
+    to_terminal = sys.stdout.isatty()
     for piece in _pieces(options, prompt):
         # Bytes, because a prompt need not be UTF-8 and a terminal's encoding must not change the story.
-        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.write(harmless(piece.decode("utf-8", "replace")).encode("utf-8") if to_terminal else piece)
         sys.stdout.buffer.flush()
+
+
+def plain_lines(text: bytes) -> bytes:
+    """Text from a file or a terminal as the model knows text: without a byte order mark, its lines ended by LF."""
+    return text.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         "python -m fable6c.generate",
         "Tell a story with a model that `python -m fable6c.export` made.",
-        'python -m fable6c.generate model.f6c -p "Once upon a time" -n 200',
+        'python -m fable6c.generate model.f6c -p "Once upon a time" -s 7',
     )
 
     def add(name: str, metavar: str, kind: Callable, default: object, text: str) -> None:
@@ -34,7 +43,7 @@ def _parser() -> ArgumentParser:
 
     parser.add_argument("model", metavar="MODEL", help="a .f6c file")
     add("-p", "TEXT", str, "", "begin with TEXT; - reads it from standard input")
-    add("-n", "N", whole(1, 1000000), 200, "tokens to make, 1 to 1000000")
+    add("-n", "N", whole(1, 1000000), 1000, "tokens to make at most, 1 to 1000000; a story ends earlier where the model ends it")
     add("-t", "T", real(0.01, 100, or_zero=True), 0.8, "temperature, 0 or 0.01 to 100; 0 always takes the likeliest token")
     add("-k", "K", whole(0, 65536), 40, "choose among the K likeliest tokens, 0 to 65536; 0 is all of them")
     add("--top-p", "P", real(1e-6, 1), 1.0, "choose among the likeliest tokens that together have this share, up to 1")

@@ -4,6 +4,9 @@
     python -m fable6c.inspect model.f6c --verify
 """
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.inspect")  # as a file, its folder would hide modules of Python's own
+
 import dataclasses
 import hashlib
 import json

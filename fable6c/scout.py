@@ -5,6 +5,9 @@
     python -m fable6c.scout generate stories.scout -p "Once upon a time"
 """
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.scout")  # as a file, its folder would hide modules of Python's own
+
 import os
 
 if __name__ == "__main__":
@@ -17,7 +20,7 @@ import sys
 import time
 from typing import Optional, Sequence
 
-from fable6c.cli import ArgumentParser, memory_size, real, run, whole
+from fable6c.cli import ArgumentParser, harmless, memory_size, real, run, whole
 from fable6c.data.text import read_documents, read_pieces, window_bytes
 from fable6c.errors import UsageError
 from fable6c.mixing.kinds import TIERS
@@ -132,9 +135,11 @@ def _generate(options: argparse.Namespace) -> None:
     scout = Scout.load(options.scout, options.threads)
     prompt = os.fsencode(options.p)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    to_terminal = sys.stdout.isatty()
     sys.stdout.buffer.write(prompt)
     for token in generate(scout, scout.tokenizer.encode(prompt).tolist(), options.n, Sampler(options.t, seed=options.s)):
-        sys.stdout.buffer.write(decoder.decode(token).encode("utf-8"))
+        text = decoder.decode(token)
+        sys.stdout.buffer.write((harmless(text) if to_terminal else text).encode("utf-8"))
         sys.stdout.buffer.flush()
     sys.stdout.buffer.write(decoder.decode(b"", final=True).encode("utf-8") + b"\n")
 

@@ -1,5 +1,8 @@
 """Train a tokenizer on text, or show what one does: `python -m fable6c.tokenizer train|show`."""
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.tokenizer")  # as a file, its folder would hide modules of Python's own
+
 import os
 import time
 from typing import Optional, Sequence

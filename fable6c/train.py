@@ -1,5 +1,8 @@
 """Train a model: python -m fable6c.train. docs/training.md is the runbook; the run itself is fable6c/training/."""
 
+if __name__ == "__main__" and not __package__:
+    raise SystemExit("run this as a module: python -m fable6c.train")  # as a file, its folder would hide modules of Python's own
+
 import os
 import sys
 from typing import Optional, Sequence
@@ -11,12 +14,11 @@ from fable6c.data.windows import Dataset
 from fable6c.errors import UsageError
 from fable6c.files import locked, make_folder
 from fable6c.model.architecture import parameter_count
-from fable6c.training import checkpoint
 from fable6c.training.config import Config, load_config, presets
 from fable6c.training.loop import train
 from fable6c.training.memory import check_memory
 from fable6c.training.network import check_counts
-from fable6c.training.run import Run, check_same_command
+from fable6c.training.run import Run, check_same_command, load_run
 from fable6c.training.source import database_dataset, text_dataset
 
 MOST_THREADS = 256
@@ -66,7 +68,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     check_memory(config, options.max_memory)
     make_folder(folder)
     with locked(folder):
-        saved = checkpoint.load(folder)
+        saved = load_run(folder)
         if saved:
             check_same_command(folder, saved[0]["command"], command)
         before = saved[0] if saved else None

@@ -39,7 +39,11 @@ class EngineModule:
         self.exports["memory"].write(self.store, data, address)
 
     def load(self, data: bytes) -> None:
+        assert self.answer(data) == (0, "")
+
+    def answer(self, data: bytes, limit_kib: int = 0) -> tuple:
+        """Load a file. The error's code and message: (0, "") where there is none."""
         address = self.file_buffer(len(data))
         self.write(address, data)
-        code = self.exports["load"](self.store, len(data), 0)
-        assert code == 0, self.read(self.message(), self.message_length())
+        code = self.exports["load"](self.store, len(data), limit_kib)
+        return code, self.read(self.message(), self.message_length()).decode("ascii")

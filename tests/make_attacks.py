@@ -14,9 +14,11 @@ import zlib
 import numpy as np
 import zstandard
 
+from fable6c.model import zstd
 from fable6c.model.architecture import Dimensions, tensor_specs
-from fable6c.model.file import HEADER, HEADER_BYTES, MAGIC, encode_model
+from fable6c.model.file import CONTENT_RATIO, FREE_BYTES, HEADER, HEADER_BYTES, MAGIC, encode_model
 from tiny_models import tiny_model
+from zstd_frames import BitWriter, block_of, ended, frame_of, fse_description
 
 FOLDER = pathlib.Path(__file__).parent / "attacks"
 FIELDS = (
@@ -115,7 +117,14 @@ def attacks():
     yield "TRAILING_BYTES-packed-0", with_fields(packed_bytes=0)
 
     large = sized(Dimensions(4096, 19, 16384, 32, 257, 2**20))  # 1023 MiB, just below the cap
-    yield "TOO_LARGE-bomb", with_frame(rle_frame(large["raw_bytes"], 8), **large)
+    yield "BAD_SIZE-bomb", with_frame(rle_frame(large["raw_bytes"], 8), **large)
+    slow = sized(Dimensions(4095, 1, 16380, 1, 257, 1))
+    yield "BAD_SIZE-zeros", with_frame(rle_frame(slow["raw_bytes"], slow["raw_bytes"] // 131072), **slow)
+    short = sized(Dimensions(1060, 1, 1, 1, 300, 1))
+    for name, packed in (("packed-too-small", least_frame(short) - 1), ("packed-0", 0)):
+        yield f"BAD_SIZE-{name}", with_frame(bytes(packed), **short)
+    keys = sized(Dimensions(1024, 1, 1, 1, 257, 2**20, copies=True))  # 2**20 keys of 1 KiB
+    yield "TOO_LARGE-keys", with_frame(bytes(least_frame(keys)), **keys, version=2)
 
     yield "BAD_FRAME-empty", with_frame(b"")
     yield "BAD_FRAME-three-bytes", with_frame(good_frame[:3])
@@ -141,6 +150,8 @@ def attacks():
     yield "BAD_FRAME-dictionary-content", with_frame(compress(good_raw, dict_data=dictionary))
     # A dictionary id of one byte in an otherwise right frame: the single-segment descriptor with the id flag set.
     yield "BAD_FRAME-dictionary-id", with_frame(good_frame[:4] + bytes([good_frame[4] | 1, 7]) + good_frame[5:])
+    for name, card, blocks, window in malformed_blocks():
+        yield f"BAD_FRAME-{name}", with_card(card, blocks, window)
     yield "CONTENT_CHECKSUM-wrong", with_fields(raw_crc=good_fields["raw_crc"] ^ 1)
 
     card = good_fields["card_bytes"]
@@ -215,6 +226,105 @@ def attacks():
         raw = copying_raw[:place] + replacement + copying_raw[place + len(replacement) :]
         frame = compress(raw)
         yield f"BAD_TENSOR-{name}", with_frame(frame, **{**copying_fields, "packed_bytes": len(frame), "raw_crc": zlib.crc32(raw)})
+
+
+# ---- Frames that a careless decoder takes: their content is right
+
+
+def with_card(card, blocks, window=None):
+    """A file with this card, unpacked from these blocks; the rest of its content is in raw blocks of at most 1 KiB."""
+    raw = card + good_raw[good_fields["card_bytes"] :]
+    rest = [block_of(0, len(raw[at : at + 1024]), raw[at : at + 1024]) for at in range(len(card), len(raw), 1024)]
+    frame = frame_of(ended([*blocks, *rest]), len(raw), zstd.xxh64(raw), window)
+    return with_frame(frame, card_bytes=len(card), raw_bytes=len(raw), raw_crc=zlib.crc32(raw))
+
+
+DIRECT = bytes([127 + 33]) + bytes(16) + b"\x10"  # weights: 32 zeros and a 1, and so another 1 for 33: " " is 0, "!" is 1
+DIRECT_2 = bytes([127 + 33]) + bytes(16) + b"\x20"  # the same with weight 2
+CODES = {ord(" "): 0, ord("!"): 1}
+EIGHT = b"! ! !!! "
+
+
+def huffman_block(card, tree=DIRECT, streams=1, bits_left=0, bits=1):
+    """A block of Huffman-coded literals."""
+    form, size = (0 if streams == 1 else 1), -(-len(card) // streams)
+    parts = []
+    for start in range(0, len(card), size):
+        writer = BitWriter()
+        for byte in card[start : start + size]:
+            writer.add(CODES[byte] << bits - 1, bits)
+        writer.add(0, bits_left if start == 0 else 0)
+        parts.append(writer.backward())
+    table = b"".join(struct.pack("<H", len(part)) for part in parts[:-1])
+    data = tree + table + b"".join(parts)
+    return compressed_block((2 | form << 2 | len(card) << 4 | len(data) << 14).to_bytes(3, "little") + data + b"\0")
+
+
+def compressed_block(data):
+    return block_of(2, len(data), data)
+
+
+def weights_by_fse(weights, log, frequencies):
+    """A description of Huffman weights: what an encoder of FSE writes, from the last state to the first."""
+    cells = zstd.fse_table(log, frequencies).cells
+    states = [next(state for state, cell in enumerate(cells) if cell[0] == weight and cell[1] > 0) for weight in weights[-2:]]
+    bits = []
+    for weight in reversed(weights[:-2]):
+        after = states[1]
+        state = next(state for state, (symbol, count, base) in enumerate(cells) if symbol == weight and base <= after < base + (1 << count))
+        bits.append((after - cells[state][2], cells[state][1]))
+        states = [state, states[0]]
+    writer = BitWriter()
+    for state in states:
+        writer.add(state, log)
+    for value, count in reversed(bits):
+        writer.add(value, count)
+    data = fse_description(log, frequencies) + writer.backward()
+    return bytes([len(data)]) + data
+
+
+def malformed_blocks():
+    """(name, card, the blocks that it is unpacked from, window) of what libzstd takes in some version, or the engine once took."""
+    long = EIGHT * 40
+    yield "rle-block-above-the-window", b" " * 1025, [block_of(1, 1025, b" ")], b"\0"
+    yield "raw-block-above-the-window", b" " * 1025, [block_of(0, 1025, b" " * 1025)], b"\0"
+    twelve = weights_by_fse([0] * 32 + [1], 5, [29, 1, *[0] * 10, 2])
+    yield "weight-12-has-a-frequency", EIGHT, [huffman_block(EIGHT, twelve)], None
+    yield "3-bits-left-in-a-stream", long, [huffman_block(long, streams=4, bits_left=3)], None
+    yield "huffman-without-weight-1", EIGHT, [huffman_block(EIGHT, DIRECT_2, bits=1)], None
+    yield "huffman-without-weight-1-two-bits", EIGHT, [huffman_block(EIGHT, DIRECT_2, bits=2)], None
+    yield "four-streams-for-four-literals", EIGHT[:4], [huffman_block(EIGHT[:4], streams=4)], None
+    one_symbol = fse_description(5, [0] * 8 + [32])  # literals length 8; the offset and the match length are RLE codes: 1 and 3
+    literals = bytes([8 << 3]) + b" " * 8
+    yield "fse-table-of-one-symbol", b" " * 11, [compressed_block(literals + b"\x01\x94" + one_symbol + b"\0\0" + b"\x20")], None
+    yield "reserved-mode-bit", b" " * 11, [compressed_block(literals + b"\x01\x55" + b"\x08\0\0" + b"\x01")], None
+
+
+def well_formed_blocks():
+    """The same without what is wrong: each of these files is a model."""
+    long = EIGHT * 40
+    yield b" " * 1024, [block_of(1, 1024, b" ")], b"\0"
+    yield b" " * 1024, [block_of(0, 1024, b" " * 1024)], b"\0"
+    yield EIGHT, [huffman_block(EIGHT, weights_by_fse([0] * 32 + [1], 5, [29, 1, *[0] * 9, 2]))], None
+    yield long, [huffman_block(long, streams=4)], None
+    yield EIGHT, [huffman_block(EIGHT)], None
+    yield EIGHT, [huffman_block(EIGHT, streams=4)], None
+    yield b" " * 11, [compressed_block(bytes([8 << 3]) + b" " * 8 + b"\x01\x54" + b"\x08\0\0" + b"\x01")], None
+    two_symbols = fse_description(5, [1, *[0] * 7, 31])
+    yield b" " * 11, [compressed_block(bytes([8 << 3]) + b" " * 8 + b"\x01\x94" + two_symbols + b"\0\0" + fse_state(two_symbols, 8))], None
+
+
+def fse_state(description, symbol):
+    """A bit stream of one state of five bits, of this symbol."""
+    cells = zstd.fse_table(*zstd.fse_description(description, 9, 36)[:2]).cells
+    writer = BitWriter()
+    writer.add(next(state for state, cell in enumerate(cells) if cell[0] == symbol), 5)
+    return writer.backward()
+
+
+def least_frame(fields):
+    """The size of the smallest frame that may hold a content of this size."""
+    return -(-(fields["raw_bytes"] - FREE_BYTES) // CONTENT_RATIO)
 
 
 def flip(data, place):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zstandard
 
+from fable6c import files
 from fable6c.data import prepare as preparing
 from fable6c.data import text as reading
 from fable6c.data.bpe import train_tokenizer
@@ -127,7 +128,7 @@ def test_a_file_that_cannot_be_read(write, monkeypatch):
     def refuse(*arguments, **named):
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(UserError, match="cannot be read .Permission denied"):
         list(read_documents([path]))
 
@@ -412,10 +413,10 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path, monkeypatch, step):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk(tmp_path):
+def test_a_full_disk(tmp_path, monkeypatch):
     path = str(tmp_path / "file")
     atomic_write(path, b"old")
-    os.symlink("/dev/full", path + ".tmp")
+    monkeypatch.setattr(files, "_create", lambda temporary: open("/dev/full", "wb"))
     with pytest.raises(UserError, match="No space left on device"):
         atomic_write(path, b"new")
     with open(path, "rb") as file:

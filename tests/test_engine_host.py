@@ -144,7 +144,7 @@ def test_a_long_text_is_cut_before_a_space():
             assert 0 < len(part) <= size and (not rest or rest.startswith(b" "))
             parts.append(part)
         assert b"".join(parts) == text
-    with pytest.raises(UserError, match="the text has 10 bytes without a space"):
+    with pytest.raises(UserError, match="the text has 10 bytes without an end of a word"):
         split(b"x" * 11, 10)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import make_golden
-from engine_module import EngineModule
+from engine_module import WASM, EngineModule
 from fable6c.engine import Engine
 from fable6c.model.file import encode_model, read_model
 from fable6c.model.tokenizer import Tokenizer
@@ -38,6 +38,22 @@ def random_merges(count, alphabet, seed):
             tokens.append(token)
             merges.append((left, right))
     return merges
+
+
+def crowded_merges(count, cells):
+    """Merges whose tokens all belong into one part of the engine's hash table of that many cells."""
+    states = [(0x811C9DC5 ^ byte) * 0x01000193 & 0xFFFFFFFF for byte in range(256)]
+    lengths, merges = [1] * 256, []
+    for left, state in enumerate(states):  # which grows
+        for byte in range(256 if lengths[left] < 64 else 0):
+            joined = (state ^ byte) * 0x01000193 & 0xFFFFFFFF
+            if ((joined ^ joined >> 15) & cells - 1) < cells // 32:
+                states.append(joined)
+                lengths.append(lengths[left] + 1)
+                merges.append((left, byte))
+                if len(merges) == count:
+                    return merges
+    raise AssertionError(f"only {len(merges)} merges")
 
 
 class Encoder:
@@ -212,3 +228,30 @@ def test_output_is_the_tokens_as_utf8():
         assert engine.step() == 0
         story, tokens = "", []
     assert held > 500 and flushed > 1 and ended > 2 * flushed
+
+
+def instructions_to_load(data):
+    """WebAssembly instructions, as wasmtime counts them."""
+    wasmtime = pytest.importorskip("wasmtime")
+    config = wasmtime.Config()
+    config.consume_fuel = True
+    engine = wasmtime.Engine(config)
+    store = wasmtime.Store(engine)
+    store.set_fuel(1 << 40)
+    exports = wasmtime.Instance(store, wasmtime.Module.from_file(engine, str(WASM)), []).exports(store)
+    address = exports["file_buffer"](store, len(data))
+    exports["memory"].write(store, data, address)
+    before = store.get_fuel()
+    assert exports["load"](store, len(data), 0) == 0
+    return before - store.get_fuel()
+
+
+def test_tokens_that_meet_in_the_hash_table_do_not_slow_loading_down():
+    count = 7000
+    crowded = crowded_merges(count, 16384)
+    ordinary = random_merges(count, range(97, 123), 20)
+    instructions = [instructions_to_load(smallest_model(merges)) for merges in (crowded, ordinary)]
+    assert instructions[0] < 3 * instructions[1], instructions
+    encoder = Encoder(smallest_model(crowded), crowded)
+    for seed in range(5):
+        encoder.check(random.Random(seed).randbytes(2000))

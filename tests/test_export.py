@@ -40,10 +40,12 @@ def make_run(folder, minutes=None, bits_per_char=1.23456, edit=lambda network: N
     }  # fmt: skip
     description = {
         "command": command, "step": 30, "elapsed": 125.0, "tokenizer": Tokenizer(merges).to_bytes().hex(), "corpus": "stories.txt",
-        "text_sha256": "ab" * 32, "bits_per_char": bits_per_char,
+        "text_sha256": "ab" * 32, "bits_per_char": bits_per_char, "finished": True, "epoch": 0, "window": 0, "optimizer_steps": 30, "source": "",
     }  # fmt: skip
     os.makedirs(folder)
-    checkpoint.save(str(folder), description, {"parameters": network.parameters})
+    second = sum(spec.size for spec in network.specs.values() if spec.row.group != "matrix")
+    arrays = {"parameters": network.parameters, "first": np.zeros_like(network.parameters), "second": np.zeros(second, np.float32)}
+    checkpoint.save(str(folder), description, arrays)
     return network
 
 

@@ -1,6 +1,7 @@
-"""build/legacy/fable6c, the program for old PCs: its instructions, its size, its bits, its archive; and faults, for it and for build/fable6c.
+"""build/legacy/fable6c and fable6c-aot, the programs for old PCs: their instructions, size, bits, archives; and faults, for them and for
+build/fable6c and fable6c-aot.
 
-The whole of test_native.py runs with it too. Skipped where `make legacy` has not built it.
+The whole of test_native.py runs with them too. Skipped where `make legacy` has not built them.
 """
 
 import hashlib
@@ -19,12 +20,15 @@ import make_golden
 from test_native import EXPECTED, MODEL, rejected
 
 ROOT = pathlib.Path(__file__).parent.parent
-LEGACY = ROOT / "build" / "legacy" / "fable6c"
-NATIVE = ROOT / "build" / "fable6c"
+LEGACY, COMPILED = ROOT / "build" / "legacy" / "fable6c", ROOT / "build" / "legacy" / "fable6c-aot"
+NATIVE, AOT = ROOT / "build" / "fable6c", ROOT / "build" / "fable6c-aot"
 PROGRAMS = [
     pytest.param(path, id=name, marks=pytest.mark.skipif(not path.exists(), reason=f"{path.name} is not built: make {target}"))
-    for name, path, target in [("native", NATIVE, "native"), ("i586", LEGACY, "legacy")]
+    for name, path, target in [
+        ("native", NATIVE, "native"), ("aot", AOT, "aot"), ("i586", LEGACY, "legacy"), ("i586-aot", COMPILED, "legacy AOT=1")
+    ]
 ]
+OLD_PCS = PROGRAMS[2:]
 needs_legacy = pytest.mark.skipif(not LEGACY.exists(), reason="build/legacy/fable6c is not built: make legacy")
 
 # Instructions that a Pentium does not have: conditional moves (Pentium Pro), MMX, SSE, and control-flow marks.
@@ -44,10 +48,10 @@ def younger_instructions(program):
 # The program itself
 
 
-@needs_legacy
+@pytest.mark.parametrize("program", OLD_PCS)
 @pytest.mark.skipif(shutil.which("objdump") is None, reason="needs objdump")
-def test_no_instruction_is_younger_than_the_pentium():
-    assert younger_instructions(LEGACY) == []
+def test_no_instruction_is_younger_than_the_pentium(program):
+    assert younger_instructions(program) == []
 
 
 @pytest.mark.skipif(shutil.which("objdump") is None or not NATIVE.exists(), reason="needs objdump and build/fable6c")
@@ -55,13 +59,13 @@ def test_the_search_for_younger_instructions_can_fail():
     assert younger_instructions(NATIVE) != []
 
 
-@needs_legacy
-def test_it_is_static_32_bit_and_small():
-    head = LEGACY.read_bytes()[:0x2C]
-    assert head[:6] == b"\x7fELF\x01\x01" and head[0x12:0x14] == b"\x03\0"  # 32 bits, little-endian, i386
-    assert LEGACY.stat().st_size <= 200 * 1024
-    program_headers, count = int.from_bytes(LEGACY.read_bytes()[0x1C:0x20], "little"), LEGACY.read_bytes()[0x2C]
-    kinds = [LEGACY.read_bytes()[program_headers + 32 * i] for i in range(count)]
+@pytest.mark.parametrize("program", OLD_PCS)
+def test_it_is_static_32_bit_and_small(program):
+    content = program.read_bytes()
+    assert content[:6] == b"\x7fELF\x01\x01" and content[0x12:0x14] == b"\x03\0"  # 32 bits, little-endian, i386
+    assert len(content) <= 200 * 1024
+    program_headers, count = int.from_bytes(content[0x1C:0x20], "little"), content[0x2C]
+    kinds = [content[program_headers + 32 * i] for i in range(count)]
     assert 1 in kinds and not {2, 3} & set(kinds)  # loaded; no dynamic linking, no interpreter
 
 
@@ -108,13 +112,13 @@ def test_64_bit_arithmetic(tmp_path):
 # The same bits
 
 
-@needs_legacy
+@pytest.mark.parametrize("program", OLD_PCS)
 @pytest.mark.parametrize("cpu", [None, pytest.param("486", marks=pytest.mark.slow), "pentium", "pentium2", "pentium3"])
-def test_the_same_bits_as_everywhere(cpu):
+def test_the_same_bits_as_everywhere(program, cpu):
     if cpu and shutil.which("qemu-i386") is None:
         pytest.skip("qemu-i386 is missing; on Debian: apt install qemu-user")
     text = make_golden.TEXT.read_bytes()
-    command = ["qemu-i386", "-cpu", cpu, LEGACY] if cpu else [LEGACY]
+    command = ["qemu-i386", "-cpu", cpu, program] if cpu else [program]
     beginning = text if cpu is None else text[:600]  # emulation is slow
     ours = run(*command, MODEL, "--selftest", "-p", "-", input=beginning)
     assert ours.returncode == 0, ours.stderr
@@ -128,11 +132,11 @@ def test_the_same_bits_as_everywhere(cpu):
         assert digest == EXPECTED["digests"].get(position, digest)
 
 
-@needs_legacy
+@pytest.mark.parametrize("program", OLD_PCS)
 @pytest.mark.slow
-def test_all_tests_of_the_native_program():
+def test_all_tests_of_the_native_program(program):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_native.py"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "FABLE6C_PROGRAM": str(LEGACY)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "FABLE6C_PROGRAM": str(program)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout.decode()
     assert re.search(r"[1-9]\d* passed", done.stdout.decode())
 
@@ -140,26 +144,29 @@ def test_all_tests_of_the_native_program():
 # The archive
 
 
-@needs_legacy
-def test_the_archive_unpacks_and_runs(tmp_path):
+@pytest.mark.parametrize("program", OLD_PCS)
+def test_the_archive_unpacks_and_runs(program, tmp_path):
     for name in ("fable6c.wasm", "fable6c-wasi.wasm"):
         if not (ROOT / "asengine" / "build" / name).exists():
             pytest.skip("needs the engine: make wasm")
-    command = ["sh", "asengine/host/legacy_archive.sh", MODEL]
+    name = program.name + "-i586"
     (tmp_path / "build").mkdir()
-    shutil.copy(LEGACY, tmp_path / "build" / "fable6c")
-    archive = tmp_path / "build" / "fable6c-i586.tar.gz"
+    shutil.copy(program, tmp_path / "build")
+    archive = tmp_path / "build" / f"{name}.tar.gz"
     digests = []
     for _ in range(2):
-        subprocess.run([*command, str(tmp_path / "build")], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        command = ["sh", "asengine/host/legacy_archive.sh", MODEL, str(tmp_path / "build"), program.name]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         digests.append(hashlib.sha256(archive.read_bytes()).digest())
     assert digests[0] == digests[1]
     with tarfile.open(archive) as tar:
         members = tar.getmembers()
-        assert all(member.name.split("/")[0] == "fable6c-i586" and (member.isfile() or member.isdir()) for member in members)
+        assert all(member.name.split("/")[0] == name and (member.isfile() or member.isdir()) for member in members)
         tar.extractall(tmp_path)
-    folder = tmp_path / "fable6c-i586"
-    assert {"fable6c", "fable6c.wasm", "fable6c-wasi.wasm", "model.f6c", "README.txt", "SHA256SUMS", "LICENSE", "LICENSE.wasm3"} <= set(os.listdir(folder))
+    folder = tmp_path / name
+    assert {"fable6c", "fable6c.wasm", "fable6c-wasi.wasm", "model.f6c", "README.txt", "SHA256SUMS", "LICENSE"} <= set(os.listdir(folder))
+    assert (folder / "LICENSE.wasm3").exists() == (program == LEGACY)
+    assert (folder / "fable6c").read_bytes() == program.read_bytes()
     subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
     story = EXPECTED["stories"][0]
     readme = (folder / "README.txt").read_text(encoding="ascii")

@@ -2,14 +2,18 @@
 
 import pathlib
 import re
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
 import pytest
+import zstandard
 
 import make_attacks
 from fable6c.errors import UserError
 from fable6c.model import file as model_file
+from fable6c.model import zstd
 from fable6c.model.architecture import (
     DIMENSION_RANGES,
     Dimensions,
@@ -21,8 +25,10 @@ from fable6c.model.file import (
     HEADER_BYTES,
     Matrix,
     ModelFileError,
+    decode_header,
     decode_model,
     encode_model,
+    engine_memory,
     pack_trits,
     read_model,
     split_planes,
@@ -235,11 +241,11 @@ def test_a_flip_of_every_header_bit():
             assert name == "HEADER_CHECKSUM"
 
 
-def test_a_flip_of_every_frame_bit_is_refused_or_changes_nothing():
+def test_a_flip_of_every_fifth_frame_bit_is_refused_or_changes_nothing():
     # A few bits of a frame have no meaning: one that decoders ignore (RFC 8878, 3.1.1.1.1.3), padding after an FSE table.
     data = make_attacks.good
     harmless = 0
-    for bit in range(8 * HEADER_BYTES, 8 * len(data)):
+    for bit in range(8 * HEADER_BYTES, 8 * len(data), 5):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         try:
@@ -249,7 +255,7 @@ def test_a_flip_of_every_frame_bit_is_refused_or_changes_nothing():
         else:
             same(model, make_attacks.model)
             harmless += 1
-    assert harmless < 40
+    assert harmless < 10
 
 
 def test_content_damaged_under_right_checksums_is_refused_or_within_the_rules():
@@ -266,21 +272,18 @@ def test_content_damaged_under_right_checksums_is_refused_or_within_the_rules():
 
 
 def test_no_memory_is_taken_before_the_sizes_are_checked():
-    for name in ("TOO_LARGE-bomb", "BAD_SIZE-above-the-cap", "BAD_FRAME-bomb"):
+    for name in ("TOO_LARGE-keys", "BAD_SIZE-bomb", "BAD_SIZE-above-the-cap", "BAD_FRAME-bomb"):
         data = (TESTS / "attacks" / f"{name}.f6c").read_bytes()
         tracemalloc.start()
         error_of(data)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        # The frame of BAD_FRAME-bomb holds 32 MiB behind a content size of 2 KB. At most one piece of input, 8 MiB of it, is
-        # unpacked before that is noticed.
-        assert peak < 9e6, (name, peak)
+        assert peak < 2e5, (name, peak)
 
 
 def test_the_limit():
     data = make_attacks.good
-    specs = tensor_specs(make_attacks.model.dimensions)
-    needed = make_attacks.good_fields["raw_bytes"] + sum(spec.memory_bytes for spec in specs)
+    needed = engine_memory(decode_header(data))
     decode_model(data, limit=needed)
     error = error_of(data, limit=needed - 1)
     assert (error.name, error.value) == ("TOO_LARGE", -(-needed // 1024))
@@ -305,3 +308,96 @@ def test_only_what_the_limit_allows_is_read(tmp_path):
     path = tmp_path / "large.f6c"
     path.write_bytes(make_attacks.good + bytes(100_000))
     assert len(model_file.read_bytes(path, limit=1000)) == HEADER_BYTES + 1000
+
+
+@pytest.mark.parametrize("head", [b"GGUF", make_attacks.good[:20]], ids=["foreign", "damaged"])
+def test_a_large_file_that_is_no_model_is_not_read(tmp_path, head):
+    path = tmp_path / "large.f6c"
+    with open(path, "wb") as file:
+        file.write(head)
+        file.truncate(1 << 40)
+    assert len(model_file.read_bytes(path)) == HEADER_BYTES
+    with pytest.raises(ModelFileError) as caught:
+        read_model(path)
+    assert caught.value.name == ("NOT_A_MODEL" if head == b"GGUF" else "HEADER_CHECKSUM")
+
+
+def test_a_web_page_after_much_white_space_is_one(tmp_path):
+    path = tmp_path / "page.f6c"
+    path.write_bytes(b"\n" * 1000 + b"<html>")
+    with pytest.raises(ModelFileError) as caught:
+        read_model(path)
+    assert caught.value.name == "WEB_PAGE"
+
+
+def test_a_read_takes_memory_in_proportion_to_the_file():
+    """The file has 284 KB; the address space that all of reading it may take beyond the interpreter's is 64 MiB."""
+    script = """
+import resource, sys
+from fable6c.model.file import read_model
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), used + (64 << 20)))
+read_model(sys.argv[1])
+"""
+    if not pathlib.Path("/proc/self/statm").exists():
+        pytest.skip("no /proc to see how much address space the interpreter itself takes")
+    done = subprocess.run([sys.executable, "-c", script, str(TESTS / "golden" / "model.f6c")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# The size of the content in proportion to that of the frame
+
+
+def test_the_largest_content_of_a_frame():
+    """What the attacks BAD_SIZE-packed-too-small and TOO_LARGE-keys have a byte too few of, and just enough."""
+    fields = make_attacks.sized(Dimensions(1060, 1, 1, 1, 300, 1))
+    for missing, name in ((1, "BAD_SIZE"), (0, "BAD_FRAME")):
+        error = error_of(make_attacks.with_frame(bytes(make_attacks.least_frame(fields) - missing), **fields))
+        assert error.name == name
+        if missing:
+            assert error.value == "packed_bytes"
+
+
+def test_a_model_of_zeros_can_be_written_and_read():
+    """Level 19 would make 300 bytes of 2 MB; the writer stores them instead."""
+    model = tiny_model(dim=1100, layers=1, hidden=1100, vocab=300)
+    for tensor in model.tensors.values():
+        getattr(tensor, "weight", tensor)[...] = 0
+        getattr(tensor, "scale", tensor)[...] = 0
+    data = encode_model(model)
+    assert len(data) > decode_header(data).raw_bytes
+    same(model, decode_model(data))
+    assert zstandard.ZstdDecompressor().decompress(data[HEADER_BYTES:]) == zstd.decompress(data[HEADER_BYTES:], decode_header(data).raw_bytes)
+
+
+@pytest.mark.parametrize("size", [0, 1, 131071, 131072, 131073, 300_000])
+def test_stored_frames(size):
+    content = np.random.default_rng(size).bytes(size)
+    frame = zstd.store(content)
+    assert zstd.decompress(frame, size) == content == zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
+    assert len(frame) <= size + 16 + 3 * (1 + size // 131072)
+
+
+# Frames that a careless decoder takes
+
+
+@pytest.mark.parametrize("place", range(len(list(make_attacks.well_formed_blocks()))))
+def test_what_the_malformed_frames_would_be_without_their_fault(place):
+    card, blocks, window = list(make_attacks.well_formed_blocks())[place]
+    assert decode_model(make_attacks.with_card(card, blocks, window)).card == {"text": card.decode()}
+
+
+INPUTS = sorted((TESTS.parent.parent / "shared" / "inputs").glob("*.f6c"))
+
+
+@pytest.mark.skipif(not INPUTS, reason="../shared/inputs is not there: files that strangers' readers fell out over")
+def test_the_reported_files():
+    names = {}
+    for path in INPUTS:
+        try:
+            read_model(path)
+        except ModelFileError as error:
+            names[path.stem] = error.name
+    refused = ["3-bits-left-in-a-stream", "four-streams-for-four-literals", "huffman-without-weight-1", "rle-block-above-the-window", "weight-12-has-a-frequency"]
+    assert names.items() >= {**dict.fromkeys(refused, "BAD_FRAME"), "slow-to-load": "BAD_SIZE"}.items()

@@ -17,7 +17,7 @@ import make_golden
 ROOT = pathlib.Path(__file__).parent.parent
 MODULE = ROOT / "asengine" / "build" / "fable6c.wasm"
 WASM3_ARCHIVE = ROOT / "build" / "pywasm3-0.5.0.tar.gz"
-NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "node_modules", "build", "dist", "runs", "*.egg-info", "*.so", "__pycache__", "fable6c.wasm")
+NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "node_modules", "build", "dist", "runs", "*.egg-info", "*.so", "__pycache__")
 
 
 def python(*arguments, **options):
@@ -41,6 +41,7 @@ def checkout(tmp_path_factory):
     needs_build()
     copy = tmp_path_factory.mktemp("packaging") / "checkout"
     shutil.copytree(ROOT, copy, symlinks=True, ignore=NOT_SOURCE)
+    (copy / "fable6c" / "fable6c.wasm").unlink(missing_ok=True)
     return copy
 
 

@@ -17,15 +17,10 @@ import xxhash
 
 import make_attacks
 import make_golden
+from engine_module import EngineModule
 from fable6c.engine import Engine, EngineError
 from fable6c.model.architecture import Dimensions
-from fable6c.model.file import (
-    CODES,
-    ModelFileError,
-    decode_model,
-    encode_model,
-    read_model,
-)
+from fable6c.model.file import CODES, ModelFileError, decode_header, decode_model, encode_model, engine_memory, read_model
 from fable6c.model.reference import Reference, generate
 from fable6c.model.sampling import Sampler
 from fable6c.model.tokenizer import Tokenizer
@@ -235,19 +230,42 @@ def test_both_readers_reject(reader, path):
     data = path.read_bytes()
     with pytest.raises(ModelFileError) as caught:
         decode_model(data)
-    code, message = answer(reader, data)
-    assert code == caught.value.code
-    if caught.value.name == "TOO_LARGE":  # each reader needs memory of its own
-        message = re.sub(r"\d+ KiB", f"{caught.value.value} KiB", message)
-    assert message == str(caught.value)
+    assert answer(reader, data) == (caught.value.code, str(caught.value))
+
+
+@needs_wasm
+def test_both_readers_count_the_same_memory():
+    """At a limit of what a file needs both take its header, at a KiB less both refuse it; whatever the dimensions."""
+    random = np.random.default_rng(8)
+    engine = EngineModule()
+    for _ in range(200):
+        sizes = [int(2 ** random.uniform(0, most)) for most in (12, 6, 14, 5)]
+        vocab, context, copies = 256 + int(2 ** random.uniform(0, 16)), int(2 ** random.uniform(0, 20)), bool(random.integers(2))
+        fields = make_attacks.sized(Dimensions(*sizes, vocab, context, copies))
+        packed = max(make_attacks.least_frame(fields), 0)
+        if fields["raw_bytes"] > 1 << 30 or packed > 1 << 20:
+            continue
+        data = make_attacks.with_frame(bytes(packed), **fields, version=1 + copies)
+        needed = -(-engine_memory(decode_header(data)) // 1024)
+        for limit in (needed - 1, needed) if needed < 1 << 17 else (needed - 1,):
+            with pytest.raises(ModelFileError) as caught:
+                decode_model(data, 1024 * limit)
+            assert caught.value.name == ("TOO_LARGE" if limit < needed else "BAD_FRAME"), fields
+            assert engine.answer(data, limit) == (caught.value.code, str(caught.value)), fields
 
 
 @needs_wasm
 def test_keys_count_in_the_memory_that_a_file_asks_for(reader):
-    """2³² bytes of them, which are none in 32 bits. The reference takes memory for its keys as they come."""
+    """2³² bytes of them, which are none in 32 bits."""
     fields = make_attacks.sized(Dimensions(dim=4096, layers=1, hidden=1, taps=1, vocab=257, context=1 << 20, copies=True))
-    code, message = answer(reader, make_attacks.with_frame(make_attacks.good_frame, **fields, version=2))
+    code, message = answer(reader, make_attacks.with_frame(bytes(make_attacks.least_frame(fields)), **fields, version=2))
     assert code == CODES["TOO_LARGE"] and int(re.search(r"(\d+) KiB", message)[1]) > 1 << 22
+
+
+@needs_wasm
+def test_both_readers_take_what_the_malformed_frames_would_be_without_their_fault(reader):
+    for card, blocks, window in make_attacks.well_formed_blocks():
+        assert answer(reader, make_attacks.with_card(card, blocks, window)) == (0, "")
 
 
 @needs_wasm

@@ -136,7 +136,7 @@ def test_mistakes_are_found(sanitizers, checkout, mistake, isa):
     if "this CPU does not have it" in done.stdout:
         pytest.skip(f"this CPU does not have {isa}")
     assert done.returncode != 0 and done.stdout.startswith("before\n") and "after" not in done.stdout
-    assert name in report and re.search(r"fable6c/_\w+\.c:\d+", report)
+    assert name in report and re.search(r"fable6c/_\w+\.[ch]:\d+", report)
 
 
 @pytest.mark.slow
@@ -147,7 +147,8 @@ def test_nothing_is_found_in_the_native_program(sanitizers):
         pytest.skip("build/wasm3 or build/module.inc is not there: make native")
     folder = sanitizers.folder / "native"
     folder.mkdir()
-    host = f"{sanitizers.compiler} -std=c99 '-I{ROOT}/build' -isystem '{core}' -c '{ROOT}/asengine/host/fable6c.c'"
+    sources = " ".join(f"'{ROOT}/asengine/host/{name}.c'" for name in ("fable6c", "wasi", "system_posix"))
+    host = f"{sanitizers.compiler} -std=c99 '-I{ROOT}/build' -isystem '{core}' -c {sources}"
     interpreter = f"{COMPILER} -O2 -w -fwrapv -fno-strict-aliasing -c '{core}'/*.c"
     link = f"{sanitizers.compiler} -o fable6c *.o -lm"
     for command in (host, interpreter, link):

@@ -24,7 +24,7 @@ from fable6c import cli, export, files, kernels, train
 from fable6c.errors import UserError
 from fable6c.model.architecture import parameter_count
 from fable6c.model.reference import Reference
-from fable6c.training import checkpoint, loop, plot, report, signals, source
+from fable6c.training import checkpoint, loop, plot, report, source
 from fable6c.training import run as training_run
 from fable6c.training.config import Recipe, load_config
 from tiny_models import STEP_TOKENS, TINY, TINY_CONFIG
@@ -65,6 +65,8 @@ class Clock:
     def monotonic(self):
         self.now += 0.01
         return self.now
+
+    process_time = monotonic
 
 
 def log(folder):
@@ -327,13 +329,14 @@ def test_threads_and_saves_do_not_change_the_bits(inputs, tmp_path, whole, more)
     assert bits(tmp_path / "run") == whole
 
 
-def test_a_pause_is_not_training_time(inputs, tmp_path, monkeypatch):
-    clock = Clock((monkeypatch, loop), (monkeypatch, signals))
-    monkeypatch.setattr(signals.os, "kill", lambda process, number: setattr(clock, "now", clock.now + 5))  # stopped, and after five seconds woken
-    interrupt_after(monkeypatch, 5, lambda: signal.raise_signal(signal.SIGTSTP))
+def test_time_in_which_nothing_ran_is_not_training_time(inputs, tmp_path, monkeypatch):
+    """Stopped by Ctrl-Z, frozen, asleep: the wall clock goes on, the processor's does not."""
+    wall = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda clock=time.monotonic: clock() + wall[0])
+    interrupt_after(monkeypatch, 5, lambda: wall.__setitem__(0, 3600.0))
     folder = tmp_path / "run"
     train.main(command(inputs, folder))
-    assert log(folder)[-1]["elapsed"] < 5
+    assert log(folder)[-1]["elapsed"] < 600
 
 
 LOST_OUTPUT = """
@@ -691,7 +694,7 @@ def test_picture_of_a_run_without_checks(tmp_path):
 def test_without_matplotlib_one_line_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     entries(tmp_path, '{"step": 1, "elapsed": 1.0, "loss": 5.0}')
-    plot._say_once.cache_clear()
+    plot.say_once.cache_clear()
     for _ in range(3):
         plot.draw_loss(str(tmp_path))
     assert capsys.readouterr().err == "loss.png is not drawn: matplotlib is missing (pip install matplotlib)\n"
@@ -700,6 +703,7 @@ def test_without_matplotlib_one_line_says_so(tmp_path, monkeypatch, capsys):
 
 def test_a_picture_that_cannot_be_written_does_not_end_the_run(tmp_path, monkeypatch, capsys):
     entries(tmp_path, '{"step": 1, "elapsed": 1.0, "loss": 5.0}')
+    plot.say_once.cache_clear()
     monkeypatch.setattr(files.os, "fsync", no_space)
     plot.draw_loss(str(tmp_path))
     line = capsys.readouterr().err

@@ -258,10 +258,12 @@ export function openFile(i: i32): i32 {
   return fd;
 }
 
-export function fileSize(fd: i32): u64 {
-  fd_seek(fd, 0, 2, RESULT); // from the end
+/** The size of the file that argument i names. */
+export function fileSize(fd: i32, i: i32): u64 {
+  let error = fd_seek(fd, 0, 2, RESULT); // from the end
   let size = load<u64>(RESULT);
-  fd_seek(fd, 0, 0, RESULT);
+  if (error == 0) error = fd_seek(fd, 0, 0, RESULT);
+  if (error != 0) unreadable(argument(i), error);
   return size;
 }
 

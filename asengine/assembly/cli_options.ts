@@ -5,7 +5,7 @@ import { message, messageSize, sampling } from "./engine";
 
 export let model: i32 = 0; // places on the command line
 export let prompt: i32 = 0; // 0: none was given
-export let tokens: u32 = 200;
+export let tokens: u32 = 0; // 0: -n was not given
 export let temperature: f32 = 0.8;
 export let topK: u32 = 40;
 export let topP: f32 = 1;
@@ -18,12 +18,13 @@ const DASH = 0x2d;
 
 function help(): void {
   text("Tell stories with a model that `python -m fable6c.export` made.\n\n");
-  text("example:\n  fable6c model.f6c -p \"Once upon a time\" -n 200\n\n");
+  text("example:\n  fable6c model.f6c -p \"Once upon a time\" -s 7\n\n");
   text("usage: fable6c MODEL [options]\n\n");
   text("  -p TEXT       begin with TEXT and stop after the story; - reads TEXT from standard input.\n");
   text("                Without -p you write together: a line continues the story, an empty line\n");
   text("                lets the model go on, Ctrl-D ends\n");
-  text("  -n N          tokens to make, 1 to 1000000 (200)\n");
+  text("  -n N          tokens to make at most, 1 to 1000000; a story ends earlier where the model ends it\n");
+  text("                (1000; 200 for a turn without -p and for --bench)\n");
   text("  -t T          temperature, 0 or 0.01 to 100; 0 always takes the likeliest token (0.8)\n");
   text("  -k K          choose among the K likeliest tokens, 0 to 65536; 0 is all of them (40)\n");
   text("  --top-p P     choose among the likeliest tokens that together have this share, up to 1 (1)\n");

@@ -3,10 +3,10 @@
 import { xxh64 } from "./checksum";
 import { clearMessage, fail, messageLength } from "./errors";
 import { BAD_SAMPLING, dimensionAt, NO_MODEL, NO_SUCH_TOKEN, STILL_READING, TEXT_TOO_LONG, TOO_LARGE, vocab } from "./layout";
-import { card, cardBytes, check, loadTensors, loadTokenizer, start, unpack } from "./load";
+import { card, cardBytes, check, examineHeader, loadTensors, loadTokenizer, start, unpack } from "./load";
 import { FILE, LOGITS, MESSAGE, QUEUE, reserve, TEXT, TEXT_CAPACITY } from "./memory";
 import { clearState, runOutput, runTokens } from "./model";
-import { clearHistory, remember, sample, setSampling, setSeed } from "./sampler";
+import { candidate as listedAt, clearHistory, list, remember, sample, setSampling, setSeed, shareOf } from "./sampler";
 import { encode, tokenBytes, tokenLength } from "./tokenizer";
 import { flushText, forgetText, pushByte } from "./utf8";
 
@@ -23,6 +23,7 @@ let loaded = false;
 /** The address for a model file of `size` bytes, 0 if there is not enough memory. Whatever was loaded is gone. */
 export function fileBuffer(size: u32): usize {
   loaded = false;
+  listed = 0;
   part = NOT_LOADING;
   fileCapacity = 0;
   let end = <u64>FILE + size;
@@ -32,6 +33,12 @@ export function fileBuffer(size: u32): usize {
   }
   fileCapacity = size;
   return FILE;
+}
+
+/** For a file of `size` bytes whose first 64 are in the buffer: the error code that they are enough for, else 0. */
+export function examine(size: u32, limitKib: u32): i32 {
+  clearMessage();
+  return examineHeader(size, limitKib);
 }
 
 /** Loads the model from the first `size` bytes of the file buffer. Returns 0 or an error code. */
@@ -128,6 +135,7 @@ export function reset(): i32 {
   markIsDue = true;
   anyToken = false;
   endIsDue = false;
+  listed = 0;
   return 0;
 }
 
@@ -138,6 +146,7 @@ export function feed(length: u32): i32 {
   if (read < queued) return -fail(STILL_READING, pending());
   forgetText();
   endIsDue = false;
+  listed = 0;
   read = queued = QUEUE;
   if (markIsDue) queueMark();
   queued = encode(TEXT, length, queued);
@@ -179,6 +188,7 @@ function runIds(ids: usize, count: u32): void {
   lastToken = load<u16>(ids + 2 * (count - 1));
   anyToken = true;
   logitsAreCurrent = false;
+  listed = 0;
 }
 
 /**
@@ -201,6 +211,7 @@ export function step(): i32 {
   logits();
   let id = sample();
   logitsAreCurrent = false; // the sampler may have changed them
+  listed = 0;
   if (id != vocab - 1) {
     runOne(id);
     return give(id);
@@ -235,6 +246,35 @@ export function logits(): usize {
   if (!logitsAreCurrent) runOutput();
   logitsAreCurrent = true;
   return LOGITS;
+}
+
+let listed: u32 = 0; // candidates in HEAP, until something is run or fed
+
+/** Lists the tokens that the next step would draw among, the likeliest first, and draws none. Returns their number; 0 before any token. */
+export function candidates(): i32 {
+  if (!loaded) return -fail(NO_MODEL);
+  if (logits() == 0) return 0;
+  logitsAreCurrent = false; // the sampler may have changed them
+  listed = list();
+  return listed;
+}
+
+/** The id of the i-th candidate; 0 for any other i. */
+export function candidate(i: u32): u32 {
+  return i < listed ? listedAt(i) : 0;
+}
+
+/** The share, 0 to 1, with which the i-th candidate would be drawn; 0 for any other i. */
+export function share(i: u32): f32 {
+  return i < listed ? shareOf(i) : 0;
+}
+
+/** Puts the token's own bytes into the text buffer, whole characters or not. Returns their number, or minus an error code. */
+export function tokenText(id: u32): i32 {
+  if (!loaded) return -fail(NO_MODEL);
+  if (id >= vocab) return -fail(NO_SUCH_TOKEN, id);
+  memory.copy(TEXT, tokenBytes(id), tokenLength(id));
+  return tokenLength(id);
 }
 
 let digest: u64 = 0;

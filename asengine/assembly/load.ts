@@ -3,18 +3,18 @@
 import { crc32 } from "./checksum";
 import { fail } from "./errors";
 import {
-  BAD_CARD, BAD_DIMENSION, BAD_FRAME, BAD_SIZE, BAD_TENSOR, BAD_TOKENIZER, badDimension, CONTENT_CHECKSUM, context, copyDim, HEADER_BYTES,
+  BAD_CARD, BAD_DIMENSION, BAD_FRAME, BAD_SIZE, BAD_TENSOR, BAD_TOKENIZER, badDimension, CONTENT_CHECKSUM, CONTENT_RATIO, copyDim, FREE_BYTES, HEADER_BYTES,
   HEADER_CHECKSUM, MAGIC, MAX_CARD_BYTES, MAX_MAGNITUDE, MAX_RAW_BYTES, NEWER_VERSION, NEWEST_VERSION, NOT_A_MODEL, readDimensions, rowBytes,
   TEXT_MODE, TOO_LARGE, TOO_SHORT, TRAILING_BYTES, TRUNCATED, vocab, WEB_PAGE,
 } from "./layout";
-import { FILE, KEYS, keySize, layout, ODDS, QUERY, reserve, SUMS, TEXT } from "./memory";
+import { FILE, keySize, layout, ODDS, QUERY, reserve, SUMS, TEXT } from "./memory";
 import { readRow, unpackMatrix } from "./product";
 import { readTensors, tensorBytes } from "./tensors";
 import { loadTokens } from "./tokenizer";
 import { isUtf8 } from "./utf8";
 import { decompress } from "./zstd";
 
-const DEFAULT_LIMIT_KIB: u32 = 64 * 1024;
+const DEFAULT_LIMIT_KIB: u32 = 1 << 20;
 
 export let card: usize = 0;
 export let cardBytes: u32 = 0;
@@ -22,15 +22,33 @@ export let cardBytes: u32 = 0;
 /** Checks the header of the model file at FILE[0 .. size) and makes room for all the rest. Returns 0, or the code of the first error,
  * whose message is kept; so does each part of the rest, in this order: unpack, check, loadTokenizer, loadTensors. */
 export function start(size: u32, limitKib: u32): i32 {
+  let code = checkAll(size, limitKib);
+  if (code != 0) return code;
+  return reserve(end) ? 0 : fail(TOO_LARGE, kib(end));
+}
+
+/** The same checks for a file of `size` bytes when only its first 64 are at FILE: 0 if they show nothing wrong. */
+export function examineHeader(size: u32, limitKib: u32): i32 {
+  let isBlank = afterBlanks(HEADER_BYTES) == FILE + HEADER_BYTES; // as before a web page; only the rest shows what it is
+  return size < HEADER_BYTES || isBlank ? 0 : checkAll(size, limitKib);
+}
+
+function checkAll(size: u32, limitKib: u32): i32 {
   let code = checkStart(size);
   if (code == 0) code = checkHeader(size);
-  if (code == 0) code = makeRoom(limitKib == 0 ? DEFAULT_LIMIT_KIB : limitKib);
+  if (code == 0) code = checkMemory(limitKib == 0 ? DEFAULT_LIMIT_KIB : limitKib);
   return code;
 }
 
-function checkStart(size: u32): i32 {
+/** The first of the file's bytes that is no white space, FILE + size if there is none. */
+function afterBlanks(size: u32): usize {
   let at = FILE;
-  while (at < FILE + size && (load<u8>(at) == 0x20 || load<u8>(at) - 0x09 < <u8>5)) at++; // white space before a web page
+  while (at < FILE + size && (load<u8>(at) == 0x20 || load<u8>(at) - 0x09 < <u8>5)) at++;
+  return at;
+}
+
+function checkStart(size: u32): i32 {
+  let at = afterBlanks(size);
   if (at < FILE + size && load<u8>(at) == 0x3c) return fail(WEB_PAGE);
   if (size >= 8 && load<u64>(FILE) != MAGIC) return fail(load<u32>(FILE) == <u32>MAGIC ? TEXT_MODE : NOT_A_MODEL);
   if (size < HEADER_BYTES) return fail(TOO_SHORT, size);
@@ -54,21 +72,28 @@ function checkHeader(size: u32): i32 {
   let sum = <u64>cardBytes + tokenizerBytes + allTensors;
   if (rawBytes != sum || rawBytes > MAX_RAW_BYTES) return fail(BAD_SIZE, 0, "raw_bytes");
 
-  let expected = <u64>HEADER_BYTES + load<u32>(FILE, 52);
+  let packedBytes: u64 = load<u32>(FILE, 52);
+  if (rawBytes > FREE_BYTES + CONTENT_RATIO * packedBytes) return fail(BAD_SIZE, 0, "packed_bytes");
+
+  let expected = HEADER_BYTES + packedBytes;
   if (size < expected) return fail(TRUNCATED, <u32>(expected - size));
   if (size > expected) return fail(TRAILING_BYTES, <u32>(size - expected));
   return 0;
 }
 
-/** The content is unpacked above the file; then the model takes the file's place. */
-function makeRoom(limitKib: u32): i32 {
+let end: u64 = 0; // of the memory that the model takes, which every reader compares with its limit
+
+/** Lays out the memory: the content is unpacked above the file; then the model takes the file's place. */
+function checkMemory(limitKib: u32): i32 {
   let packedBytes = load<u32>(FILE, 52), rawBytes = load<u32>(FILE, 48);
   let content = (max<u64>(layout(), FILE + HEADER_BYTES + <u64>packedBytes) + 7) & ~7;
-  let end = content + rawBytes;
-  let needed = (end + 1023) >> 10;
-  if (needed > limitKib || !reserve(end)) return fail(TOO_LARGE, <u32>needed);
+  end = content + rawBytes;
   card = <usize>content;
-  return 0;
+  return kib(end) > limitKib ? fail(TOO_LARGE, kib(end)) : 0;
+}
+
+function kib(bytes: u64): u32 {
+  return <u32>((bytes + 1023) >> 10);
 }
 
 export function unpack(): i32 {
@@ -99,7 +124,6 @@ export function loadTensors(): i32 {
   let good = readTensors();
   if (copyDim > 0) {
     memory.fill(QUERY, 0, keySize);
-    memory.fill(KEYS, 0, context * keySize);
     memory.fill(ODDS, 0, 4 * vocab);
   }
   return good ? 0 : fail(BAD_TENSOR, tensor);

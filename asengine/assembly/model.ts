@@ -83,6 +83,8 @@ function keepKeys(ids: usize, count: u32): void {
     }
     let scale = scaleOf(token, COPY_IN_SCALE);
     let sums = SUMS + SUMS_STRIDE * token, key = KEYS + keySize * keySlot;
+    store<i64>(key + keySize - 16, 0); // what follows the C numbers
+    store<i64>(key + keySize - 8, 0);
     for (let at: usize = 0; at < size; at += 4) {
       store<f32>(QUERY + at, <f32>load<i32>(sums + at) * scale);
       store<f32>(key + at, <f32>load<i32>(sums + size + at) * scale);

@@ -114,14 +114,33 @@ function largest(): u32 {
 }
 
 // @ts-ignore: decorator
-@inline function candidate(i: u32): u32 {
+@inline export function candidate(i: u32): u32 {
   return load<u32>(4 * i, HEAP);
 }
 
+// @ts-ignore: decorator
+@inline function weightOf(i: u32): f32 { // e_i
+  return load<f32>(HEAP + 4 * vocab + 4 * i);
+}
+
+let allWeights: f32 = 0;
+
 /** Draws among the `count` best tokens. */
 function draw(count: u32): u32 {
+  count = weigh(count);
+  let target = uniform() * allWeights;
+  let sum: f32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    sum += weightOf(i);
+    if (sum > target) return candidate(i);
+  }
+  return candidate(count - 1);
+}
+
+/** Sorts and weighs the `count` best tokens. Returns how many of them top-p leaves. */
+function weigh(count: u32): u32 {
   sortBest(count);
-  let weights = HEAP + 4 * vocab; // f32: e_i
+  let weights = HEAP + 4 * vocab;
   let highest = logitOf(candidate(0));
   let inverse: f32 = <f32>1 / temperature;
   let total: f32 = 0;
@@ -134,17 +153,27 @@ function draw(count: u32): u32 {
     let enough = topP * total;
     total = 0;
     for (let i: u32 = 0; i < count; i++) {
-      total += load<f32>(weights + 4 * i);
+      total += weightOf(i);
       if (total >= enough) count = i + 1;
     }
   }
-  let target = uniform() * total;
-  let sum: f32 = 0;
-  for (let i: u32 = 0; i < count; i++) {
-    sum += load<f32>(weights + 4 * i);
-    if (sum > target) return candidate(i);
-  }
-  return candidate(count - 1);
+  allWeights = total;
+  return count;
+}
+
+/** Lists the tokens that `sample` would draw among, and draws none. Returns their number. LOGITS are not the model's any more. */
+export function list(): u32 {
+  if (penalty != 1) penalise();
+  if (temperature > 0) return weigh(topK == 0 ? vocab : min(topK, vocab));
+  store<u32>(HEAP, largest());
+  store<f32>(HEAP + 4 * vocab, 1);
+  allWeights = 1;
+  return 1;
+}
+
+/** The share of the i-th in that list: how likely it is to be drawn. */
+export function shareOf(i: u32): f32 {
+  return weightOf(i) / allWeights;
 }
 
 /** The `count` best ids in falling order of their logits, the lower id first on a tie, to HEAP: a heap with the worst on top, then heap sort. */

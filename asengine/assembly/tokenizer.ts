@@ -18,8 +18,27 @@ const NONE: u32 = 0xffff; // the end mark can have this id, but is not found by 
 
 // ---- The vocabulary ----
 
+// A file can be made so that all its tokens meet in one part of the hash table. It cannot for many hashes at once: the next one is
+// tried when a look-up has taken more than MOST_PROBES on average, where a few are to be expected.
+const HASHES: u32 = 8;
+const MOST_PROBES: u32 = 32;
+const CROWDED: u32 = 0xffffffff;
+let hashStart: u32 = 0;
+let probes: u32 = 0;
+
 /** Expands the merges {u16 left, u16 right}. Returns 0, or the id of the first token that is not allowed. */
 export function loadTokens(merges: usize): u32 {
+  hashStart = 0x811c9dc5; // FNV-1a's own
+  let bad = expandMerges(merges, MOST_PROBES * 2 * vocab);
+  for (let i: u32 = 1; bad == CROWDED; i++) {
+    hashStart = hashStart * 0x9e3779b1 + 1;
+    bad = expandMerges(merges, i < HASHES ? MOST_PROBES * 2 * vocab : u32.MAX_VALUE);
+  }
+  return bad;
+}
+
+function expandMerges(merges: usize, mostProbes: u32): u32 {
+  probes = 0;
   memory.fill(TOKEN_HASH, 0xff, 2 * tokenHashSize);
   for (let byte: u32 = 0; byte < 256; byte++) {
     store<u8>(tokenBytes(byte), byte);
@@ -34,6 +53,7 @@ export function loadTokens(merges: usize): u32 {
     memory.copy(tokenBytes(id) + tokenLength(left), tokenBytes(right), tokenLength(right));
     if (findToken(tokenBytes(id), length) != NONE) return id;
     addToken(id, length);
+    if (probes > mostProbes) return CROWDED;
   }
   store<u8>(TOKEN_LENGTHS + vocab - 1, 0); // the end mark
   return 0;
@@ -51,7 +71,7 @@ function findToken(bytes: usize, length: u32): u32 {
 
 /** The cell of the hash table that holds the token with these bytes, or the empty one where it belongs. */
 function cellOf(bytes: usize, length: u32): usize {
-  let hash: u32 = 0x811c9dc5; // FNV-1a
+  let hash = hashStart;
   for (let i: u32 = 0; i < length; i++) hash = (hash ^ load<u8>(bytes + i)) * 0x01000193;
   hash ^= hash >> 15;
   while (true) {
@@ -60,6 +80,7 @@ function cellOf(bytes: usize, length: u32): usize {
     if (id == NONE) return cell;
     if (tokenLength(id) == length && sameBytes(tokenBytes(id), bytes, length)) return cell;
     hash++;
+    probes++;
   }
 }
 

@@ -12,18 +12,24 @@ import {
   send, shown, text, write,
 } from "./cli_host";
 import { bench, model, penalty, prompt, readOptions, seed, selftest, temperature, tokens, topK, topP } from "./cli_options";
-import { END, feed, fileBuffer, flush, load_, logits, message, messageSize, pending, reset, run, sampling, seed as setSeed, step, token } from "./engine";
-import { vocab } from "./layout";
+import { END, examine, feed, fileBuffer, flush, load_, logits, message, messageSize, pending, reset, run, sampling, seed as setSeed, step, token } from "./engine";
+import { HEADER_BYTES, vocab } from "./layout";
 import { QUEUE, TEXT, TEXT_CAPACITY } from "./memory";
 
-const SPACE: u32 = 0x20, NEWLINE: u32 = 0x0a;
+const SPACE: u32 = 0x20, NEWLINE: u32 = 0x0a, RETURN: u32 = 0x0d, TAB: u32 = 0x09;
+const BYTE_ORDER_MARK: u32 = 0xbfbbef; // in UTF-8, the first byte lowest
 const MEMORY_LIMIT_KIB = 1 << 20;
+const STORY_TOKENS: u32 = 1000; // far more than most stories have: they end where the model ends them
+const TURN_TOKENS: u32 = 200; // of the model, when it writes with a person; also what --bench makes
+
+let toTerminal = false; // a person sees what is written, not another program
 
 export function _start(): void {
   readOptions();
-  let started = nanoseconds();
+  let before = nanoseconds();
   loadModel();
-  let loading = nanoseconds() - started;
+  let loading = nanoseconds() - before;
+  toTerminal = isTerminal(1);
   sampling(temperature, topK, topP, penalty);
   setSeed(seed);
   if (bench) measure(loading);
@@ -35,7 +41,7 @@ export function _start(): void {
 
 function loadModel(): void {
   let fd = openFile(model);
-  let size = fileSize(fd);
+  let size = fileSize(fd, model);
   if (size > u32.MAX_VALUE) {
     complain();
     shown(argument(model));
@@ -44,8 +50,16 @@ function loadModel(): void {
     text(" bytes, far more than a model; give a file made by `python -m fable6c.export`");
     fail(1);
   }
-  let address = fileBuffer(<u32>size);
-  if (address != 0 && load_(readFile(fd, model, address, <u32>size), MEMORY_LIMIT_KIB) == 0) return;
+  // The header first: a large file that is no model is not read.
+  let head = <u32>min<u64>(size, HEADER_BYTES);
+  let address = fileBuffer(head);
+  if (address != 0) {
+    let read = readFile(fd, model, address, head);
+    if (examine(<u32>size, MEMORY_LIMIT_KIB) == 0) {
+      address = fileBuffer(<u32>size);
+      if (address != 0 && load_(read + readFile(fd, model, address + read, <u32>size - read), MEMORY_LIMIT_KIB) == 0) return;
+    }
+  }
   complain();
   shown(argument(model));
   text(": ");
@@ -57,6 +71,43 @@ function loadModel(): void {
 //
 // A text of any length is collected in the text buffer and fed when the buffer is full or the text ends. In between it is cut
 // before a space: a space only ever begins a piece for the tokenizer, so the tokens are those of the whole text.
+
+// From standard input the text comes as the model knows text: without a byte order mark, its lines ended by LF.
+
+let started = false; // whether the input's first bytes were looked at
+let ahead: u32 = 0, aheadCount: u32 = 0; // bytes that were read on the way, the next one lowest
+let afterReturn = false;
+
+/** The next byte of the text, -1 at its end. */
+function readText(): i32 {
+  if (!started) {
+    started = true;
+    skipMark();
+  }
+  let value = nextByte();
+  if (afterReturn && value == NEWLINE) value = nextByte(); // CR LF ends one line
+  afterReturn = value == RETURN;
+  return afterReturn ? NEWLINE : value;
+}
+
+function nextByte(): i32 {
+  if (aheadCount == 0) return readByte();
+  let value = ahead & 0xff;
+  ahead >>= 8;
+  aheadCount--;
+  return value;
+}
+
+/** Reads over a byte order mark, EF BB BF; whatever else begins the text is kept. */
+function skipMark(): void {
+  for (let i: u32 = 0; i < 3; i++) {
+    let value = readByte();
+    if (value < 0) return;
+    ahead |= value << (8 * aheadCount++);
+    if (<u32>value != (BYTE_ORDER_MARK >> (8 * i) & 0xff)) return;
+  }
+  ahead = aheadCount = 0;
+}
 
 let collected: u32 = 0;
 let echo = false; // the story's beginning is shown before the engine reads it
@@ -86,7 +137,7 @@ function collect(value: u32): bool {
 function collectPrompt(): void {
   let address = argument(prompt);
   if (equals(address, "-")) {
-    for (let value = readByte(); value >= 0; value = readByte()) collect(value);
+    for (let value = readText(); value >= 0; value = readText()) collect(value);
   } else {
     for (let i: u32 = 0, length = lengthOf(address); i < length; i++) {
       if (collect(load<u8>(address + i))) address = argument(prompt);
@@ -101,7 +152,7 @@ function finishText(): void {
 }
 
 function feedPart(length: u32): void {
-  if (echo) write(TEXT, length);
+  if (echo) show(TEXT, length);
   feed(length);
   while (pending() > 0) step();
 }
@@ -127,15 +178,49 @@ function put(length: i32, leading: bool): bool {
   if (length == 0) return leading;
   let skipped = !leading && load<u8>(TEXT) == SPACE;
   last = load<u8>(TEXT + length - 1);
-  write(TEXT + <i32>skipped, length - <i32>skipped);
+  show(TEXT + <i32>skipped, length - <i32>skipped);
   return true;
+}
+
+const REPLACEMENT: usize = memory.data<u8>([0xef, 0xbf, 0xbd]); // U+FFFD
+
+/** Writes text. On a terminal, characters that would drive it (controls but newline and tab, DEL, C1) or turn its text around
+ * (Unicode's bidirectional marks) become U+FFFD; whoever reads a pipe gets the bytes as they are. */
+function show(from: usize, length: u32): void {
+  if (!toTerminal) {
+    write(from, length);
+    return;
+  }
+  let end = from + length, good = from;
+  for (let at = from; at < end;) {
+    let bad = driving(at, end);
+    if (bad > 0) {
+      write(good, <u32>(at - good));
+      write(REPLACEMENT, 3);
+      good = at + bad;
+    }
+    at += max<u32>(bad, 1);
+  }
+  write(good, <u32>(end - good));
+}
+
+/** The length of the character at this address if it is one that drives a terminal, else 0. */
+function driving(at: usize, end: usize): u32 {
+  let a: u32 = load<u8>(at), b: u32 = at + 1 < end ? load<u8>(at, 1) : 0, c: u32 = at + 2 < end ? load<u8>(at, 2) : 0;
+  if (a < 0x20) return u32(a != NEWLINE && a != TAB);
+  if (a == 0x7f) return 1;
+  if (a == 0xc2) return b >= 0x80 && b < 0xa0 ? 2 : 0; // U+0080 to U+009F
+  if (a == 0xd8) return b == 0x9c ? 2 : 0; // U+061C
+  if (a != 0xe2) return 0;
+  let isMark = b == 0x80 ? c == 0x8e || c == 0x8f || (c >= 0xaa && c <= 0xae) : b == 0x81 && c >= 0xa6 && c <= 0xa9;
+  return isMark ? 3 : 0; // U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069
 }
 
 function tell(): void {
   echo = true;
   collectPrompt();
   finishText();
-  makeTokens(tokens, true);
+  makeTokens(tokens || STORY_TOKENS, true);
   byte(NEWLINE);
   send();
 }
@@ -150,13 +235,13 @@ function chat(): void {
   while (true) {
     text("> ");
     send();
-    let value = readByte();
+    let value = readText();
     if (value < 0) break;
     // What the person adds is a new word of the story.
     if (begun && last > SPACE && value != SPACE && value != NEWLINE) collect(SPACE);
-    for (; value >= 0 && value != NEWLINE; value = readByte()) collect(value);
+    for (; value >= 0 && value != NEWLINE; value = readText()) collect(value);
     finishText();
-    makeTokens(tokens, false);
+    makeTokens(tokens || TURN_TOKENS, false);
     begun = !ended;
     if (ended) reset();
     text(ended && terminal ? "\n(The story ends here; the next line begins a new one.)\n" : "\n");
@@ -233,15 +318,16 @@ function measure(loading: u64): void {
   while (pending() > 0) step();
   let readingTime = nanoseconds() - started;
 
+  let count = tokens || TURN_TOKENS;
   started = nanoseconds();
-  for (let made: u32 = 0; made < tokens; made++) {
+  for (let made: u32 = 0; made < count; made++) {
     if (step() == END) finishText(); // and on with the next story
   }
   let tellingTime = nanoseconds() - started;
 
   figure("load          ", loading / (SECOND / 10000), " ms\n");
   figure("prompt        ", rate(reading, readingTime), " tokens/s\n");
-  figure("story         ", rate(tokens, tellingTime), " tokens/s\n");
+  figure("story         ", rate(count, tellingTime), " tokens/s\n");
   figure("linear memory ", <u64>memory.size() * 640, " KiB\n");
   text("verified      ");
   hex(story);

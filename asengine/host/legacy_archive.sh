@@ -1,21 +1,24 @@
 #!/bin/sh
-# Pack what an old PC needs: sh asengine/host/legacy_archive.sh model.f6c build/legacy  (called by `make legacy`)
+# Pack what an old PC needs: sh asengine/host/legacy_archive.sh model.f6c build/legacy fable6c  (called by `make legacy`; the
+# last is the program there, fable6c or fable6c-aot)
 # The same files give the same archive, byte for byte.
 set -eu
-model=$1 to=$2
-name=fable6c-i586
+model=$1 to=$2 program=$3
+name=$program-i586
 folder=$to/$name
 
 [ -f "$model" ] && [ -r "$model" ] || { echo "$model cannot be read; name a model file: make legacy MODEL=model.f6c" >&2; exit 1; }
 rm -rf "$folder"
 mkdir -p "$folder"
-cp "$to/fable6c" asengine/build/fable6c.wasm asengine/build/fable6c-wasi.wasm LICENSE "$folder/"
+cp asengine/build/fable6c.wasm asengine/build/fable6c-wasi.wasm LICENSE "$folder/"
+cp "$to/$program" "$folder/fable6c"
 cp -- "$model" "$folder/model.f6c"
-cp build/wasm3/LICENSE "$folder/LICENSE.wasm3"
+[ "$program" != fable6c ] || cp build/wasm3/LICENSE "$folder/LICENSE.wasm3"
 for licence in /usr/share/doc/musl-dev/copyright /usr/share/doc/musl/copyright; do
     if [ -r "$licence" ]; then cp "$licence" "$folder/LICENSE.musl"; break; fi
 done
-cp asengine/host/legacy_readme.txt "$folder/README.txt"
+case "$program" in fable6c) inside="with the wasm3 interpreter inside" ;; *) inside="its engine compiled ahead of time" ;; esac
+sed "s/@INSIDE@/$inside/" asengine/host/legacy_readme.txt > "$folder/README.txt"
 chmod 644 "$folder"/*
 chmod 755 "$folder" "$folder/fable6c"
 (cd "$folder" && LC_ALL=C sha256sum -- * > SHA256SUMS)

@@ -329,3 +329,76 @@ test("penalty changes what is sampled, never the logits that a host reads", () =
   assert.deepEqual(Buffer.from(engine.bytes(engine.exports.logits(), size)), logits);
   assert.ok(chosen >= 0);
 });
+
+// ---- Candidates ----
+
+/** What candidates() lists: [[id, share], …]. */
+function candidatesOf({ exports }) {
+  return Array.from({ length: exports.candidates() }, (_, i) => [exports.candidate(i), exports.share(i)]);
+}
+
+test("candidates are the tokens that may be drawn, with the shares that the logits give them", () => {
+  const engine = Engine.golden();
+  engine.exports.sampling(0.8, 40, 1, 1);
+  engine.feed("Once upon a time");
+  engine.read();
+  const logits = new Float32Array(engine.exports.memory.buffer, engine.exports.logits(), engine.exports.dimension(4)).slice();
+  const best = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b).slice(0, 40);
+  const weights = best.map((id) => Math.exp((logits[id] - logits[best[0]]) / 0.8));
+  const total = weights.reduce((a, b) => a + b);
+  const listed = candidatesOf(engine);
+  assert.deepEqual(listed.map(([id]) => id), best);
+  listed.forEach(([, share], i) => assert.ok(Math.abs(share - weights[i] / total) < 1e-6, `${share} for ${weights[i] / total}`));
+  const half = listed.findIndex((_, i) => listed.slice(0, i + 1).reduce((sum, [, share]) => sum + share, 0) >= 0.5) + 1;
+  engine.exports.sampling(0.8, 40, 0.5, 1);
+  assert.equal(engine.exports.candidates(), half);
+  engine.exports.sampling(0, 40, 1, 1);
+  assert.deepEqual(candidatesOf(engine), [[best[0], 1]]);
+});
+
+test("asking for candidates changes neither the story nor the logits", () => {
+  const engine = Engine.golden();
+  const tell = (ask) => {
+    engine.exports.reset();
+    engine.exports.sampling(0.8, 40, 0.95, 2);
+    engine.exports.seed(5);
+    engine.feed("Tom");
+    engine.read();
+    const story = [];
+    for (let i = 0; i < 40; i++) {
+      const listed = ask ? candidatesOf(engine).map(([id]) => id) : null;
+      engine.exports.step();
+      const id = engine.exports.token();
+      if (listed) assert.ok(listed.includes(id));
+      story.push(id, engine.hash());
+    }
+    return story;
+  };
+  assert.deepEqual(tell(true), tell(false));
+});
+
+test("candidates are gone once something is fed or run", () => {
+  const engine = Engine.golden();
+  assert.equal(engine.exports.candidates(), 0); // nothing was read
+  for (const move of [() => engine.feed("Tom"), () => engine.exports.run(65), () => engine.exports.step(), () => engine.exports.reset()]) {
+    engine.feed("Tom");
+    engine.read();
+    assert.ok(engine.exports.candidates() > 1 && engine.exports.share(1) > 0);
+    move();
+    assert.equal(engine.exports.share(0), 0);
+    assert.equal(engine.exports.candidate(0), 0);
+    engine.read();
+  }
+  assert.equal(new Engine().exports.candidates(), -NO_MODEL);
+});
+
+test("token_text gives a token's own bytes", () => {
+  const engine = Engine.golden();
+  const bytes = (id) => Buffer.from(engine.bytes(engine.exports.text_buffer(), engine.exports.token_text(id)));
+  assert.deepEqual(bytes(0xc3), Buffer.of(0xc3)); // half a character
+  const count = engine.feed(goldenText);
+  const ids = engine.queue(count);
+  assert.deepEqual(Buffer.concat(ids.map(bytes)), goldenText); // the first is the end mark: no bytes
+  assert.equal(engine.exports.token_text(engine.exports.dimension(4)), -NO_SUCH_TOKEN);
+  assert.equal(new Engine().exports.token_text(0), -NO_MODEL);
+});

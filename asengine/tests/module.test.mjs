@@ -17,8 +17,8 @@ test("the library imports nothing and exports what docs/engine.md lists", () => 
   assert.deepEqual(library.import ?? [], []);
   const names = library.export.map(({ name }) => name).sort();
   assert.deepEqual(names, [
-    "card", "card_length", "decompress", "dimension", "feed", "file_buffer", "flush", "hash_high", "hash_low", "load", "load_more", "load_start", "logits", "memory",
-    "message", "message_length", "pending", "queue", "reset", "run", "sampling", "seed", "step", "text_buffer", "text_capacity", "token",
+    "candidate", "candidates", "card", "card_length", "decompress", "dimension", "feed", "file_buffer", "flush", "hash_high", "hash_low", "load", "load_more", "load_start", "logits", "memory",
+    "message", "message_length", "pending", "queue", "reset", "run", "sampling", "seed", "share", "step", "text_buffer", "text_capacity", "token", "token_text",
   ]);
   const text = readFileSync(new URL("../../docs/engine.md", import.meta.url), "utf8");
   for (const name of names) assert.match(text, new RegExp(`\`${name}[\`(]`), `docs/engine.md does not describe ${name}`);

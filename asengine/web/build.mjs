@@ -1,6 +1,6 @@
-// Builds the chat page: `npm run page`, or MODEL=my.f6c npm run page.
+// Builds the page: `npm run page`, or MODEL=my.f6c npm run page.
 //
-//   dist/fable6.html   engine, model and code in one file, for a double-click
+//   dist/fable6.html   engine, models and code in one file, for a double-click
 //   dist/index.html    the same without a model: by file picker, drag and drop, or model.f6c beside it when served
 //   dist/fable6.js     the library alone, for other pages (docs/web-page.md)
 //
@@ -9,25 +9,27 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "acorn";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");
 const WASM = join(root, "asengine/build/fable6c.wasm");
-const MODELS = ["release/small.f6c", "build/micro.f6c", "tests/golden/model.f6c"];
+const MODELS = [["release/small.f6c", "release/micro.f6c"], ["build/micro.f6c"], ["tests/golden/model.f6c"]]; // the first that are all there
 const OUT = process.env.OUT || join(root, "dist");
+const HOSTED = process.env.HOSTED || ""; // where the page is on the web: links that are copied from the file lead there
+const PROJECT = process.env.PROJECT || JSON.parse(readFileSync(join(root, "package.json"), "utf8")).homepage || "";
 
 function main() {
   if (!existsSync(WASM)) mistake(`${relative(root, WASM)} is missing; run \`npm run asbuild\` first`);
-  const model = chooseModel();
+  const models = chooseModels();
   const library = makeLibrary(readFileSync(WASM));
   mkdirSync(OUT, { recursive: true });
   write("fable6.js", library);
-  write("fable6.html", makePage(library, model));
-  write("index.html", makePage(library, null));
-  console.log(`fable6.html tells stories with ${relative(root, model)}`);
+  write("fable6.html", makePage(library, models));
+  write("index.html", makePage(library, []));
+  console.log(`fable6.html tells stories with ${models.map((model) => relative(root, model)).join(" and ")}`);
 }
 
 /** One line, no traceback. */
@@ -36,14 +38,19 @@ function mistake(line) {
   process.exit(1);
 }
 
-function chooseModel() {
-  const given = process.env.MODEL;
-  if (given && !existsSync(given)) mistake(`${given}: there is no such file; MODEL names a .f6c file`);
-  if (given && !statSync(given).isFile()) mistake(`${given}: this is a folder or a device; MODEL names a .f6c file`);
-  const path = given || MODELS.map((path) => join(root, path)).find(existsSync);
-  const refusal = refusalOf(readFileSync(path));
-  if (refusal) mistake(`${given || relative(root, path)}: ${refusal}`);
-  return path;
+/** MODEL names one .f6c file, or several with spaces between them. */
+function chooseModels() {
+  const given = process.env.MODEL ? (existsSync(process.env.MODEL) ? [process.env.MODEL] : process.env.MODEL.trim().split(/\s+/)) : [];
+  for (const path of given) {
+    if (!existsSync(path)) mistake(`${path}: there is no such file; MODEL names a .f6c file, or several`);
+    if (!statSync(path).isFile()) mistake(`${path}: this is a folder or a device; MODEL names a .f6c file, or several`);
+  }
+  const paths = given.length > 0 ? given : MODELS.map((names) => names.map((name) => join(root, name))).find((names) => names.every(existsSync));
+  for (const path of paths) {
+    const refusal = refusalOf(readFileSync(path));
+    if (refusal) mistake(`${given.length > 0 ? path : relative(root, path)}: ${refusal}`);
+  }
+  return paths;
 }
 
 /** What the engine says to a file that is no model, in the words of every reader; nothing if it takes it. */
@@ -99,23 +106,27 @@ function makeFallback() {
   return `function fallback(Math) {\n${body}\nreturn retasmFunc;\n}\n`;
 }
 
-function makePage(library, model) {
-  const script = checked(`\n${library}\n${source("page.js")}`);
+function makePage(library, models) {
+  const script = checked(`\n${library}\n${source("wish.js")}\n${source("page.js")}`);
   const style = source("page.css");
-  const data = model ? readFileSync(model) : null;
   const parts = {
-    policy: policy(script, style, model === null),
+    policy: policy(script, style, models.length === 0),
     style,
     script,
-    chooseAbove: model ? "" : choose("Choose a model, a .f6c file, or drop one on this page:"),
-    chooseBelow: model ? choose("Another model, a .f6c file (or drop one on this page):") : "",
-    model: model ? `<script type="text/plain" id="model" data-sha256="${hash(data, "hex")}">${data.toString("base64")}</script>` : "",
+    hosted: escaped(HOSTED),
+    project: PROJECT && `<p>How it was made: <a href="${escaped(PROJECT)}">the project</a>.</p>`,
+    models: models.map(modelInPage).join("\n"),
   };
   return source("page.html").replace(/\{\{(\w+)\}\}/g, (_, name) => parts[name]);
 }
 
-function choose(label) {
-  return `<p id="choose"><label for="file">${label}</label> <input type="file" id="file" accept=".f6c"></p>`;
+function modelInPage(path) {
+  const data = readFileSync(path), name = escaped(basename(path, ".f6c"));
+  return `<script type="text/plain" class="model" data-name="${name}" data-bytes="${data.length}" data-sha256="${hash(data, "hex")}">${data.toString("base64")}</script>`;
+}
+
+function escaped(text) {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 function hash(data, encoding) {

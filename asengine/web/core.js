@@ -1,17 +1,28 @@
 /** The engine with a voice: runs in a Worker where there is one, else between timers in the page. It takes messages, the calls of
-    fable6.js, and posts messages: ready, loaded, sha256, text, end, error. `fallback` makes the engine in plain JavaScript, `wasm64` is
+    fable6.js, and posts messages: ready, loaded, sha256, text, end, choices, error. `fallback` makes the engine in plain JavaScript, `wasm64` is
     the WebAssembly module in base64. Returns the function that takes a message. */
 function core(post, fallback, wasm64) {
   var MEMORY_LIMIT_KIB = 1 << 20; // as the command line's
   var TOO_LARGE = 11; // docs/model-file.md
   var END = -1; // what step() returns at the end of a story
+  var VOCAB = 4; // the place of the vocabulary's size among the dimensions
   var SPACE = 0x20;
+  var LONGEST_WORD = 8; // tokens
   var SLICE = 30; // ms of work before messages are looked at, and before a page without Worker may repaint
 
   var engine = null; // the module's exports
   var model = false; // one is loaded
-  var story = null; // what is being told: {id, left, tokens, seconds}
+  var sampling = null; // the story's settings, as a list of arguments
+  var story = null; // what is being told: {id, left, tokens, seconds, pieces}
   var unread = []; // texts in UTF-8 that the model has not read yet
+  var turns = []; // of the story, that are still to come
+  var chosen = []; // {id, piece}: tokens that a turn puts in place of the model's
+  var said = []; // all that the story read: texts, and the ids of its tokens
+  var tokenAt = []; // where in it the story's tokens are
+  var ended = false; // the model ended the story
+  var astray = false; // the engine read something else since
+  var rerun = []; // what it has to read again
+  var looking = null; // {message, then: what to do when the engine has read `rerun`, list, at}
   var loading = null; // {message, bytes, then: what to do afterwards}
   var hashing = null;
 
@@ -130,7 +141,7 @@ function core(post, fallback, wasm64) {
         if (loading !== null || hashing !== null) schedule();
         return;
       }
-      var more = story !== null && tellSlice();
+      var more = story !== null ? tellSlice() || looking !== null : looking !== null && lookSlice();
       if (hashing !== null) more = hashSlice() || more;
       if (more) schedule();
     });
@@ -140,7 +151,7 @@ function core(post, fallback, wasm64) {
     try {
       action();
     } catch (error) {
-      story = hashing = loading = null;
+      story = looking = hashing = loading = null;
       model = false;
       fail(0, "the engine failed (" + error.message + "); reload the page");
     }
@@ -158,9 +169,9 @@ function core(post, fallback, wasm64) {
 
   /** message: file (a number that the answers carry), data (an ArrayBuffer or base64), sha256 (its digest where it is known). */
   function load(message) {
-    story = hashing = loading = null;
+    story = looking = hashing = loading = null;
     model = false;
-    unread = [];
+    forget();
     var bytes = typeof message.data === "string" ? fromBase64(message.data) : new Uint8Array(message.data);
     var address = engine.file_buffer(bytes.length) >>> 0;
     if (address === 0) return engineFails(TOO_LARGE, undefined, message.file);
@@ -203,17 +214,30 @@ function core(post, fallback, wasm64) {
 
   // ---- Telling ----
 
-  /** message: id, prompt, seed, temperature, topK, topP, penalty, length. */
+  function forget() {
+    unread = [];
+    turns = [];
+    chosen = [];
+    said = [];
+    tokenAt = [];
+    rerun = [];
+    ended = astray = false;
+  }
+
+  /** message: id, prompt, seed, temperature, topK, topP, penalty, length, turns (fable6.js says what they are). */
   function tell(message) {
     if (loading !== null) {
       loading.then = function () { tell(message); };
       return;
     }
-    story = null;
-    var code = engine.reset() || engine.sampling(message.temperature, message.topK, message.topP, message.penalty);
+    story = looking = null;
+    sampling = [message.temperature, message.topK, message.topP, message.penalty];
+    var code = engine.reset() || engine.sampling.apply(null, sampling);
     if (code !== 0) return engineFails(code, message.id);
     engine.seed(message.seed);
+    forget();
     unread = [toUtf8(message.prompt)];
+    turns = message.turns.slice();
     begin(message);
   }
 
@@ -228,12 +252,20 @@ function core(post, fallback, wasm64) {
       return;
     }
     if (!model) return engineFails(engine.reset(), message.id);
+    looking = null;
+    if (ended) said.push(endMark()); // which the engine reads before whatever comes next
+    ended = false;
+    if (astray) {
+      engine.sampling.apply(null, sampling);
+      goBack(said);
+    }
+    astray = false;
     if (message.prompt) unread.push(toUtf8(message.prompt));
     begin(message);
   }
 
   function begin(message) {
-    story = { id: message.id, left: message.length, tokens: 0, seconds: 0 };
+    story = { id: message.id, left: message.length, tokens: 0, seconds: 0, pieces: [] };
     schedule();
   }
 
@@ -241,6 +273,34 @@ function core(post, fallback, wasm64) {
     if (story !== null) finish("stopped", "");
     var then = loading !== null && loading.then;
     if (then) loading.then = function () { then(); stop(); };
+  }
+
+  function endMark() {
+    return engine.dimension(VOCAB) - 1;
+  }
+
+  /** Lets the engine read these parts of the story again, and nothing else. */
+  function goBack(parts) {
+    engine.reset();
+    rerun = parts.slice();
+  }
+
+  /** Reads a little of what is to be read again. Returns whether there was anything. */
+  function readAgain() {
+    if (engine.pending() > 0) {
+      engine.step();
+    } else if (rerun.length > 0) {
+      var part = rerun.shift();
+      if (typeof part === "number") {
+        engine.run(part);
+      } else {
+        memory().set(part, engine.text_buffer());
+        engine.feed(part.length);
+      }
+    } else {
+      return false;
+    }
+    return true;
   }
 
   /** Hands the engine as much unread text as it takes at once, cut before a space: a space only ever begins a piece for the
@@ -258,46 +318,184 @@ function core(post, fallback, wasm64) {
     }
     memory().set(text.subarray(0, cut), engine.text_buffer());
     engine.feed(cut);
+    said.push(text.subarray(0, cut));
     if (cut < text.length) unread.unshift(text.subarray(cut));
+  }
+
+  /** The text of some tokens; what is no whole character becomes U+FFFD. */
+  function textOf(ids) {
+    var binary = "";
+    for (var i = 0; i < ids.length; i++) {
+      var length = engine.token_text(ids[i]), bytes = memory(), at = engine.text_buffer();
+      for (var end = at + length; at < end; at++) binary += String.fromCharCode(bytes[at]);
+    }
+    try {
+      return decodeURIComponent(escape(binary));
+    } catch (error) {
+      return binary.replace(/[\x80-\xff]+/g, "\uFFFD");
+    }
+  }
+
+  function note(id, piece) {
+    tokenAt.push(said.length);
+    said.push(id);
+    story.pieces.push(piece);
+    story.tokens++;
   }
 
   function tellSlice() {
     var text = "", started = now(), time = started;
-    while (time - started < SLICE) {
-      if (engine.pending() > 0) {
-        engine.step();
-        time = now();
-        continue;
-      }
+    for (; time - started < SLICE; time = now()) {
+      if (readAgain()) continue;
       if (unread.length > 0) {
         feed();
         if (story === null) return false;
         continue;
       }
       if (story.left === 0) return finish("length", text);
+      if (chosen.length === 0 && turns.length > 0 && turns[0].at <= tokenAt.length) {
+        if (!takeTurn(turns.shift())) return false;
+        continue;
+      }
       story.left--;
-      var before = time, length = engine.step();
-      time = now();
-      story.seconds += (time - before) / 1000;
-      if (length === END) return finish("end", text);
-      story.tokens++;
-      if (length > 0) text += textAt(engine.text_buffer(), length);
+      var before = now(), piece = chosen.length > 0 ? chosenToken() : ownToken();
+      story.seconds += (now() - before) / 1000;
+      if (piece === null) {
+        ended = true;
+        return finish("end", text);
+      }
+      text += piece;
     }
-    if (text !== "") post({ type: "text", id: story.id, text: text, tokens: story.tokens, seconds: story.seconds });
+    if (text !== "") {
+      post({ type: "text", id: story.id, text: text, tokens: story.tokens, seconds: story.seconds, pieces: story.pieces });
+      story.pieces = [];
+    }
     return true;
+  }
+
+  /** Returns whether the turn could be taken: a token may be another model's. */
+  function takeTurn(turn) {
+    if (!turn.tokens) {
+      unread.push(toUtf8(turn.text));
+      return true;
+    }
+    var text = textOf(turn.tokens);
+    for (var i = 0; i < turn.tokens.length; i++) {
+      if (turn.tokens[i] > endMark()) {
+        engineFails(engine.run(turn.tokens[i]), story.id);
+        story = null;
+        return false;
+      }
+      chosen.push({ id: turn.tokens[i], piece: i === 0 ? text : "" });
+    }
+    return true;
+  }
+
+  /** The next token as the model makes it: its text, or null at the end. */
+  function ownToken() {
+    var length = engine.step();
+    if (length === END) return null;
+    var piece = length > 0 ? textAt(engine.text_buffer(), length) : "";
+    note(engine.token(), piece);
+    return piece;
+  }
+
+  /** The next of the tokens that a person chose. The first carries the text of all. */
+  function chosenToken() {
+    var token = chosen.shift();
+    if (token.id === endMark()) return null;
+    engine.run(token.id);
+    note(token.id, token.piece);
+    return token.piece;
   }
 
   /** reason: "end" (the model ended the story), "length" or "stopped". */
   function finish(reason, text) {
     if (reason === "length") text += textAt(engine.text_buffer(), engine.flush()); // a stopped story may go on within a character
-    post({ type: "end", id: story.id, text: text, tokens: story.tokens, seconds: story.seconds, reason: reason });
+    post({ type: "end", id: story.id, text: text, tokens: story.tokens, seconds: story.seconds, pieces: story.pieces, reason: reason });
     story = null;
     return false;
   }
 
+  // ---- What it nearly said ----
+
+  /** message: ask (a number that the answers carry), place (of a token of the story), count (of the others to list). */
+  function look(message) {
+    if (loading !== null || !model || message.place >= tokenAt.length) return;
+    looking = { message: message, list: [], at: 0, then: weigh, begun: false };
+    schedule();
+  }
+
+  function lookSlice() {
+    var started = now();
+    if (!looking.begun) rewind();
+    looking.begun = true;
+    while (looking !== null && now() - started < SLICE) {
+      if (!readAgain()) looking.then();
+    }
+    return looking !== null;
+  }
+
+  /** Takes the engine to the place that is asked about. */
+  function rewind() {
+    astray = true;
+    goBack(said.slice(0, tokenAt[looking.message.place]));
+  }
+
+  /** Lists the token that was drawn and the likeliest of the others, with their shares; a temperature of 0 has none and counts as 1. */
+  function weigh() {
+    var drawn = said[tokenAt[looking.message.place]], others = [], share = 0;
+    engine.sampling(sampling[0] || 1, sampling[1], sampling[2], sampling[3]);
+    for (var i = 0, count = engine.candidates(); i < count; i++) {
+      var id = engine.candidate(i);
+      if (id === drawn) share = engine.share(i);
+      else if (others.length < looking.message.count) others.push({ tokens: [id], share: engine.share(i), drawn: false, whole: false });
+    }
+    looking.list = [{ tokens: [drawn], share: share, drawn: true, whole: true }].concat(others);
+    engine.sampling(1, 1, 1, 1); // from here on only the likeliest token is looked at
+    nextChoice();
+  }
+
+  function nextChoice() {
+    var list = looking.list, i;
+    while (looking.at < list.length && (list[looking.at].whole || !endsInLetter(list[looking.at]))) list[looking.at++].whole = true;
+    for (i = 0; i < list.length; i++) {
+      list[i].text = textOf(list[i].tokens);
+      list[i].end = list[i].tokens[0] === endMark();
+    }
+    var done = looking.at === list.length;
+    post({ type: "choices", ask: looking.message.ask, place: looking.message.place, choices: list, done: done });
+    if (done) {
+      engine.sampling.apply(null, sampling);
+      looking = null;
+      return;
+    }
+    rewind();
+    rerun.push(list[looking.at].tokens[0]);
+    looking.then = complete;
+  }
+
+  function endsInLetter(choice) {
+    var ids = choice.tokens;
+    return /[A-Za-z\x80-\uffff]$/.test(textOf([ids[ids.length - 1]]));
+  }
+
+  /** A token may be the beginning of a word only: the likeliest ones after it make it whole. */
+  function complete() {
+    engine.candidates();
+    var choice = looking.list[looking.at], id = engine.candidate(0);
+    if (/^(?:[A-Za-z\x80-\uffff]|'[a-z])/.test(textOf([id])) && choice.tokens.length < LONGEST_WORD) {
+      choice.tokens.push(id);
+      engine.run(id);
+      return;
+    }
+    choice.whole = true;
+    nextChoice();
+  }
+
   // ---- Messages ----
 
-  var calls = { load: load, tell: tell, more: more, stop: stop };
+  var calls = { load: load, tell: tell, more: more, stop: stop, look: look };
 
   open(function (exports, kind) {
     engine = exports;

@@ -1,15 +1,17 @@
 /** A storyteller. `on` may have these functions, all called later, never from within a call:
       loaded(model)        {card: text, bytes, engine: "WebAssembly" or "JavaScript", worker: true or false}
       sha256(hex)          of the loaded file
-      text(piece, made)    whole characters; made = {tokens, seconds} so far, without what it took to read the prompt
+      text(piece, made)    whole characters; made = {tokens, seconds, pieces}: so far, without what it took to read the prompt; the tokens'
+                           texts that make up this piece
       end(reason, made)    "end": the model ended its story; "length": as many tokens as asked for; "stopped"
+      choices(place, list, done)  answers choices(): [{tokens, text, share, drawn, end}], what was drawn first; text grows until done
       error(message, code) code as in docs/model-file.md and docs/engine.md, 0 for anything else
     docs/web-page.md has an example. */
 function Fable6(on) {
-  var DEFAULTS = { prompt: "", seed: 1, temperature: 0.8, topK: 40, topP: 1, penalty: 1, length: 200 }; // the command line's
+  var DEFAULTS = { prompt: "", seed: 1, temperature: 0.8, topK: 40, topP: 1, penalty: 1, length: 1000, turns: [] }; // the command line's
   var WORKER_STARTS_IN = 5000; // ms
 
-  var storyId = 0, file = 0; // what comes from stories and files before these, still under way, is dropped
+  var storyId = 0, file = 0, ask = 0; // what comes from stories, files and questions before these, still under way, is dropped
   var kind = null; // of the engine, once it is ready
   var worker = null;
   var deliver = null; // takes a message to the core
@@ -21,7 +23,8 @@ function Fable6(on) {
   }
 
   function receive(message) {
-    if (message.id !== undefined && message.id !== storyId || message.file !== undefined && message.file !== file) return;
+    if (message.id !== undefined && message.id !== storyId || message.file !== undefined && message.file !== file
+      || message.ask !== undefined && message.ask !== ask) return;
     switch (message.type) {
       case "ready":
         kind = message.engine;
@@ -35,17 +38,20 @@ function Fable6(on) {
         break;
       case "text":
       case "end":
-        var made = { tokens: message.tokens, seconds: message.seconds };
-        if (message.text !== "") emit("text", message.text, made);
+        var made = { tokens: message.tokens, seconds: message.seconds, pieces: message.pieces };
+        if (message.text !== "" || message.pieces.length > 0) emit("text", message.text, made);
         if (message.type === "end") emit("end", message.reason, made);
+        break;
+      case "choices":
+        emit("choices", message.place, message.choices, message.done);
         break;
       case "error":
         emit("error", message.message, message.code);
     }
   }
 
-  function emit(name, first, second) {
-    if (on[name]) on[name](first, second);
+  function emit(name, first, second, third) {
+    if (on[name]) on[name](first, second, third);
   }
 
   function startWorker() {
@@ -98,8 +104,10 @@ function Fable6(on) {
       storyId++;
       send({ type: "load", file: ++file, data: data, sha256: typeof sha256 === "string" ? sha256 : "" });
     },
-    /** Tells a new story: {prompt, seed, temperature, topK, topP, penalty, length}, each with the command line's default. */
+    /** Tells a new story: {prompt, seed, temperature, topK, topP, penalty, length}, each with the command line's default. `turns` are
+        what a person puts in, in order: {at: after so many tokens, text: "to be read"} or {at: …, tokens: [ids in place of its own]}. */
     tell: function (options) {
+      ask++;
       var message = { type: "tell", id: ++storyId };
       for (var name in DEFAULTS) message[name] = options && options[name] !== undefined ? options[name] : DEFAULTS[name];
       send(message);
@@ -110,6 +118,10 @@ function Fable6(on) {
     },
     stop: function () {
       send({ type: "stop" });
+    },
+    /** Asks what the story's token at `place` (0 is the first that the model made) was drawn among: `count` others. */
+    choices: function (place, count) {
+      send({ type: "look", ask: ++ask, place: place, count: count });
     }
   };
 }

@@ -9,6 +9,7 @@ from typing import BinaryIO, Iterable, Iterator, List, Sequence
 import zstandard
 
 from fable6c.errors import UserError
+from fable6c.files import open_file
 from fable6c.model.tokenizer import END_OF_TEXT
 
 BLOCK_BYTES = 1 << 20  # of text to read at a time
@@ -57,7 +58,7 @@ def window_bytes(paths: Sequence[str]) -> int:
     most = 0
     for path in paths:
         if path.endswith(".zst") and os.path.isfile(path):
-            with open(path, "rb") as file, contextlib.suppress(zstandard.ZstdError):  # reading it will say what is wrong
+            with open_file(path) as file, contextlib.suppress(zstandard.ZstdError):  # reading it will say what is wrong
                 most = max(most, zstandard.get_frame_parameters(file.read(18)).window_size)
     return min(most, 1 << WINDOW_LOG)
 
@@ -87,7 +88,7 @@ def _check_readable(path: str) -> None:
 def _blocks(path: str) -> Iterator[bytes]:
     """The unpacked bytes of a file, in blocks."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             yield from unpack(path, file) if path.endswith(".zst") else iter(lambda: file.read(BLOCK_BYTES), b"")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check its permissions and its disk") from error

@@ -16,6 +16,7 @@ from typing import Iterable, Iterator, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from fable6c.data.text import normalize
+from fable6c.files import open_file
 from fable6c.model.file import read_model
 from fable6c.model.reference import PIECE, Reference
 from fable6c.model.tokenizer import Tokenizer
@@ -56,7 +57,7 @@ def evaluate(path: str, documents: Iterable[str], chars: Optional[int] = None, p
     reference = Reference(model)
     with Progress("scoring", total, "tokens", progress) as shown:
         bits = sum(surprise(reference, document, shown) for document in tokens)
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         sha256 = hashlib.sha256(file.read()).hexdigest()
     return {
         "bits_per_char": float(bits / chars),

@@ -22,7 +22,7 @@ import zstandard
 from fable6c import native
 from fable6c.data.text import unpack
 from fable6c.errors import UserError
-from fable6c.files import atomic_file
+from fable6c.files import atomic_file, open_file
 from fable6c.mixing.kinds import (
     BLOCK,
     DEPTHS,
@@ -246,7 +246,7 @@ class Scout:
     def load(cls, path: str, threads: int = 2) -> "Scout":
         """Read what `save` wrote. UserError, naming the path, for a file that is missing, foreign or damaged."""
         try:
-            with open(path, "rb") as file:
+            with open_file(path) as file:
                 return cls._load(path, file, threads)
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); make it with `python -m fable6c.scout train`") from None

@@ -226,11 +226,6 @@ class TensorSpec:
         assert self.cols is not None  # only vectors have none
         return 4 * self.scales + self.planes * self.rows * packed_row_bytes(self.cols)
 
-    @property
-    def memory_bytes(self) -> int:
-        """Bytes of the unpacked arrays: int8 weights and f32 scales, or f32."""
-        return 4 * self.size if self.kind == "f32" else self.size + 4 * self.scales
-
 
 def parts(dimensions: Dimensions) -> List[tuple]:
     """The parts of the tables that this model has, in order: ("start", ""), ("block", "blocks.0."), … with the prefix of their names."""

@@ -15,7 +15,7 @@ import numpy as np
 import zstandard
 
 from fable6c.errors import UserError
-from fable6c.files import atomic_write
+from fable6c.files import atomic_write, open_file
 from fable6c.model import zstd
 from fable6c.model.architecture import (
     DIMENSION_RANGES,
@@ -35,7 +35,10 @@ MAX_CARD_BYTES = 65536
 MAX_RAW_BYTES = 1 << 30
 MAX_MAGNITUDE = np.float32(1024)
 ZSTD_LEVEL = 19
-DEFAULT_LIMIT = 1 << 30  # bytes of memory that a model may take by default, packed and unpacked content together
+# A frame of p bytes holds at most FREE_BYTES + CONTENT_RATIO * p: what a file costs to load stays in proportion to its size.
+FREE_BYTES = 1 << 20
+CONTENT_RATIO = 16
+DEFAULT_LIMIT = 1 << 30  # bytes of memory, as `engine_memory` counts them, that a model may take by default
 CODES = {name: code for code, (name, _) in ERRORS.items()}
 
 
@@ -104,6 +107,8 @@ def encode_model(model: Model) -> bytes:
     tensors = b"".join(encode_tensor(spec, model.tensors[spec.name]) for spec in tensor_specs(model.dimensions))
     raw = card + tokenizer + tensors
     frame = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True).compress(raw)
+    if len(raw) > FREE_BYTES + CONTENT_RATIO * len(frame):  # nearly all zeros; as it is it is small enough
+        frame = zstd.store(raw)
     fields = (model.dimensions.version, *(getattr(model.dimensions, name) for name in DIMENSION_RANGES))
     sizes = (len(card), len(tokenizer), len(tensors), len(raw), len(frame))
     header = HEADER.pack(MAGIC, *fields, *sizes, zlib.crc32(raw), 0)[:-4]
@@ -157,20 +162,27 @@ def read_model(path: Union[str, os.PathLike], limit: int = DEFAULT_LIMIT) -> Mod
 
 
 def read_bytes(path: Union[str, os.PathLike], limit: int = DEFAULT_LIMIT) -> bytes:
-    """The file's bytes, no more of them than a model within `limit` can have. UserError if it cannot be read."""
+    """The file's bytes: only the first 64 if they show that it is no model, else no more than a model within `limit` can have. UserError
+    if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read(HEADER_BYTES + limit)
+        with open_file(os.fspath(path)) as file:
+            head = file.read(HEADER_BYTES)
+            size = os.fstat(file.fileno()).st_size
+            try:
+                decode_header(head, size)
+            except ModelFileError as error:
+                if error.name not in ("TRUNCATED", "TRAILING_BYTES") and not head.isspace():  # a web page may begin with white space
+                    return head
+            return head + file.read(min(size - len(head), limit))
     except OSError as error:
         raise UserError(f"{os.fspath(path)}: cannot read the model ({error.strerror}); check the path") from None
 
 
 def decode_model(data: bytes, limit: int = DEFAULT_LIMIT) -> Model:
-    """The model in the bytes of a file, or ModelFileError. `limit`: bytes of memory that the content may take."""
+    """The model in the bytes of a file, or ModelFileError. `limit`: see `engine_memory`."""
     header = decode_header(data)
-    memory = header.raw_bytes + sum(spec.memory_bytes for spec in tensor_specs(header.dimensions))
-    if memory > limit:
-        raise ModelFileError("TOO_LARGE", -(-memory // 1024))
+    if engine_memory(header) > limit:
+        raise ModelFileError("TOO_LARGE", -(-engine_memory(header) // 1024))
     raw = memoryview(decompress(data[HEADER_BYTES:], header.raw_bytes))
     if zlib.crc32(raw) != header.raw_crc:
         raise ModelFileError("CONTENT_CHECKSUM")
@@ -184,7 +196,9 @@ def decode_model(data: bytes, limit: int = DEFAULT_LIMIT) -> Model:
     return Model(header.dimensions, card, merges, decode_tensors(raw[tensors_start:], header.dimensions))
 
 
-def decode_header(data: bytes) -> Header:
+def decode_header(data: bytes, size: Optional[int] = None) -> Header:
+    """The header in a file's bytes, or ModelFileError. `size`: of the whole file, of which `data` may be the first 64 bytes."""
+    size = len(data) if size is None else size
     if data.lstrip()[:1] == b"<":
         raise ModelFileError("WEB_PAGE")
     if len(data) >= len(MAGIC) and data[: len(MAGIC)] != MAGIC:
@@ -212,12 +226,42 @@ def decode_header(data: bytes) -> Header:
         raise ModelFileError("BAD_SIZE", "tensor_bytes")
     if header.raw_bytes != header.card_bytes + header.tokenizer_bytes + header.tensor_bytes or header.raw_bytes > MAX_RAW_BYTES:
         raise ModelFileError("BAD_SIZE", "raw_bytes")
-    file_bytes = HEADER_BYTES + header.packed_bytes
-    if len(data) < file_bytes:
-        raise ModelFileError("TRUNCATED", file_bytes - len(data))
-    if len(data) > file_bytes:
-        raise ModelFileError("TRAILING_BYTES", len(data) - file_bytes)
+    if header.raw_bytes > FREE_BYTES + CONTENT_RATIO * header.packed_bytes:
+        raise ModelFileError("BAD_SIZE", "packed_bytes")
+    expected = HEADER_BYTES + header.packed_bytes
+    if size < expected:
+        raise ModelFileError("TRUNCATED", expected - size)
+    if size > expected:
+        raise ModelFileError("TRAILING_BYTES", size - expected)
     return header
+
+
+ENGINE_BUFFERS = 1_618_480  # asengine/assembly/memory.ts: ARENA
+
+
+def engine_memory(header: Header) -> int:
+    """Bytes of the engine's memory with this model loaded, laid out as asengine/assembly/memory.ts does. All readers compare this figure
+    with their limit, so that a file is TOO_LARGE for each of them or for none."""
+    d = header.dimensions
+
+    def placed(*sizes: int) -> int:
+        return sum(-(-size // 8) * 8 for size in sizes)
+
+    def unpacked(spec: TensorSpec) -> int:
+        if spec.kind == "f32":
+            return placed(4 * spec.size)
+        assert spec.cols is not None
+        groups = -(-spec.cols // (5 if spec.rows < 400 else 6))
+        weights = 2 * spec.rows * (-(-groups // 8) * 8) if spec.row.engine == "unpacked" else 0
+        return placed(weights, 4 * spec.scales)
+
+    hash_cells = max(1024, 1 << (2 * d.vocab - 1).bit_length())
+    model = placed(64 * d.vocab, d.vocab, 2 * hash_cells) + sum(map(unpacked, tensor_specs(d)))
+    if d.copies:
+        key = -(-4 * d.copy_dim // 16) * 16
+        model += placed(key, d.context * key, 2 * d.context, 4 * d.vocab)
+    model += d.layers * placed(4 * d.dim * d.taps, 4 * d.dim)
+    return placed(max(ENGINE_BUFFERS + model, ENGINE_BUFFERS + HEADER_BYTES + header.packed_bytes)) + header.raw_bytes
 
 
 def decompress(frame: bytes, raw_bytes: int) -> bytearray:

@@ -13,7 +13,7 @@ from typing import List
 
 from fable6c.model.architecture import DIMENSION_RANGES, TENSORS, Tensor, size_parts
 from fable6c.model.errors import ENGINE_ERRORS, ERRORS
-from fable6c.model.file import HEADER_BYTES, MAGIC, MAX_CARD_BYTES, MAX_MAGNITUDE, MAX_RAW_BYTES, NEWEST_VERSION
+from fable6c.model.file import CONTENT_RATIO, FREE_BYTES, HEADER_BYTES, MAGIC, MAX_CARD_BYTES, MAX_MAGNITUDE, MAX_RAW_BYTES, NEWEST_VERSION
 
 DIMENSIONS_AT = 12  # bytes: where the header's dimensions begin, u32 each
 COPIES_VERSION = 2  # of the files whose models copy
@@ -99,6 +99,8 @@ def layout() -> str:
         f"export const NEWEST_VERSION: u32 = {NEWEST_VERSION};",
         f"export const MAX_CARD_BYTES: u32 = {MAX_CARD_BYTES};",
         f"export const MAX_RAW_BYTES: u64 = {MAX_RAW_BYTES};",
+        f"export const FREE_BYTES: u64 = {FREE_BYTES};",
+        f"export const CONTENT_RATIO: u64 = {CONTENT_RATIO}; // a frame of p bytes holds at most FREE_BYTES + CONTENT_RATIO * p",
         f"export const MAX_MAGNITUDE: f32 = {MAX_MAGNITUDE:g}; // of a number in a tensor",
         *(f"export const MAX_{name.upper()} = {high};" for name, (_, high) in DIMENSION_RANGES.items()),
     ]

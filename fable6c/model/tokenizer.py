@@ -16,7 +16,7 @@ from typing import Any, Iterable, Iterator, List, Sequence, Union
 import numpy as np
 
 from fable6c.errors import UserError
-from fable6c.files import atomic_write
+from fable6c.files import atomic_write, open_file
 
 END_OF_TEXT = "<|endoftext|>"
 MIN_VOCAB, MAX_VOCAB = 257, 65536
@@ -91,14 +91,7 @@ class Tokenizer:
         A str may hold bytes that were not UTF-8 as Python's command line gives them (surrogateescape, PEP 383). Other lone
         surrogates have no bytes: UserError.
         """
-        if isinstance(text, str):
-            try:
-                text = text.encode("utf-8", "surrogateescape")
-            except UnicodeEncodeError as error:
-                raise UserError(
-                    f"the text has a lone surrogate U+{ord(error.object[error.start]):04X} at character {error.start}, which is not a "
-                    "character; remove it"
-                ) from None
+        text = encode_text(text)
         try:
             return self._encode_str(text.decode("utf-8"))
         except UnicodeDecodeError:
@@ -152,7 +145,7 @@ class Tokenizer:
     def load(cls, path: str) -> "Tokenizer":
         """Read what `save` wrote. Raises UserError, naming the path, for a file that is missing, foreign or damaged."""
         try:
-            with open(path, "rb") as file:
+            with open_file(path) as file:
                 data = file.read()
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); make it with `python -m fable6c.tokenizer train`") from None
@@ -169,6 +162,18 @@ class Tokenizer:
             return cls.from_bytes(content[PREFIX.size :])
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
+
+
+def encode_text(text: Union[str, bytes]) -> bytes:
+    """The bytes of a text, which may hold surrogates of a command line. UserError for another lone surrogate."""
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"the text has a lone surrogate U+{ord(text[error.start]):04X} at character {error.start}, which is not a character; remove it"
+        ) from None
 
 
 def _token_bytes(merges: np.ndarray) -> List[bytes]:

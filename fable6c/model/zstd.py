@@ -10,7 +10,7 @@ Nearly all of a model is Huffman-coded literals; NumPy looks up the codes at all
 from code to code only.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -47,24 +47,21 @@ def decompress(frame: bytes, content_size: int) -> bytearray:
     end = len(frame) - 4  # of header and blocks; the checksum follows
     at, window = frame_header(frame, end, content_size)
     decoder = Decoder(window, content_size)
-    last = 0
-    while not last:  # 3.1.1.2. Blocks
-        need(at + 3 <= end)
-        header = int.from_bytes(frame[at : at + 3], "little")
-        last, kind, size = header & 1, header >> 1 & 3, header >> 3
-        stored = 1 if kind == 1 else size
-        at += 3
-        need(size <= decoder.block_maximum and at + stored <= end and kind != 3)
-        block = frame[at : at + stored]
-        at += stored
-        if kind == 2:
-            decoder.compressed_block(block)
-        else:
-            need(len(decoder.output) + size <= content_size)
-            decoder.output += block if kind == 0 else block * size
+    at = decoder.blocks(frame, at, end)
     need(at == end and len(decoder.output) == content_size)
     need(int.from_bytes(frame[end:], "little") == xxh64(decoder.output) & 0xFFFFFFFF)
     return decoder.output
+
+
+def store(content: bytes) -> bytes:
+    """A frame that holds the content as it is, in raw blocks."""
+    size = len(content)
+    parts = [MAGIC, b"\xa4", size.to_bytes(4, "little")]  # the content size in four bytes, a single segment, a checksum
+    for start in range(0, max(size, 1), MAX_BLOCK):
+        block = content[start : start + MAX_BLOCK]
+        is_last = start + MAX_BLOCK >= size
+        parts += [(is_last | len(block) << 3).to_bytes(3, "little"), block]
+    return b"".join([*parts, (xxh64(content) & 0xFFFFFFFF).to_bytes(4, "little")])
 
 
 def frame_header(frame: bytes, end: int, content_size: int) -> Tuple[int, int]:
@@ -90,9 +87,6 @@ def frame_header(frame: bytes, end: int, content_size: int) -> Tuple[int, int]:
     return at + size_bytes, window
 
 
-# ---- 3.1.1.3. Compressed blocks
-
-
 class Decoder:
     """The output so far, and what blocks hand on to the next: tables and the last three offsets (3.1.1.3.2, 3.1.1.5)."""
 
@@ -104,6 +98,27 @@ class Decoder:
         self.huffman: Optional[HuffmanTable] = None
         self.sequence_tables: List[Optional[FseTable]] = [None, None, None]  # literals lengths, offsets, match lengths
         self.repeated_offsets = (1, 4, 8)
+
+    def blocks(self, frame: bytes, at: int, end: int) -> int:
+        """3.1.1.2. Executes the blocks from `at` to the last one. Returns where that ends."""
+        last = 0
+        while not last:
+            need(at + 3 <= end)
+            header = int.from_bytes(frame[at : at + 3], "little")
+            last, kind, size = header & 1, header >> 1 & 3, header >> 3
+            stored = 1 if kind == 1 else size
+            at += 3
+            need(size <= self.block_maximum and at + stored <= end and kind != 3)
+            block = frame[at : at + stored]
+            at += stored
+            if kind == 2:
+                self.compressed_block(block)
+            else:
+                need(len(self.output) + size <= self.content_size)
+                self.output += block if kind == 0 else block * size
+        return at
+
+    # ---- 3.1.1.3. Compressed blocks
 
     def compressed_block(self, block: bytes) -> None:
         literals, size = self.literals_section(block)
@@ -424,7 +439,7 @@ def rotate(value: int, bits: int) -> int:
     return (value << bits | value >> (64 - bits)) & MASK
 
 
-def xxh64(data: bytearray) -> int:
+def xxh64(data: Union[bytes, bytearray]) -> int:
     stripes = len(data) // 32
     if stripes:
         lanes = np.frombuffer(data, "<u8", 4 * stripes).reshape(-1, 4) * np.uint64(PRIME_2)

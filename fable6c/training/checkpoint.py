@@ -11,6 +11,7 @@ at all three names, so it finds the new checkpoint or the old one whichever of t
 
 import hashlib
 import json
+import math
 import os
 import struct
 import sys
@@ -19,7 +20,7 @@ from typing import Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from fable6c.errors import UserError
-from fable6c.files import atomic_file
+from fable6c.files import atomic_file, open_file
 
 MAGIC = b"\x89F6K\r\n\x1a\n"
 VERSION = 1
@@ -67,7 +68,7 @@ def load(folder: str) -> Optional[Tuple[dict, Dict[str, np.ndarray]]]:
             raise UserError(f"{path}: the checkpoint has version {head['version']}, this build reads {VERSION}; use the fable6c that wrote it, or another folder")
         if problem:
             print(f"{problem}; using {name} instead", file=sys.stderr)
-        return head["description"], _arrays(head["arrays"], data)
+        return head["description"], _arrays(path, head["arrays"], data)
     if problem:
         raise UserError(f"{problem}; no whole checkpoint is left there: train anew in another folder (--out)")
     return None
@@ -76,7 +77,7 @@ def load(folder: str) -> Optional[Tuple[dict, Dict[str, np.ndarray]]]:
 def _read(path: str) -> Tuple[dict, memoryview]:
     """The head of a checkpoint file and the bytes of its arrays; UserError if it is not whole."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             data = file.read()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
@@ -85,14 +86,34 @@ def _read(path: str) -> Tuple[dict, memoryview]:
     if len(data) < 48 or hashlib.sha256(memoryview(data)[:-32]).digest() != data[-32:]:
         raise UserError(f"{path}: the checkpoint is damaged (its checksum does not match)")
     size = struct.unpack_from("<Q", data, 8)[0]
-    return json.loads(data[16 : 16 + size]), memoryview(data)[16 + size : -32]
+    try:
+        head = json.loads(data[16 : 16 + size])
+    except (ValueError, RecursionError):
+        raise foreign(path, "its description is not JSON") from None
+    if not isinstance(head, dict) or not isinstance(head.get("version"), int):
+        raise foreign(path, "it names no version")
+    return head, memoryview(data)[16 + size : -32]
 
 
-def _arrays(table: list, data: memoryview) -> Dict[str, np.ndarray]:
+def foreign(path: str, reason: str) -> UserError:
+    """A file with a right checksum and wrong content: it was made by something else."""
+    return UserError(f"{path}: is not a checkpoint that fable6c wrote ({reason}); restore it from a copy, or train anew in another folder (--out)")
+
+
+def _arrays(path: str, table: object, data: memoryview) -> Dict[str, np.ndarray]:
     """The arrays that `table` describes, as views of the file's bytes."""
-    arrays, at = {}, 0
-    for entry in table:
-        dtype, count = np.dtype(entry["dtype"]), int(np.prod(entry["shape"], dtype=np.int64))
-        arrays[entry["name"]] = np.frombuffer(data, dtype, count, at).reshape(entry["shape"])
-        at += count * dtype.itemsize
+    arrays: Dict[str, np.ndarray] = {}
+    at = 0
+    try:
+        for entry in table:  # type: ignore[attr-defined]
+            dtype, shape = np.dtype(entry["dtype"]), entry["shape"]
+            count = math.prod(shape)
+            if dtype.kind not in "fiu" or not all(type(size) is int and size >= 0 for size in shape) or count * dtype.itemsize > len(data) - at:
+                raise ValueError
+            arrays[entry["name"]] = np.frombuffer(data, dtype, count, at).reshape(shape)
+            at += count * dtype.itemsize
+    except (TypeError, ValueError, KeyError):
+        raise foreign(path, "its table of arrays is wrong") from None
+    if at != len(data):
+        raise foreign(path, f"{len(data) - at} bytes are in no array")
     return arrays

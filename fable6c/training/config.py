@@ -3,12 +3,13 @@
 import dataclasses
 import difflib
 import os
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Tuple, Type, TypeVar
 
 from fable6c.errors import UsageError
-from fable6c.files import tomllib
+from fable6c.files import read_toml
 from fable6c.model.architecture import DIMENSION_RANGES, Dimensions
 
+T = TypeVar("T")
 PRESETS_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "presets")
 
 
@@ -70,25 +71,20 @@ def load_config(preset: str, config_path: str = "") -> Config:
     if config_path:
         for name, table in _read(config_path).items():
             tables.setdefault(name, {}).update(table)
-    return Config(_build(Dimensions, tables["model"], config_path), _build(Recipe, tables["train"], config_path))
+    return Config(build(Dimensions, tables["model"], config_path), build(Recipe, tables["train"], config_path))
 
 
 def _read(path: str) -> dict:
-    try:
-        with open(path, "rb") as file:
-            tables = tomllib.load(file)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the configuration ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is not valid TOML ({error})") from None
+    tables = read_toml(path)
     for name, table in tables.items():
         if name not in ("model", "train") or not isinstance(table, dict):
             raise UsageError(f"{path}: unknown entry `{name}`; a configuration has the tables [model] and [train]")
     return tables
 
 
-def _build(kind: type, table: dict, path: str) -> Any:
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+def build(kind: Type[T], table: dict, path: str) -> T:
+    """A dataclass of configuration from a table. UsageError, after `path`, for what does not belong in it."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     where = f"{path}: " if path else ""
     for key, value in table.items():
         if key not in fields:

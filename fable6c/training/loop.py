@@ -5,12 +5,13 @@ import sys
 import time
 from typing import Sequence
 
-from fable6c.errors import UserError
+from fable6c.cli import harmless
 from fable6c.training.plot import draw_loss
-from fable6c.training.report import Reporter
+from fable6c.training.report import Reporter, append
 from fable6c.training.run import Run
 from fable6c.training.signals import StopSignal
 
+MAX_WAIT, WAIT_SECONDS = 10.0, 1.0  # a lap counts at most for so many times its processor time, and a second
 PROMPTS = ["Once upon a time", "One day, a little", '"Where are you going?"']
 CHECKS = 10  # times in a run that the held-out text is scored and a sample is told
 CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of it
@@ -20,15 +21,15 @@ def train(run_: Run, save_minutes: float) -> int:
     """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved."""
     reporter = Reporter(run_)
     saved = time.monotonic()
-    started = saved - run_.elapsed  # as if there had been no interruption
+    clock = Clock()
     next_check = _next_check(run_)
     with StopSignal() as stop:
         while run_.progress() < 1.0 and not stop.number:
-            before = time.monotonic() - stop.paused
+            run_.elapsed += clock.lap()
             loss = run_.train_step()
-            now = time.monotonic() - stop.paused
-            reporter.note(loss, now - before)
-            run_.elapsed = now - started
+            seconds = clock.lap()
+            reporter.note(loss, seconds)
+            run_.elapsed += seconds
             if run_.progress() >= 1.0 or stop.number:
                 break
             if run_.progress() >= next_check:
@@ -60,6 +61,21 @@ def train(run_: Run, save_minutes: float) -> int:
     return 0
 
 
+class Clock:
+    """Measures what a run has of its budget, lap by lap. Time in which nothing ran (Ctrl-Z, a frozen container, a laptop that slept) is not
+    counted: it is seen from the processor time, which a busy machine stretches a few times and a stopped process not at all."""
+
+    def __init__(self) -> None:
+        self._wall, self._processor = time.monotonic(), time.process_time()
+
+    def lap(self) -> float:
+        """Seconds since the last lap, as far as they count."""
+        wall, processor = time.monotonic(), time.process_time()
+        seconds = min(wall - self._wall, MAX_WAIT * (processor - self._processor) + WAIT_SECONDS)
+        self._wall, self._processor = wall, processor
+        return seconds
+
+
 def _next_check(run_: Run) -> float:
     """The progress at which the held-out text is scored next."""
     return (int(run_.progress() * CHECKS) + 1) / CHECKS
@@ -68,13 +84,8 @@ def _next_check(run_: Run) -> float:
 def _tell(run_: Run, prompts: Sequence[str]) -> None:
     """Print samples and append them to samples.txt."""
     stories = [run_.sample(prompt, seed=1).strip() for prompt in prompts]
-    path = os.path.join(run_.folder, "samples.txt")
-    try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.writelines(f"--- step {run_.step}\n{story}\n\n" for story in stories)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); free some space and run the same command again") from None
+    append(os.path.join(run_.folder, "samples.txt"), "".join(f"--- step {run_.step}\n{story}\n\n" for story in stories))
     encoding = sys.stdout.encoding or "utf-8"
     for story in stories:
-        shown = story.encode(encoding, "replace").decode(encoding)  # a terminal that is not UTF-8 must not end the run
+        shown = harmless(story).encode(encoding, "replace").decode(encoding)  # a terminal that is not UTF-8 must not end the run
         print("  | " + shown.replace("\n", "\n  | "), flush=True)

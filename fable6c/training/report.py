@@ -9,7 +9,8 @@ from typing import List, Optional
 import numpy as np
 
 from fable6c.errors import UserError
-from fable6c.files import atomic_write
+from fable6c.files import atomic_write, open_file
+from fable6c.training.plot import say_once
 from fable6c.training.run import Run
 
 REPORT_SECONDS = 5.0  # between two lines of progress
@@ -45,11 +46,7 @@ class Reporter:
             entry.update(loss=round(float(np.mean(self.losses)), 4), tokens_per_second=round(rate))
         if bits_per_char is not None:
             entry["bits_per_char"] = round(bits_per_char, 4)
-        try:
-            with open(self.path, "a", encoding="ascii") as log:
-                log.write(json.dumps(entry) + "\n")
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be written ({error.strerror}); free some space and run the same command again") from None
+        append(self.path, json.dumps(entry) + "\n")
         left = r.elapsed * (1 - progress) / progress if progress > 0 else 0.0
         if r.seconds_budget is not None:
             left = max(0.0, r.seconds_budget - r.elapsed)
@@ -60,6 +57,15 @@ class Reporter:
         if r.seconds_budget is not None and not self.expected_said and 0.0 < progress < 1.0:
             print(f"about {r.step / progress:,.0f} steps expected", flush=True)
             self.expected_said = True
+
+
+def append(path: str, text: str) -> None:
+    """Add text to a file of the run. A line on stderr if that cannot be done: only a checkpoint that cannot be written ends a run."""
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        say_once(f"{path}: cannot be written ({error.strerror}); the run goes on without it")
 
 
 def _drop_later_entries(path: str, step: int) -> None:
@@ -88,7 +94,7 @@ def _drop_later_samples(path: str, step: int) -> None:
 def _read_own(path: str) -> bytes:
     """A file that the run itself wrote; nothing if there is none."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return file.read()
     except FileNotFoundError:
         return b""

@@ -11,21 +11,27 @@ A run lives in one folder (--out):
 
 import dataclasses
 import math
-from typing import Dict, List, Optional, Sequence
+import os
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from fable6c.data.windows import Dataset
 from fable6c.errors import UserError
-from fable6c.model.architecture import Dimensions
+from fable6c.model.architecture import Dimensions, tensor_specs
 from fable6c.model.reference import Reference, generate
 from fable6c.model.sampling import Sampler
 from fable6c.training import checkpoint
-from fable6c.training.config import Config, Recipe
+from fable6c.training.config import Config, Recipe, build
 from fable6c.training.network import Network
 from fable6c.training.optimizer import Optimizer
 
 SAMPLE_TOKENS = 80
+# What a checkpoint's description holds, by name and type.
+DESCRIPTION = {
+    "command": (dict,), "step": (int,), "elapsed": (int, float), "finished": (bool,), "epoch": (int,), "window": (int,), "optimizer_steps": (int,),
+    "tokenizer": (str,), "corpus": (str,), "source": (str,), "text_sha256": (str,), "bits_per_char": (int, float, type(None)),
+}  # fmt: skip
 
 
 class Run:
@@ -184,3 +190,45 @@ def _flat(tables: dict) -> dict:
     for name, value in tables.items():
         flat.update({f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value})
     return flat
+
+
+def load_run(folder: str) -> Optional[Tuple[dict, Dict[str, np.ndarray]]]:
+    """The newest checkpoint of a run (checkpoint.load), with everything in it as a Run writes it. UserError for one that is not."""
+    saved = checkpoint.load(folder)
+    if saved is None:
+        return None
+    description, arrays = saved
+
+    def refuse(reason: str) -> UserError:
+        return checkpoint.foreign(os.path.join(folder, checkpoint.NAME), reason)
+
+    for name, kinds in DESCRIPTION.items():
+        value = description.get(name, refuse) if isinstance(description, dict) else refuse
+        if not isinstance(value, kinds) or isinstance(value, bool) and bool not in kinds:
+            raise refuse(f"its {name} is {'missing' if value is refuse else repr(value)[:40]}")
+    for name in ("step", "epoch", "window", "optimizer_steps", "elapsed"):
+        if not 0 <= description[name] < 2**53:
+            raise refuse(f"its {name} is {description[name]}")
+    command = description["command"]
+    try:
+        known = {field.name for field in dataclasses.fields(Recipe)}  # a run of another version may name more
+        train = {name: value for name, value in command["train"].items() if name in known}
+        dimensions, recipe = build(Dimensions, command["model"], "its model"), build(Recipe, train, "its train")
+        bytes.fromhex(description["tokenizer"])
+        if not isinstance(command["seed"], int) or not isinstance(command["preset"], str):
+            raise ValueError("its seed or preset")
+        if (command["minutes"] is None) == (command["tokens"] is None):
+            raise ValueError("it has no budget or two")
+    except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise refuse(f"its command or tokenizer is wrong: {error}") from None
+    specs = tensor_specs(dimensions)
+    numbers = sum(spec.size for spec in specs)
+    wanted = {"parameters": numbers, "first": numbers, "second": sum(spec.size for spec in specs if spec.row.group != "matrix")}
+    for name, size in wanted.items():
+        if name not in arrays or arrays[name].shape != (size,) or arrays[name].dtype != np.float32:
+            raise refuse(f"its {name} are {'of another size' if name in arrays else 'missing'}")
+        if name != "parameters" and not np.isfinite(arrays[name]).all():
+            raise refuse(f"its {name} are not all finite")
+    if description["window"] * dimensions.context > 2**53 // recipe.batch:
+        raise refuse(f"its window is {description['window']}")
+    return description, arrays

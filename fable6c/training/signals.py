@@ -1,38 +1,37 @@
-"""Signals that stop or pause a run."""
+"""Signals that stop a run."""
 
 import contextlib
 import os
 import signal
 import sys
 import threading
-import time
 from typing import Any, Iterator
 
 from fable6c.cli import unheard
 
-STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-PAUSE_SIGNAL: Any = getattr(signal, "SIGTSTP", None)  # Ctrl-Z
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]  # Ctrl-Break: Windows
 
 
 class StopSignal:
-    """Turns Ctrl-C, SIGTERM and a closed terminal (SIGHUP) into a flag, so that a run stops between two steps with its state saved, and
-    measures for how long Ctrl-Z stopped it."""
+    """Turns Ctrl-C, SIGTERM and a closed terminal (SIGHUP) into a flag, so that a run stops between two steps with its state saved."""
 
     def __init__(self) -> None:
         self.number = 0
-        self.paused = 0.0  # seconds
         self.before: dict = {}
+        self.left = threading.Event()
+        self.console: object = None  # on Windows: what it calls when the window is closed
 
     def __enter__(self) -> "StopSignal":
         if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
             # What is ignored stays ignored: nohup, or a shell's background job.
             numbers = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
             self.before = {number: signal.signal(number, self._note) for number in numbers}
-            if PAUSE_SIGNAL is not None and signal.getsignal(PAUSE_SIGNAL) != signal.SIG_IGN:
-                self.before[PAUSE_SIGNAL] = signal.signal(PAUSE_SIGNAL, self._pause)
+            if os.name == "nt":
+                self._watch_console()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.left.set()
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
@@ -41,13 +40,20 @@ class StopSignal:
         with contextlib.suppress(OSError):  # the terminal may be gone
             os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
 
-    def _pause(self, *_: object) -> None:
-        since = time.monotonic()
-        # By the default action, which does nothing where no shell could wake the process again (an orphaned process group).
-        signal.signal(PAUSE_SIGNAL, signal.SIG_DFL)
-        os.kill(os.getpid(), PAUSE_SIGNAL)
-        signal.signal(PAUSE_SIGNAL, self._pause)
-        self.paused += time.monotonic() - since
+    def _watch_console(self) -> None:
+        import ctypes
+
+        system: Any = ctypes  # its Windows part, which other systems do not have
+        self.console = system.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(self._closed)  # kept, or it would be collected
+        system.windll.kernel32.SetConsoleCtrlHandler(self.console, 1)
+
+    def _closed(self, event: int) -> int:
+        """Windows calls this on a thread of its own, and ends the process when it returns or after some seconds: time to save."""
+        if event not in (2, 5, 6):  # CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT; the others are signals
+            return 0
+        self.number = self.number or int(signal.SIGTERM)
+        self.left.wait(30)
+        return 1
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:
