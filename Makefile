@@ -155,7 +155,7 @@ format: .venv/lint node_modules/.package-lock.json
 
 docs: .venv/docs
 	.venv/bin/python site/pages.py build/pages
-	.venv/bin/mkdocs build --quiet --strict -f site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict -f site/mkdocs.yml
 	@echo 'the documentation: build/site/index.html'
 
 clean:
