@@ -131,7 +131,7 @@ dist: $(INSTALLED) $(WASM)
 
 # ---- sources as they should look ----
 
-C_SOURCES = $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch] asengine/*/*.c benchmarks/*.c))
+C_SOURCES = $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch] asengine/*/*.[ch] benchmarks/*.c))
 
 # mypy sees corpus/ where Python sees it: inside the package. All are asked, and the first that finds something does not hide the rest.
 lint: .venv/lint node_modules/.package-lock.json
@@ -198,7 +198,7 @@ endef
 	$(call install,$(LOCKED) -r $<)
 
 .venv/lint: requirements/lint.txt .venv/tools
-	$(call say,'ruff, mypy and clang-format from PyPI')
+	$(call say,'ruff mypy clang-format from PyPI')
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 
