@@ -271,7 +271,7 @@ else
 endif
 
 node_modules/.package-lock.json: package.json package-lock.json | .venv/node
-	$(call say,'the AssemblyScript compiler from npm: 35 MB')
+	$(call say,'the AssemblyScript compiler from npm: 30 MB')
 	npm ci --no-audit --no-fund --loglevel=error
 	@rm -rf $(npm_config_cache)
 	@touch $@
