@@ -207,11 +207,11 @@ class Lexicon:
             slots.update(("ing%d" % i, item) for i, item in enumerate(_items(ingredients), 1))
             self.dishes.append(slots)
 
-        self.things = {}  # type: Dict[Sequence[str], List[Tuple[str, Slots]]]
+        self.things: Dict[Sequence[str], List[Tuple[str, Slots]]] = {}
         for wanted in {plot.things for plot in PLOTS.values()}:
             self.things[wanted] = [self._thing(*row) for row in rows(words.TOYS) if not wanted or row[0] in wanted]
         self.colors = _items(words.COLORS)
-        self.animals = {}  # type: Dict[str, List[Tuple[List[str], Slots]]]
+        self.animals: Dict[str, List[Tuple[List[str], Slots]]] = {}
         for use in {plot.animal for plot in PLOTS.values()}:
             self.animals[use] = [
                 (_items(looks), {"a": noun, "a_said": sound, "a_home": home, "a_food": food})
@@ -270,7 +270,7 @@ class Rule:
 
     def __init__(self, name: str):
         self.name = name
-        self.alternatives = []  # type: List[Part]
+        self.alternatives: List[Part] = []
 
 
 # A compiled line is a text with %(slot)s in it, or a list of such texts, of tuples (inline alternatives) and of rules.
@@ -286,7 +286,7 @@ class Grammar(NamedTuple):
 
 def _parse_rules(text: str) -> Dict[str, List[str]]:
     """The lines of each rule of a grammar text."""
-    rules = {}  # type: Dict[str, List[str]]
+    rules: Dict[str, List[str]] = {}
     for line in text.strip().split("\n"):
         if line.startswith("= "):
             lines = rules[line[2:]] = []
@@ -323,7 +323,7 @@ def _in_other_words(line: str) -> str:
 
 def _compile(source: Dict[str, List[str]], roots: Sequence[str]) -> Grammar:
     """Compiles the rules that `roots` reach; a rule called for a person is compiled once for each person."""
-    compiled = {}  # type: Dict[str, Rule]
+    compiled: Dict[str, Rule] = {}
     capitals = set()
 
     def slot(match: re.Match) -> str:
@@ -484,7 +484,7 @@ def _tell(draw: Draw) -> Story:
     world = _pick(draw, needs.worlds)
     season = _pick(draw, needs.seasons)
     slots, cast = _bind(draw, needs, world, season)
-    pieces = []  # type: List[str]
+    pieces: List[str] = []
     _expand(_grammar().rules[plot], draw, {}, pieces.append)
     text = "".join(pieces) % slots
     if "{" in text:  # a slot whose words have slots: "the ball bounced off {his} nose"
@@ -590,8 +590,8 @@ def _print_stats(seed: int, size_bytes: int, compare: Optional[str]) -> None:
           ("text", "bytes", "words", "1-grams", "2-grams", "3-grams", "4-grams", "zstd"))
     for name, corpus in corpora:
         stats = measure(corpus, limit)
-        print("%-20s %9d %9d %8d %8d %8d %8d %6.2f" %
-              (name[:20], len(corpus.encode("utf-8")), stats.words, *stats.distinct, stats.zstd_ratio))  # type: ignore[str-format]
+        distinct = " ".join(f"{count:8d}" for count in stats.distinct)
+        print(f"{name[:20]:20} {len(corpus.encode('utf-8')):9d} {stats.words:9d} {distinct} {stats.zstd_ratio:6.2f}")
     print("n-grams are distinct ones among equally many words; zstd is bytes per compressed byte at level 19")
     print("generated %.1f MB in %.2f s of processor time: %.1f MB/s" %
           (len(ours) / 1e6, seconds, len(ours) / 1e6 / max(seconds, 1e-9)))

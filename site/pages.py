@@ -22,6 +22,7 @@ def pages():
 def linked(page, match, files):
     """The link as it is in the site; notes the file behind it in `files`."""
     picture, text, target, anchor = match.groups()
+    text = LINK.sub(lambda inner: linked(page, inner, files), text)  # a picture that is a link
     if re.match(r"[a-z]+:", target):
         return match.group()
     path = (ROOT / page.parent / target).resolve()

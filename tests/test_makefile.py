@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-RUN, TEST, TOOLS = (ROOT / "requirements" / f"{name}.txt" for name in ("run", "test", "tools"))
+RUN, TEST, TOOLS, LINT, DOCS = (ROOT / "requirements" / f"{name}.txt" for name in ("run", "test", "tools", "lint", "docs"))
 SMALL = ROOT / "release" / "small.f6c"
 SET_UP = ("Makefile", "requirements", "asengine", "package.json", "package-lock.json", "pyproject.toml", "setup.py", "release")
 
@@ -232,6 +232,7 @@ def test_every_package_is_locked_with_hashes():
         packages = locked(path)
         assert packages and all(packages.values()), path
     assert declared("plot") <= set(locked(RUN)) and declared("plot", "corpus", "test") <= set(locked(TEST))
+    assert declared("lint") <= set(locked(LINT)) and {"mkdocs-material", "mkdocstrings"} <= declared("docs") <= set(locked(DOCS))
     assert set(locked(TOOLS)) <= set(locked(RUN)) <= set(locked(TEST))
     assert not set(locked(RUN)) & {"pyarrow", "scipy", "selenium", "pytest", "jedi", "debugpy"}, "a run installs only what it needs"
 
@@ -239,3 +240,6 @@ def test_every_package_is_locked_with_hashes():
 def test_a_package_has_one_version_in_all_of_them():
     versions = [set(re.findall(r"^([\w.-]+==\S+)", path.read_text(), re.M)) for path in (TOOLS, RUN, TEST)]
     assert versions[0] <= versions[1] <= versions[2]
+    tested = {line.partition("==")[0] for line in versions[2]}
+    for path in (LINT, DOCS):  # they go into the same environment
+        assert {line for line in re.findall(r"^([\w.-]+==\S+)", path.read_text(), re.M) if line.partition("==")[0] in tested} <= versions[2]

@@ -223,7 +223,7 @@ class TestUnderWine:
 
     @pytest.mark.parametrize("path", ATTACKS[::6], ids=lambda path: path.stem)
     def test_attacks_are_rejected_by_name(self, fable6c, path):
-        messages = {name: message for name, message in ERRORS.values()}
+        messages = dict(ERRORS.values())
         before, _, after = messages[path.stem.split("-")[0]].partition("{}")
         found = rejected(fable6c(path, "-p", "x"), 1)
         assert found.startswith(f"{path}: {before}") and found.endswith(after)

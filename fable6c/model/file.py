@@ -258,7 +258,8 @@ def engine_memory(header: Header) -> int:
     def unpacked(spec: TensorSpec) -> int:
         if spec.kind == "f32":
             return placed(4 * spec.size)
-        groups = -(-(spec.cols or 0) // (5 if spec.rows < 400 else 6))
+        assert spec.cols is not None
+        groups = -(-spec.cols // (5 if spec.rows < 400 else 6))
         weights = 2 * spec.rows * (-(-groups // 8) * 8) if spec.row.engine == "unpacked" else 0
         return placed(weights, 4 * spec.scales)
 

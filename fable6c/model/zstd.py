@@ -101,7 +101,7 @@ class Decoder:
 
     def blocks(self, frame: bytes, at: int, end: int) -> int:
         """3.1.1.2. Executes the blocks from `at` to the last one. Returns where that ends."""
-        last = False
+        last = 0
         while not last:
             need(at + 3 <= end)
             header = int.from_bytes(frame[at : at + 3], "little")

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Iterator
+from typing import Any, Iterator
 
 from fable6c.cli import unheard
 
@@ -19,7 +19,7 @@ class StopSignal:
         self.number = 0
         self.before: dict = {}
         self.left = threading.Event()
-        self.console = None  # on Windows: what it calls when the window is closed
+        self.console: object = None  # on Windows: what it calls when the window is closed
 
     def __enter__(self) -> "StopSignal":
         if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
@@ -43,8 +43,9 @@ class StopSignal:
     def _watch_console(self) -> None:
         import ctypes
 
-        self.console = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(self._closed)  # type: ignore[attr-defined]  # kept, or it would be collected
-        ctypes.windll.kernel32.SetConsoleCtrlHandler(self.console, 1)  # type: ignore[attr-defined]
+        system: Any = ctypes  # its Windows part, which other systems do not have
+        self.console = system.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(self._closed)  # kept, or it would be collected
+        system.windll.kernel32.SetConsoleCtrlHandler(self.console, 1)
 
     def _closed(self, event: int) -> int:
         """Windows calls this on a thread of its own, and ends the process when it returns or after some seconds: time to save."""
