@@ -1,7 +1,8 @@
-"""What the engine takes from the tables of the architecture is current, and the packages depend on each other in one direction only."""
+"""What is generated from the tables of the architecture is current, and the packages depend on each other in one direction only."""
 
 import ast
 import pathlib
+import re
 
 import pytest
 
@@ -19,6 +20,14 @@ GROUND = {"__init__", "errors", "cli", "files", "progress", "native", "headers",
 @pytest.mark.parametrize("name", ["layout", "tensors"])
 def test_the_engines_layout_is_current(name):
     assert (ASSEMBLY / f"{name}.ts").read_text(encoding="utf-8") == getattr(layout, name)(), "run: python -m fable6c.model.layout"
+
+
+def test_the_documents_tensor_list_is_current():
+    page = (ROOT / "docs" / "numerics.md").read_text(encoding="utf-8")
+    assert layout.document(page) == page, "run: python -m fable6c.model.layout"
+    listed = re.findall(r"^ *(\w+) +(f32|ternary_rows|ternary|nonary) \(", page, re.M)
+    specs = tensor_specs(Dimensions(6, 1, 8, 3, 300, 16, copies=True))
+    assert listed == [(spec.name.split(".")[-1], spec.kind) for spec in specs]
 
 
 def test_sizes():

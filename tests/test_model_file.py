@@ -69,12 +69,6 @@ def test_the_documents_error_table_is_the_codes():
     assert table == ERRORS
 
 
-def test_the_documents_tensor_list_is_the_codes():
-    listed = re.findall(r"^ *(\w+) +(f32|ternary_rows|ternary|nonary) \(", DOCUMENT, re.M)
-    specs = [(spec.name.split(".")[-1], spec.kind) for spec in tensor_specs(tiny_model(layers=1, copies=True).dimensions)]
-    assert listed == specs
-
-
 # Trits
 
 

@@ -13,6 +13,7 @@ from fable6c.training.config import Recipe, load_config
 from fable6c.training.memory import memory_estimate
 from fable6c.training.network import HEAD_ROWS, Network
 from fable6c.training.optimizer import Optimizer
+from oracle import forward
 
 pytestmark = pytest.mark.usefixtures("instruction_set")
 
@@ -152,37 +153,12 @@ class Oracle:
             record.append(np.rint(x / s) * s - x)
             return x + record[-1]
 
-        def matrix(name):
-            return self.discrete[name] + (p[name] - self.base[name])
+        def tensor(name):
+            return self.discrete[name] + (p[name] - self.base[name]) if name in self.discrete else p[name]
 
-        def linear(x, name):
-            return quantise(x) @ matrix(name).T
-
-        def norm(x, gain):
-            return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * p[gain]
-
-        def sigmoid(x):
-            return 1 / (1 + np.exp(-x))
-
-        D, K, T = self.d.dim, self.d.taps, self.tokens.shape[1]
-        x = norm(matrix("embedding")[self.tokens], "norm_in")
-        for layer in range(self.d.layers):
-            block = f"blocks.{layer}."
-            u = linear(norm(x, block + "norm_mix"), block + "mix_in")
-            v = np.concatenate([np.zeros((len(x), K - 1, D)), u[..., :D]], 1)
-            c = sum(p[block + "taps"][:, k] * v[:, k : k + T] for k in range(K))
-            f = sigmoid(u[..., D : 2 * D] + p[block + "forget_bias"])
-            h, memories = 0.0, []
-            for t in range(T):
-                h = c[:, t] + f[:, t] * (h - c[:, t])
-                memories.append(h)
-            x = x + linear(np.stack(memories, 1) * sigmoid(u[..., 2 * D :]), block + "mix_out")
-            a, b = np.split(linear(norm(x, block + "norm_glu"), block + "glu_in"), 2, -1)
-            x = x + linear(a * sigmoid(a) * b, block + "glu_out")
-        powers = np.exp(linear(norm(x, "norm_out"), "head"))
+        logits, odds = forward(self.d, self.tokens, tensor, quantise)
+        powers = np.exp(logits)
         chosen = np.take_along_axis(powers, self.targets[..., None], 2)[..., 0] / powers.sum(-1)
-        query, key = np.split(linear(norm(x, "norm_copy"), "copy_in"), 2, -1)
-        odds = np.exp(query @ key.swapaxes(1, 2) - (query @ p["copy_sentinel"])[..., None] - p["copy_bias"]) * np.tri(T, k=-1)
         hits = self.targets[:, :, None] == np.roll(self.tokens, -1, 1)[:, None, :]
         return (np.log(1 + odds.sum(-1)) - np.log(chosen + (odds * hits).sum(-1))).sum()
 

@@ -1,4 +1,5 @@
-"""Writes what the engine takes from the tables of architecture.py, file.py and errors.py: layout.ts and tensors.ts in asengine/assembly/.
+"""Writes what derives from the tables of architecture.py, file.py and errors.py: the engine's layout.ts and tensors.ts in asengine/assembly/,
+and the list of tensors in docs/numerics.md.
 
     python -m fable6c.model.layout
 
@@ -18,7 +19,8 @@ from fable6c.model.file import CONTENT_RATIO, FREE_BYTES, HEADER_BYTES, MAGIC, M
 DIMENSIONS_AT = 12  # bytes: where the header's dimensions begin, u32 each
 COPIES_VERSION = 2  # of the files whose models copy
 LETTERS = {"D": "dim", "H": "hidden", "K": "taps", "V": "vocab", "C": "copyDim"}
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "asengine", "assembly")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir)
+ASSEMBLY, DOCUMENT = os.path.join(ROOT, "asengine", "assembly"), os.path.join(ROOT, "docs", "numerics.md")
 HEAD = "// Generated from the tables in fable6c/model/ by `python -m fable6c.model.layout`; do not edit.\n//\n// "
 LAYOUT_HEAD = """\
 The dimensions of a model and their limits, and what can be wrong. It imports nothing.
@@ -172,7 +174,40 @@ def tensors() -> str:
     return HEAD + TENSORS_HEAD % textwrap.fill(", ".join(sorted(used, key=str.lower)), 140, subsequent_indent="  ") + "\n".join(lines) + "\n"
 
 
-if __name__ == "__main__":
-    for name, text in (("layout.ts", layout()), ("tensors.ts", tensors())):
-        with open(os.path.join(FOLDER, name), "w", encoding="utf-8") as file:
+def tensor_list() -> str:
+    """The list of tensors for people."""
+    titles = {
+        "start": [],
+        "block": ["for each layer:"],
+        "end": ["after the layers:"],
+        "copying": ["in a model that copies (version 2 of the file), C = ⌈D/4⌉:"],
+    }
+    scales = {"f32": "", "ternary": ", one scale"}
+    lines = []
+    for part, title in titles.items():
+        lines += title
+        for row in TENSORS[part]:
+            shape = ", ".join(filter(None, (row.rows, row.cols)))
+            lines.append(f"{'    ' if title else ''}{row.name:<15}{row.kind} ({shape}){scales.get(row.kind, ', a scale for each row')}")
+    return "\n".join(lines)
+
+
+def document(page: str) -> str:
+    """docs/numerics.md with this list in its place."""
+    return re.sub(r"(?<=<!-- tensors -->\n).*?(?=<!-- end of tensors -->)", f"```\n{tensor_list()}\n```\n", page, flags=re.DOTALL)
+
+
+def main() -> None:
+    with open(DOCUMENT, encoding="utf-8") as file:
+        page = document(file.read())
+    for path, text in (
+        (os.path.join(ASSEMBLY, "layout.ts"), layout()),
+        (os.path.join(ASSEMBLY, "tensors.ts"), tensors()),
+        (DOCUMENT, page),
+    ):
+        with open(path, "w", encoding="utf-8") as file:
             file.write(text)
+
+
+if __name__ == "__main__":
+    main()
