@@ -4,22 +4,23 @@ import json
 import os
 import statistics
 import sys
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import common
 
 sys.path.insert(0, common.ROOT)
-from fable6c import train  # noqa: E402
-from fable6c.cli import ArgumentParser, run  # noqa: E402
-from fable6c.errors import UsageError  # noqa: E402
-from fable6c.model.architecture import parameter_count  # noqa: E402
-from fable6c.training.config import load_config, presets  # noqa: E402
+from fable6c import train
+from fable6c.cli import ArgumentParser, run
+from fable6c.errors import UsageError
+from fable6c.model.architecture import parameter_count
+from fable6c.training.config import load_config, presets
 
 FOLDER = os.path.join(common.ROOT, "benchmarks", "ablations")
 QUICK_TOKENS = 20_000
 
 
-def experiments() -> List[str]:
+def experiments() -> list[str]:
     """The names of the experiments that are here."""
     return sorted(name[:-5] for name in os.listdir(FOLDER) if name.endswith(".toml"))
 
@@ -34,7 +35,7 @@ def question(name: str) -> str:
         return file.readline().lstrip("# ").rstrip()
 
 
-def learn(folder: str, name: str, seed: int, options, budget: List[str]) -> dict:
+def learn(folder: str, name: str, seed: int, options, budget: list[str]) -> dict:
     """Train one experiment with one seed in its folder, unless that is done. Its last line of log.jsonl, and the parameters."""
     model = load_config(options.preset, config_of(name)).model
     data, own = f"data-{model.vocab}", os.path.join(folder, f"{name}-seed{seed}")
@@ -63,9 +64,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument("--preset", default="micro", help=f"what they are laid over: {', '.join(presets())} (default micro)")
     parser.add_argument("--tokens", type=int, help="tokens of each run (default: the preset's minutes)")
     parser.add_argument("--minutes", type=float, help="minutes of each run, instead of --tokens")
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[1], metavar="S", help="seeds, each experiment with each (default 1)"
-    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="S", help="seeds, each experiment with each (default 1)")
     parser.add_argument("--threads", type=int, default=2, help="threads (default 2); with --minutes they change the result")
     parser.add_argument(
         "--corpus",
@@ -98,20 +97,18 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     budget = [word for name in given for word in (f"--{name}", str(getattr(options, name)))]
     title = f"{options.preset}-" + (f"{options.minutes:g}-minutes" if options.tokens is None else f"{options.tokens}-tokens")
     folder = os.path.join(options.out, title)
-    runs: Dict[str, List[dict]] = {name: [] for name in options.names}
+    runs: dict[str, list[dict]] = {name: [] for name in options.names}
     for seed in options.seeds:  # all of one seed first: a table of one seed is there as early as can be
         for name in options.names:
             runs[name].append({"seed": seed, **learn(folder, name, seed, options, budget)})
     tabulate(common.Record(f"ablate-{title}", options.quick), runs, options)
 
 
-def tabulate(record: common.Record, runs: Dict[str, List[dict]], options) -> None:
+def tabulate(record: common.Record, runs: dict[str, list[dict]], options) -> None:
     """The table and the chart of {experiment: its runs, one for each seed}."""
     base = options.names[0]
     bits = {name: [one["bits_per_char"] for one in of_seed] for name, of_seed in runs.items()}
-    changes = {
-        name: common.summary([100 * (value / by - 1) for value, by in zip(values, bits[base])]) for name, values in bits.items()
-    }
+    changes = {name: common.summary([100 * (value / by - 1) for value, by in zip(values, bits[base])]) for name, values in bits.items()}
     lines = []
     for name, of_seed in runs.items():
         mean = {key: statistics.mean(one[key] for one in of_seed) for key in ("tokens", "elapsed", "bits_per_char")}
@@ -130,9 +127,7 @@ def tabulate(record: common.Record, runs: Dict[str, List[dict]], options) -> Non
         f"Means over the seeds {', '.join(map(str, options.seeds))}; changes are taken within a seed. Below 1 %, one seed is a hint.",
     )
     shown = {name: change for name, change in changes.items() if name != base} or changes
-    record.write(
-        {f"{options.preset}, change of the held-out bits per character against {base} (less is better)": shown}, "%", options.json
-    )
+    record.write({f"{options.preset}, change of the held-out bits per character against {base} (less is better)": shown}, "%", options.json)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Callable, Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Callable
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "benchmarks")
@@ -47,7 +48,7 @@ class Worker:
     them. One that waits sleeps in read() and takes no CPU time.
     """
 
-    def __init__(self, name: str, command: Sequence[str], environment: Dict[str, str]):
+    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]):
         self.name, self.results = name, []
         self.errors = tempfile.TemporaryFile("w+")  # a pipe would fill up
         environment = {**os.environ, **environment}
@@ -67,7 +68,7 @@ class Worker:
         self.process.communicate()
         self.errors.close()
 
-    def values(self, key: str) -> List[float]:
+    def values(self, key: str) -> list[float]:
         return [result[key] for result in self.results]
 
     def _answer(self) -> dict:
@@ -105,7 +106,7 @@ def say(line: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
 
-def available_isas() -> List[str]:
+def available_isas() -> list[str]:
     """The instruction sets that this CPU has, by the word of our own kernels. Failure if they do not load at all."""
     found = []
     for isa in ISAS:
@@ -171,7 +172,7 @@ def machine() -> dict:
     }
 
 
-def _packages() -> Dict[str, str]:
+def _packages() -> dict[str, str]:
     """The versions of what is measured or measured with, as far as it is installed."""
     found = {}
     for name in ("fable6c", "numpy", "cffi", "wasmtime", "matplotlib"):
@@ -182,7 +183,7 @@ def _packages() -> Dict[str, str]:
     return found
 
 
-def _cpuinfo() -> Dict[str, str]:
+def _cpuinfo() -> dict[str, str]:
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             lines = file.read().split("\n\n")[0].splitlines()
@@ -215,7 +216,7 @@ class Record:
     def __init__(self, name: str, quick: bool):
         self.name, self.quick = name, quick
         self.figures: dict = {"machine": machine(), "quick": quick}
-        self.skipped: List[str] = []
+        self.skipped: list[str] = []
         m = self.figures["machine"]
         packages = ", ".join(f"{name} {version}" for name, version in m["packages"].items())
         self.text = [
@@ -248,7 +249,7 @@ class Record:
         os.makedirs(folder, exist_ok=True)
         return folder
 
-    def write(self, bars: Dict[str, Dict[str, dict]], unit: str, extra: str) -> None:
+    def write(self, bars: dict[str, dict[str, dict]], unit: str, extra: str) -> None:
         """Write the files; `bars` are {group: {row: summary}} for the chart; `extra` a path for a copy of the JSON, or ""."""
         self.write_with(lambda figure: _bars(figure, bars, unit), extra)
 
@@ -279,7 +280,7 @@ def _draw(path: str, title: str, draw: Callable) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _bars(figure, bars: Dict[str, Dict[str, dict]], unit: str) -> None:
+def _bars(figure, bars: dict[str, dict[str, dict]], unit: str) -> None:
     """Horizontal bars of medians with the range as a thin line, one panel for each group."""
     sizes = [len(rows) + 1.5 for rows in bars.values()]
     figure.set_size_inches(9, 0.32 * sum(sizes) + 0.8)

@@ -3,17 +3,18 @@
 import json
 import os
 import sys
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import common
 
 sys.path.insert(0, common.ROOT)
-from fable6c.cli import ArgumentParser, run  # noqa: E402
-from fable6c.data.text import read_documents  # noqa: E402
-from fable6c.errors import UserError  # noqa: E402
-from fable6c.evaluation.bits import evaluate  # noqa: E402
-from fable6c.export import export  # noqa: E402
-from fable6c.model.file import read_model  # noqa: E402
+from fable6c.cli import ArgumentParser, run
+from fable6c.data.text import read_documents
+from fable6c.errors import UserError
+from fable6c.evaluation.bits import evaluate
+from fable6c.export import export
+from fable6c.model.file import read_model
 
 FLASHLM = "FlashLM v4's recipe, here"
 PUBLISHED = [{"series": "FlashLM v4, as published", "minutes": 120.0, "tokens": 10_600_000, "bits_per_char": 0.8798}]
@@ -33,7 +34,7 @@ def peer(path: str) -> dict:
         raise UserError(f"{path}: is not a record of `benchmarks/run.sh flashlm`; give its .json file") from None
 
 
-def ours(path: str, documents: List[str]) -> dict:
+def ours(path: str, documents: list[str]) -> dict:
     """The point of a finished run's folder, or of a model file whose card says how long it was trained."""
     minutes = None
     if os.path.isdir(path):
@@ -41,9 +42,7 @@ def ours(path: str, documents: List[str]) -> dict:
     card = read_model(path).card
     minutes = minutes or card.get("minutes")
     if minutes is None:
-        raise UserError(
-            f"{path}: the model does not say how many minutes it was trained (its budget were tokens); give the run's folder"
-        )
+        raise UserError(f"{path}: the model does not say how many minutes it was trained (its budget were tokens); give the run's folder")
     common.say(f"scoring {path}")
     result = evaluate(path, documents, common.CHARACTERS)
     return {
@@ -99,7 +98,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     points = sorted(measured + PUBLISHED, key=lambda point: (point["series"], point["minutes"]))
     record = common.Record("curve", options.quick)
     record.figures.update(points=points, levels=LEVELS)
-    series: Dict[str, List[dict]] = {}
+    series: dict[str, list[dict]] = {}
     for point in points:
         series.setdefault(point["series"], []).append(point)
     columns = sorted({label(point) for point in points}, key=float)

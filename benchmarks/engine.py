@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from typing import Dict, List, Optional
+from typing import Optional
 
 import common
 from common import ROOT, Failure, Record, ratio, spread, summary
@@ -29,7 +29,7 @@ FIGURES = {"load": "load_ms", "prompt": "prompt", "story": "story", "linear memo
 class Runtime:
     """A way to run a model. `tell` and `bench` are the commands, without the model; the host's file is what has to be there."""
 
-    def __init__(self, name: str, file: str, command: List[str], library: bool = False, needs: str = "", program: str = ""):
+    def __init__(self, name: str, file: str, command: list[str], library: bool = False, needs: str = "", program: str = ""):
         self.name, self.file, self.command, self.library, self.needs = name, file, command, library, needs
         self.program = program or command[0]
 
@@ -54,7 +54,7 @@ class Runtime:
             return run([*self.command, model, STORY_PROMPT, str(STORY_TOKENS), "story"])
         return run([*self.command, model, "-p", STORY_PROMPT, "-n", str(STORY_TOKENS)])
 
-    def measure(self, model: str, tokens: int) -> Dict[str, float]:
+    def measure(self, model: str, tokens: int) -> dict[str, float]:
         if self.library:
             return parse(run([*self.command, model, SAMPLE * 8, str(tokens)]))
         return parse(run([*self.command, model, "--bench", "-n", str(tokens)]))
@@ -65,11 +65,15 @@ RUNTIMES = [
     Runtime("fable6c, static i586 (wasm3)", LEGACY, [LEGACY]),
     Runtime("fable6c, ahead of time", AOT, [AOT]),
     Runtime("fable6c, ahead of time, static i586", LEGACY_AOT, [LEGACY_AOT]),
-    Runtime("fable6c in Python (wasm3)", LIBRARY, [sys.executable, "benchmarks/engine_python.py"], library=True, needs="fable6c._lib_wasm3"),
+    Runtime(
+        "fable6c in Python (wasm3)", LIBRARY, [sys.executable, "benchmarks/engine_python.py"], library=True, needs="fable6c._lib_wasm3"
+    ),
     Runtime("fable6c in node", LIBRARY, ["node", "benchmarks/engine_node.mjs", LIBRARY], library=True),
     Runtime("fable6c in wasmtime (WASI)", COMMAND, [sys.executable, "benchmarks/engine_wasmtime.py", COMMAND], needs="wasmtime"),
     *(
-        Runtime(f"fable6c in Chromium, {kind}", PAGE, [sys.executable, "benchmarks/engine_browser.py", kind], True, "selenium", "chromedriver")
+        Runtime(
+            f"fable6c in Chromium, {kind}", PAGE, [sys.executable, "benchmarks/engine_browser.py", kind], True, "selenium", "chromedriver"
+        )
         for kind in ("wasm", "javascript")
     ),
 ]
@@ -80,14 +84,14 @@ def read(path: str) -> bytes:
         return file.read()
 
 
-def run(command: List[str]) -> bytes:
+def run(command: list[str]) -> bytes:
     done = subprocess.run(command, cwd=ROOT, capture_output=True)
     if done.returncode != 0:
         raise Failure(f"{' '.join(command)[:200]}: status {done.returncode}: {done.stderr.decode(errors='replace').strip()[-300:]}")
     return done.stdout
 
 
-def parse(output: bytes) -> Dict[str, float]:
+def parse(output: bytes) -> dict[str, float]:
     """The figures that `fable6c --bench` and our hosts print: `load 41.2 ms`, `story 320.5 tokens/s` …"""
     found = dict(re.findall(r"^(load|prompt|story|linear memory) +([0-9.]+)", output.decode(), re.MULTILINE))
     if set(found) != set(FIGURES):
@@ -95,7 +99,7 @@ def parse(output: bytes) -> Dict[str, float]:
     return {FIGURES[name]: float(value) for name, value in found.items()}
 
 
-def check_stories(runtimes: List[Runtime], model: str) -> str:
+def check_stories(runtimes: list[Runtime], model: str) -> str:
     """Every runtime tells the story of the NumPy reference, byte by byte, or there is nothing to measure. Returns the story."""
     wanted = run([sys.executable, "-m", "fable6c.generate", model, "-p", STORY_PROMPT, "-n", str(STORY_TOKENS), "--runtime", "reference"])
     for runtime in runtimes:
@@ -127,7 +131,7 @@ def build_llama2c(module: str) -> str:
     return program
 
 
-def llama2c_command(program: str, tokens: int) -> List[str]:
+def llama2c_command(program: str, tokens: int) -> list[str]:
     return [program, "stories260K.bin", "-z", "tok512.bin", "-n", str(tokens), "-s", "1"]
 
 
@@ -144,9 +148,11 @@ def measure_llama2c(program: str, tokens: int) -> float:
 # ---- callgrind
 
 
-def instructions(command: List[str], folder: str = ROOT) -> int:
+def instructions(command: list[str], folder: str = ROOT) -> int:
     """Instructions that the whole process executes, by valgrind's callgrind."""
-    done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(
+        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command], cwd=folder, capture_output=True, text=True
+    )
     found = re.search(r"refs:\s+([0-9,]+)", done.stderr)
     if done.returncode != 0 or not found:
         raise Failure(f"valgrind: {done.stderr.strip()[-200:]}")
@@ -161,7 +167,7 @@ print(len(Tokenizer(read_model(sys.argv[1]).merges).encode(sys.argv[2])))
 """
 
 
-def count_instructions(program: str, model: str) -> Dict[str, float]:
+def count_instructions(program: str, model: str) -> dict[str, float]:
     """Per token, by the difference of two lengths, so that loading and the checks cancel out."""
     bench = [instructions([program, model, "--bench", "-n", str(tokens)]) for tokens in (8, 40)]
     short, long = SAMPLE, SAMPLE + " " + SAMPLE
@@ -241,10 +247,16 @@ def main() -> None:
         if peer:
             bars[name]["llama2.c stories260K (wasm3)"] = record.figures["llama2c_stories260K"]
             table.append(["llama2.c, stories260K, same wasm3", spread(record.figures["llama2c_stories260K"]), "–", "–", "–", "–", "1"])
-        columns = ["runtime", "story, tokens/s", "prompt, tokens/s", "prompt / story", "load, ms", "linear memory, KiB"] + ["story / llama2.c"] * bool(peer)
+        columns = ["runtime", "story, tokens/s", "prompt, tokens/s", "prompt / story", "load, ms", "linear memory, KiB"] + [
+            "story / llama2.c"
+        ] * bool(peer)
         record.table(f"{name} ({os.path.getsize(model):,} bytes)", columns, table)
 
-    sizes = {os.path.relpath(path, ROOT): os.path.getsize(path) for path in (LIBRARY, COMMAND, PROGRAM, LEGACY, AOT, LEGACY_AOT) if os.path.exists(path)}
+    sizes = {
+        os.path.relpath(path, ROOT): os.path.getsize(path)
+        for path in (LIBRARY, COMMAND, PROGRAM, LEGACY, AOT, LEGACY_AOT)
+        if os.path.exists(path)
+    }
     record.figures["bytes"] = sizes
     record.table("Sizes", ["file", "bytes"], [[name, f"{size:,}"] for name, size in sizes.items()])
 
@@ -264,7 +276,9 @@ def main() -> None:
                     record.skip(f"instruction counts of {runtime.name}: {error}")
                     continue
                 record.figures["instructions"][f"{runtime.name}, {os.path.basename(model)}"] = counts
-                table.append([runtime.name, os.path.basename(model), *(f"{counts[key]:,.0f}" for key in ("story", "prompt", "load_and_read"))])
+                table.append(
+                    [runtime.name, os.path.basename(model), *(f"{counts[key]:,.0f}" for key in ("story", "prompt", "load_and_read"))]
+                )
         if peer:
             counts = [instructions(llama2c_command(peer, count), PEERS) for count in (20, 60)]
             record.figures["instructions"]["llama2.c stories260K"] = {"story": (counts[1] - counts[0]) / 40}

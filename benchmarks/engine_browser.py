@@ -74,8 +74,15 @@ def main():
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium")
         for flag in [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", f"--user-data-dir={folder}/profile",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            f"--user-data-dir={folder}/profile",
         ]:
             options.add_argument(flag)
         if kind == "interpreted":

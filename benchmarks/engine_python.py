@@ -1,6 +1,6 @@
 """The library module in Python, by fable6c.engine and wasm3: the figures of `fable6c --bench`, or a story.
 
-    python benchmarks/engine_python.py MODEL PROMPT TOKENS [story]
+python benchmarks/engine_python.py MODEL PROMPT TOKENS [story]
 """
 
 import sys
@@ -9,7 +9,7 @@ import time
 import common
 
 sys.path.insert(0, common.ROOT)
-from fable6c.engine import Engine  # noqa: E402
+from fable6c.engine import Engine
 
 model, prompt, tokens = sys.argv[1], sys.argv[2], int(sys.argv[3])
 

@@ -4,21 +4,22 @@ import json
 import os
 import subprocess
 import sys
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 
 import common
 
 sys.path.insert(0, common.ROOT)
-from fable6c.cli import ArgumentParser, run  # noqa: E402
-from fable6c.data.prepare import prepare  # noqa: E402
-from fable6c.data.text import (  # noqa: E402
+from fable6c.cli import ArgumentParser, run
+from fable6c.data.prepare import prepare
+from fable6c.data.text import (
     describe_files,
-    normalize,  # noqa: E402
+    normalize,
     read_documents,
 )
-from fable6c.errors import UsageError, UserError  # noqa: E402
+from fable6c.errors import UsageError, UserError
 
 VOCAB, QUICK_VOCAB = 10_000, 1024  # the published table has 10,000 rows; a quick run's text is too short for them
 QUICK_MINUTES = 0.05
@@ -85,9 +86,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     }  # fmt: skip
     result = train(task)
     last = result["log"][-1]
-    record.figures.update(
-        result, minutes=last["elapsed"] / 60, tokens=last["tokens"], vocabulary=dataset.tokenizer.vocab_size, chars=chars
-    )
+    record.figures.update(result, minutes=last["elapsed"] / 60, tokens=last["tokens"], vocabulary=dataset.tokenizer.vocab_size, chars=chars)
     record.figures["tokens_per_second"] = last["tokens"] / last["elapsed"]
     record.figures["bits_per_char"] = bits = result["bits"] / chars
     record.table(

@@ -30,7 +30,23 @@ def train(isa: str, config: str, corpus: str, tokens: int) -> dict:
         file.write(config)
     folder = os.path.join(folder, "run")
     source = ["--corpus", os.path.join(corpus, "train.txt.zst")] if corpus else []
-    run(["fable6c.train", "--preset", "small", "--config", toml, "--tokens", str(tokens), "--threads", str(min(2, len(os.sched_getaffinity(0)))), "--out", folder, *source], isa)
+    run(
+        [
+            "fable6c.train",
+            "--preset",
+            "small",
+            "--config",
+            toml,
+            "--tokens",
+            str(tokens),
+            "--threads",
+            str(min(2, len(os.sched_getaffinity(0)))),
+            "--out",
+            folder,
+            *source,
+        ],
+        isa,
+    )
     with open(os.path.join(folder, "log.jsonl"), encoding="ascii") as file:
         last = [json.loads(line) for line in file][-1]
     result = {"isa": isa, "tokens": last["tokens"], "seconds": last["elapsed"], "held_out": last["bits_per_char"]}
@@ -70,7 +86,11 @@ def main() -> None:
             bars[title] = {"fable6c as by default": common.summary([fast[key]]), "all gradients f32": common.summary([exact[key]])}
     record.table(
         f"The preset small, {fast['tokens']:,} tokens of {'TinyStories' if corpus else 'made-up stories'}, bits per character",
-        ["scored on", *(f"{name} ({r['isa']}, {r['seconds']:.0f} s)" for name, r in (("as by default", fast), ("all gradients f32", exact))), "cost"],
+        [
+            "scored on",
+            *(f"{name} ({r['isa']}, {r['seconds']:.0f} s)" for name, r in (("as by default", fast), ("all gradients f32", exact))),
+            "cost",
+        ],
         rows,
         "One seed, the same batches in the same order.",
     )

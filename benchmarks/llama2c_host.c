@@ -10,8 +10,7 @@ static uint32_t call_fd_close(uint64_t *arg) { return close((int)U32(0)) == 0 ? 
 WASI(fd_close)
 
 /* wasi-libc asks for the rights of the folder in which it opens a file */
-static uint32_t call_fdstat_get(uint64_t *arg)
-{
+static uint32_t call_fdstat_get(uint64_t *arg) {
     uint8_t *fdstat = at(U32(1), 24);
     if (!is_folder(U32(0))) return call_fd_fdstat_get(arg);
     if (!fdstat) return FAULT;
@@ -23,24 +22,21 @@ static uint32_t call_fdstat_get(uint64_t *arg)
 }
 WASI(fdstat_get)
 
-static uint32_t call_fd_fdstat_set_flags(uint64_t *arg)
-{
+static uint32_t call_fd_fdstat_set_flags(uint64_t *arg) {
     (void)arg;
     return 0;
 }
 WASI(fd_fdstat_set_flags)
 
 /* fd_pread(fd, buffers, count, offset, result) */
-static uint32_t call_fd_pread(uint64_t *arg)
-{
+static uint32_t call_fd_pread(uint64_t *arg) {
     uint64_t read_arguments[4] = {arg[0], arg[1], arg[2], arg[4]};
     if (lseek((int)U32(0), (off_t)U64(3), SEEK_SET) < 0) return wasi_errno();
     return transfer(read_arguments, 0);
 }
 WASI(fd_pread)
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static const struct {
         const char *name, *signature;
         M3RawCall function;

@@ -8,7 +8,7 @@ import hashlib
 import json
 import pathlib
 import re
-from typing import Callable, Dict, List
+from typing import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "docs/numbers.md", "release/README.md"]
@@ -20,7 +20,7 @@ def newest(name: str) -> dict:
     return json.loads(paths[-1].read_text(encoding="utf-8"))
 
 
-def table(head: List[str], rows: List[List[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -42,7 +42,12 @@ def comparison() -> str:
     return table(
         ["", "trained on", "bits per character", "what it runs on"],
         [
-            ["**Fable-6 Nano `small`**", f"2 CPU threads, {ours['minutes'] / 60:.0f} hours", f"**{ours['bits_per_char']:.3f}**", "a browser tab to a Pentium, 1 MB"],
+            [
+                "**Fable-6 Nano `small`**",
+                f"2 CPU threads, {ours['minutes'] / 60:.0f} hours",
+                f"**{ours['bits_per_char']:.3f}**",
+                "a browser tab to a Pentium, 1 MB",
+            ],
             ["FlashLM v4 (published)", f"CPU, {flash['minutes'] / 60:.0f} hours", f"{flash['bits_per_char']:.3f}", "PyTorch"],
             ["TinyStories-1M (published)", "GPU, 470 M tokens", f"{level:.3f}", "PyTorch"],
         ],
@@ -65,25 +70,38 @@ def curve() -> str:
     for point in points:
         minutes = round(point["minutes"])
         name = f"{point['series'].replace('fable6c ', '`')}`" if point["series"].startswith("fable6c") else point["series"]
-        rows.append([name, str(minutes), f"{point['tokens'] / 1e6:.1f}", f"{point['bits_per_char']:.4f}", commands.get((point["series"], minutes), "")])
+        rows.append(
+            [
+                name,
+                str(minutes),
+                f"{point['tokens'] / 1e6:.1f}",
+                f"{point['bits_per_char']:.4f}",
+                commands.get((point["series"], minutes), ""),
+            ]
+        )
     rows += [[f"{name}", "", "", f"{bits:.4f}", ""] for name, bits in newest("curve")["levels"].items()]
     return table(["", "minutes", "million tokens seen", "bits per character", "made by"], rows)
 
 
 def speeds() -> str:
     """The engine's median speeds."""
-    models: Dict[str, dict] = newest("engine")["models"]
+    models: dict[str, dict] = newest("engine")["models"]
     runtimes = list(models["small.f6c"]["runtimes"])
-    rows = [[name, *(f"{models[model]['runtimes'][name]['story']['median']:,.0f}" for model in ("micro.f6c", "small.f6c"))] for name in runtimes]
+    rows = [
+        [name, *(f"{models[model]['runtimes'][name]['story']['median']:,.0f}" for model in ("micro.f6c", "small.f6c"))] for name in runtimes
+    ]
     return table(["tokens/s of a story", "`micro`", "`small`"], rows)
 
 
 def release() -> str:
     scores = [score_of(ROOT / "release" / name) for name in ("small.f6c", "micro.f6c")]
-    return table(["", "`small.f6c`", "`micro.f6c`"], [["**valid500, bits per character**", *(f"**{score['bits_per_char']:.4f}**" for score in scores)]])
+    return table(
+        ["", "`small.f6c`", "`micro.f6c`"],
+        [["**valid500, bits per character**", *(f"**{score['bits_per_char']:.4f}**" for score in scores)]],
+    )
 
 
-TABLES: Dict[str, Callable[[], str]] = {"comparison": comparison, "curve": curve, "speeds": speeds, "scores of the release": release}
+TABLES: dict[str, Callable[[], str]] = {"comparison": comparison, "curve": curve, "speeds": speeds, "scores of the release": release}
 
 
 def filled(text: str) -> str:

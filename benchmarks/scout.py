@@ -108,9 +108,7 @@ def measured(command: list, stdout=subprocess.DEVNULL) -> tuple:
     errors = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
     if status != 0:
-        raise Failure(
-            f"{' '.join(command[:4])}: {(errors.decode('utf-8', 'replace').strip().splitlines() or ['no message'])[-1]}"
-        )
+        raise Failure(f"{' '.join(command[:4])}: {(errors.decode('utf-8', 'replace').strip().splitlines() or ['no message'])[-1]}")
     return used.ru_utime + used.ru_stime, time.monotonic() - started, used.ru_maxrss / 1024
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from typing import Dict, List, Optional, Tuple
+from typing import Optional
 
 import common
 from common import ISAS, Failure, Record, Worker, ratio, spread, summary
@@ -14,7 +14,7 @@ THREADS = 2
 ATEN_AVX2 = {"ATEN_CPU_CAPABILITY": "avx2"}
 ALL_AVX2 = {**ATEN_AVX2, "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
-Peaks = Dict[Tuple[str, int], Worker]
+Peaks = dict[tuple[str, int], Worker]
 
 
 # ---- the workers; `about` says which measured peak bounds their products
@@ -41,7 +41,7 @@ def peer(python: str, name: str, best: str, batch: int, bf16: bool = False, comp
     return worker
 
 
-def peak_meters(isas: List[str]) -> Peaks:
+def peak_meters(isas: list[str]) -> Peaks:
     """The peak meters that run.sh has compiled, for one thread and for all."""
     meters = {}
     for isa in isas:
@@ -89,7 +89,7 @@ def figures(worker: Worker, peaks: Peaks) -> dict:
     }  # fmt: skip
 
 
-def finish(workers: List[Worker], peaks: Peaks, record: Record) -> List[Worker]:
+def finish(workers: list[Worker], peaks: Peaks, record: Record) -> list[Worker]:
     """End the workers and keep their figures; returns those that count."""
     for worker in workers:
         worker.close()
@@ -105,7 +105,7 @@ def percent(share: Optional[float]) -> str:
 # ---- the benchmarks
 
 
-def v4_shape(record: Record, isas: List[str], peaks: Peaks, torch: str, quick: bool) -> Dict[str, Worker]:
+def v4_shape(record: Record, isas: list[str], peaks: Peaks, torch: str, quick: bool) -> dict[str, Worker]:
     """All trainers at the sizes of FlashLM v4 small."""
     best = isas[-1]
     rows = []
@@ -139,7 +139,7 @@ def v4_shape(record: Record, isas: List[str], peaks: Peaks, torch: str, quick: b
     common.in_turn([*peaks.values(), *rows], *((2, 0.5) if quick else (7, 4.0)))
     rows = finish(rows, peaks, record)
 
-    def row(worker: Worker) -> List[str]:
+    def row(worker: Worker) -> list[str]:
         products = " + ".join(f"{count:.1f}" for count in worker.ready["products"].values())
         memory = f"{max(worker.values('peak_mib')):,.0f}"
         return [worker.name, spread(summary(worker.values("tokens_per_second"))), products, percent(share_of_peak(worker, peaks)), memory]
@@ -149,7 +149,13 @@ def v4_shape(record: Record, isas: List[str], peaks: Peaks, torch: str, quick: b
         models += f"; PyTorch {rows[-1].ready['torch']}: {rows[-1].ready['parameters']:,} parameters, AdamW"
     record.table(
         "The v4-small shape (width 192, 6 blocks, GLU 512, kernel 8, vocabulary 10,000, windows of 256), optimizer included",
-        ["trainer, threads, tokens in a step", "tokens/s", "products, M operations/token: int8 + float + optimizer", "share of peak", "peak MiB"],
+        [
+            "trainer, threads, tokens in a step",
+            "tokens/s",
+            "products, M operations/token: int8 + float + optimizer",
+            "share of peak",
+            "peak MiB",
+        ],
         [row(worker) for worker in rows],
         models + ".",
     )
@@ -166,7 +172,7 @@ def peak_table(record: Record, peaks: Peaks) -> None:
     record.table("The CPU's peak, registers only", ["instruction set", "threads", *titles.values()], rows)
 
 
-def ratio_table(record: Record, rows: Dict[str, Worker], best: str) -> None:
+def ratio_table(record: Record, rows: dict[str, Worker], best: str) -> None:
     """Ours over each peer, at equal tokens in a step and for the same instruction set."""
     lines, record.figures["ratios"] = [], {}
     for name, worker in rows.items():
@@ -183,7 +189,7 @@ def ratio_table(record: Record, rows: Dict[str, Worker], best: str) -> None:
         record.table("Ours over the peer's, equal tokens in a step", ["ours", "peer", "times as fast"], lines)
 
 
-def small_preset(record: Record, best: str, quick: bool) -> Dict[str, Worker]:
+def small_preset(record: Record, best: str, quick: bool) -> dict[str, Worker]:
     """The preset `small` on text: threads, length of the text, length of the window, memory."""
     text = 1_000_000 if quick else 8_000_000
     settings = {
@@ -192,14 +198,19 @@ def small_preset(record: Record, best: str, quick: bool) -> Dict[str, Worker]:
     }  # fmt: skip
     if quick:
         settings = {"2 threads": {}, "windows of 128": dict(context=128, batch=8)}
-    rows = {name: ours(f"fable6c small, {name}", best, **{"shape": "small", "accumulate": 4, "text": text, **changes}) for name, changes in settings.items()}
+    rows = {
+        name: ours(f"fable6c small, {name}", best, **{"shape": "small", "accumulate": 4, "text": text, **changes})
+        for name, changes in settings.items()
+    }
     common.in_turn(list(rows.values()), *((2, 0.5) if quick else (7, 4.0)))
     finish(list(rows.values()), {}, record)
     base = rows["2 threads"]
     lines = []
     for name, worker in rows.items():
         relative = ratio(worker.values("tokens_per_second"), base.values("tokens_per_second"))
-        lines.append([name, spread(summary(worker.values("tokens_per_second"))), spread(relative, 2), f"{max(worker.values('peak_mib')):,.0f}"])
+        lines.append(
+            [name, spread(summary(worker.values("tokens_per_second"))), spread(relative, 2), f"{max(worker.values('peak_mib')):,.0f}"]
+        )
     record.table(
         "The preset small, 4,096 tokens in a step",
         ["", "tokens/s", "over the first row", "peak MiB"],
@@ -210,11 +221,17 @@ def small_preset(record: Record, best: str, quick: bool) -> Dict[str, Worker]:
     return rows
 
 
-def threads_table(record: Record, rows: Dict[str, Worker], small: Dict[str, Worker], best: str) -> None:
+def threads_table(record: Record, rows: dict[str, Worker], small: dict[str, Worker], best: str) -> None:
     """What the second core gives."""
-    pairs = {f"v4-small shape, {best}, 2,048 tokens in a step": [rows.get(f"fable6c {best}, {threads}, 2,048") for threads in ("2 threads", "1 thread")]}
+    pairs = {
+        f"v4-small shape, {best}, 2,048 tokens in a step": [
+            rows.get(f"fable6c {best}, {threads}, 2,048") for threads in ("2 threads", "1 thread")
+        ]
+    }
     pairs["small"] = [small.get("2 threads"), small.get("1 thread")]
-    ratios = {name: ratio(two.values("tokens_per_second"), one.values("tokens_per_second")) for name, (two, one) in pairs.items() if two and one}
+    ratios = {
+        name: ratio(two.values("tokens_per_second"), one.values("tokens_per_second")) for name, (two, one) in pairs.items() if two and one
+    }
     record.figures["two_threads_over_one"] = ratios
     if ratios:
         record.table("Two threads over one", ["", "times as fast"], [[name, spread(r, 2)] for name, r in ratios.items()])
@@ -234,7 +251,11 @@ def profile(record: Record, best: str, peaks: Peaks, quick: bool) -> None:
         bound = "–"
         if speed and meter:
             bound = percent(speed / max(meter.values("int8" if k["kind"] == "int8" else worker.about["float"])))
-        time = [f"{k['seconds'] / result['seconds']:.1%}", f"{1e6 * k['seconds'] / k['calls']:,.0f}", f"{k['calls'] / result['steps']:,.0f}"]
+        time = [
+            f"{k['seconds'] / result['seconds']:.1%}",
+            f"{1e6 * k['seconds'] / k['calls']:,.0f}",
+            f"{k['calls'] / result['steps']:,.0f}",
+        ]
         lines.append([name, *time, f"{speed:,.0f}" if speed else "–", bound])
     rest = result["seconds"] - sum(k["seconds"] for k in result["kernels"].values())
     lines.append(["Python between the calls", f"{rest / result['seconds']:.1%}", "", "", "", ""])
@@ -270,7 +291,11 @@ def main() -> None:
         meter.close()
     small = small_preset(record, isas[-1], options.quick)
     threads_table(record, rows, small, isas[-1])
-    record.write({"training, v4-small shape": {name: summary(worker.values("tokens_per_second")) for name, worker in rows.items()}}, "tokens/s", options.json)
+    record.write(
+        {"training, v4-small shape": {name: summary(worker.values("tokens_per_second")) for name, worker in rows.items()}},
+        "tokens/s",
+        options.json,
+    )
 
 
 if __name__ == "__main__":

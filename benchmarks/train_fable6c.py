@@ -14,21 +14,21 @@ import json
 import sys
 import tempfile
 import time
-from typing import Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 
 import common
 
 sys.path.insert(0, common.ROOT)
-from fable6c import kernels  # noqa: E402
-from fable6c.corpus import synth  # noqa: E402
-from fable6c.data.prepare import prepare  # noqa: E402
-from fable6c.data.windows import batch, window_starts  # noqa: E402
-from fable6c.model.architecture import Dimensions  # noqa: E402
-from fable6c.training.config import Recipe, load_config  # noqa: E402
-from fable6c.training.network import Network  # noqa: E402
-from fable6c.training.optimizer import Optimizer  # noqa: E402
+from fable6c import kernels
+from fable6c.corpus import synth
+from fable6c.data.prepare import prepare
+from fable6c.data.windows import batch, window_starts
+from fable6c.model.architecture import Dimensions
+from fable6c.training.config import Recipe, load_config
+from fable6c.training.network import Network
+from fable6c.training.optimizer import Optimizer
 
 V4 = Dimensions(dim=192, layers=6, hidden=512, taps=8, vocab=10000, context=256)
 
@@ -71,7 +71,7 @@ class Watch:
         return timed
 
 
-def products(function: str, sizes: dict, values: Sequence) -> Tuple[str, str, int]:
+def products(function: str, sizes: dict, values: Sequence) -> tuple[str, str, int]:
     """A call's name in the table, the kind of its products (int8, float, optimizer) and how many operations they are.
 
     The sparse gradient of the output layer is not counted: what it multiplies depends on the softmax. Nor are the three products of
@@ -136,7 +136,11 @@ def main() -> None:
         watch.stop()
         # Products of whole numbers, products of real numbers, and Muon's: millions of operations for each token, a multiply-add being two.
         counted, per_batch = watch.operations, options["batch"] * options["context"] * 1e6
-        counts = {"int8": counted["int8"] / per_batch, "float": counted["float"] / per_batch, "optimizer": counted["optimizer"] / tokens / 1e6}
+        counts = {
+            "int8": counted["int8"] / per_batch,
+            "float": counted["float"] / per_batch,
+            "optimizer": counted["optimizer"] / tokens / 1e6,
+        }
         ready = {
             "isa": kernels.ISA, "parameters": len(network.parameters), "tokens_per_step": tokens, "first_loss": first_loss,
             "products": counts,
@@ -154,7 +158,10 @@ def main() -> None:
             result = {"tokens_per_second": steps * tokens / taken, "loss": loss, "peak_mib": common.peak_memory_mib()}
             if watch.timed:
                 result.update(seconds=taken, steps=steps)
-                result["kernels"] = {name: {"seconds": s, "calls": watch.calls[name], "operations": watch.work[name], "kind": watch.kinds.get(name)} for name, s in watch.seconds.items()}
+                result["kernels"] = {
+                    name: {"seconds": s, "calls": watch.calls[name], "operations": watch.work[name], "kind": watch.kinds.get(name)}
+                    for name, s in watch.seconds.items()
+                }
             return result
 
         common.serve(ready, repetition)

@@ -1,8 +1,9 @@
 """python -m fable6c.corpus list|get|synth|clean|db: from sources to the training database, each stage on its own."""
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Optional, Sequence
+from typing import Optional
 
 from fable6c.cli import ArgumentParser, run
 from fable6c.errors import UsageError

@@ -17,7 +17,8 @@ import json
 import os
 import shutil
 import time
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import zstandard
@@ -64,7 +65,7 @@ class Record(NamedTuple):
     origin: str
     place: int
     part: int
-    quality: Dict[str, float]
+    quality: dict[str, float]
     filters: str  # names of the rules that the document passed
     text: str
 
@@ -84,7 +85,7 @@ QUALITY_RANGES = {
 BINS = 50
 
 
-def quality(figures: Figures) -> Dict[str, float]:
+def quality(figures: Figures) -> dict[str, float]:
     """The figures that are kept with a document."""
     if not figures.words:
         return dict.fromkeys(QUALITY, 0.0)
@@ -97,13 +98,13 @@ class Tally:
     def __init__(self) -> None:
         self.read = {"documents": 0, "bytes": 0}
         self.kept = {"documents": 0, "bytes": 0, "chunks": 0}
-        self.dropped: Dict[str, dict] = {}
-        self.repaired: Dict[str, dict] = {}
-        self.encodings: Dict[str, int] = {}
-        self.sources: Dict[str, dict] = {}
-        self.unreadable: List[dict] = []
+        self.dropped: dict[str, dict] = {}
+        self.repaired: dict[str, dict] = {}
+        self.encodings: dict[str, int] = {}
+        self.sources: dict[str, dict] = {}
+        self.unreadable: list[dict] = []
         self.unreadable_count = 0
-        self.values: Dict[str, List[float]] = {name: [] for name in QUALITY}
+        self.values: dict[str, list[float]] = {name: [] for name in QUALITY}
         self.histograms = {name: np.zeros(BINS, dtype=np.int64) for name in QUALITY}
 
     def drop(self, reason: str, size: int, example: str, origin: str) -> None:
@@ -119,7 +120,7 @@ class Tally:
         example = {"origin": origin, "before": before[at : at + 120], "after": after[at : at + 120]}
         _note(self.repaired, name, len(before) - len(after), example)
 
-    def observe(self, figures: Dict[str, float]) -> None:
+    def observe(self, figures: dict[str, float]) -> None:
         for name, value in figures.items():
             self.values[name].append(value)
         if len(self.values["words"]) >= 4096:
@@ -132,7 +133,7 @@ class Tally:
             values.clear()
 
 
-def _note(table: Dict[str, dict], name: str, size: int, example: Optional[dict]) -> None:
+def _note(table: dict[str, dict], name: str, size: int, example: Optional[dict]) -> None:
     entry = table.setdefault(name, {"documents": 0, "bytes": 0, "examples": []})
     entry["documents"] += 1
     entry["bytes"] += size
@@ -150,7 +151,7 @@ class Overlap:
 
     def __init__(self, paths: Sequence[str], settings: Settings):
         self.settings = settings
-        grams: List[np.ndarray] = []
+        grams: list[np.ndarray] = []
         seen = set()  # a story that stands there twice (a text beside its .zst, two versions of a set) would hide itself
         for raw in read(paths, settings):
             if isinstance(raw, Unreadable):
@@ -193,7 +194,7 @@ class Cleaner:
         self.set_aside = set_aside
         self.tally = Tally()
 
-    def clean(self, raw: Raw) -> Optional[Tuple[str, Words, Dict[str, float]]]:
+    def clean(self, raw: Raw) -> Optional[tuple[str, Words, dict[str, float]]]:
         """(text, its words, its quality) of a document that stays, else None."""
         tally = self.tally
         tally.read["documents"] += 1
@@ -238,7 +239,7 @@ class Cleaner:
         return text, words, figures_kept
 
 
-def chunks(text: str, most: int) -> List[str]:
+def chunks(text: str, most: int) -> list[str]:
     """The text in chunks of at most `most` characters, cut before a paragraph's, a line's or a word's end; joined they are the text.
 
     Before, because there the pieces of the tokenizer begin (docs/tokenizer.md): the chunks' tokens joined are the text's tokens.
@@ -293,7 +294,9 @@ def clean(
     started, started_cpu = time.monotonic(), time.process_time()
     check_inputs([*paths, *validation])
     for path in paths:
-        if os.path.isdir(path) and os.path.commonpath([os.path.abspath(path)] * 2) == os.path.commonpath([os.path.abspath(path), os.path.abspath(output)]):
+        if os.path.isdir(path) and os.path.commonpath([os.path.abspath(path)] * 2) == os.path.commonpath(
+            [os.path.abspath(path), os.path.abspath(output)]
+        ):
             raise UserError(f"{output}: lies in the input {path}, so its own output would be read; choose another folder with -o")
     make_folder(output)
     work = os.path.join(output, DOCUMENTS + ".unfinished")
@@ -331,7 +334,21 @@ def clean(
                         size = len(words.data)
                         parts = chunks(text, settings.chunk_characters)
                         for i, part in enumerate(parts):
-                            out.write(Record(number, i, len(parts), origin.source, origin.licence, raw.origin, raw.place, raw.part, figures, cleaner.passed, part))
+                            out.write(
+                                Record(
+                                    number,
+                                    i,
+                                    len(parts),
+                                    origin.source,
+                                    origin.licence,
+                                    raw.origin,
+                                    raw.place,
+                                    raw.part,
+                                    figures,
+                                    cleaner.passed,
+                                    part,
+                                )
+                            )
                         number += 1
                         tally.kept["documents"] += 1
                         tally.kept["bytes"] += size
@@ -351,7 +368,9 @@ def clean(
                 os.remove(os.path.join(output, name))
             if set_aside.count:
                 _move(os.path.join(work, name), os.path.join(output, name))
-        atomic_write(os.path.join(output, "report.json"), json.dumps(report, indent=1, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        atomic_write(
+            os.path.join(output, "report.json"), json.dumps(report, indent=1, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        )
         write_page(report, os.path.join(output, "report.html"))
         return report
     except OSError as error:
@@ -394,7 +413,7 @@ class _LineWriter:
     def __init__(self, path: str):
         self.file = open(path, "wb")
         self.packer = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_writer(self.file, closefd=False)
-        self.lines: List[str] = []
+        self.lines: list[str] = []
         self.waiting = 0
 
     def write(self, record: Record) -> None:
@@ -496,7 +515,10 @@ def _report(tally: Tally, settings: Settings, paths: Sequence[str], duplicates: 
         "read": tally.read,
         "kept": tally.kept,
         "dropped": {name: {"says": sources.get(name, ""), **entry} for name, entry in tally.dropped.items()},
-        "repaired": {name: {"documents": e["documents"], "characters_removed": e["bytes"], "examples": e["examples"]} for name, e in tally.repaired.items()},
+        "repaired": {
+            name: {"documents": e["documents"], "characters_removed": e["bytes"], "examples": e["examples"]}
+            for name, e in tally.repaired.items()
+        },
         "encodings": tally.encodings,
         "sources": tally.sources,
         "unreadable": {"count": tally.unreadable_count, "listed": tally.unreadable},
@@ -522,8 +544,14 @@ def load_settings(path: str) -> Settings:
             kind = f"a list of {len(usual)} numbers" if usual else "a list of names"
         else:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            fits = isinstance(value, str) if isinstance(usual, str) else number and value >= 0 and (isinstance(usual, float) or isinstance(value, int))
-            kind = {str: "a text", int: "a whole number", float: "a number"}[type(usual)] + ("" if isinstance(usual, str) else " of 0 or more")
+            fits = (
+                isinstance(value, str)
+                if isinstance(usual, str)
+                else number and value >= 0 and (isinstance(usual, float) or isinstance(value, int))
+            )
+            kind = {str: "a text", int: "a whole number", float: "a number"}[type(usual)] + (
+                "" if isinstance(usual, str) else " of 0 or more"
+            )
         if not fits:
             raise UsageError(f"{path}: {key} = {value!r}: expected {kind}")
     for key in ("document_bytes", "chunk_characters", "shingle_words", "overlap_words", "bands", "rows"):
@@ -543,9 +571,22 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument("inputs", nargs="+", metavar="IN", help="files and folders")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for documents.jsonl.zst and the report")
     parser.add_argument("--settings", default="", metavar="FILE", help="TOML with thresholds and switches (docs/data.md has the keys)")
-    parser.add_argument("--duplicates", default="near", choices=("near", "exact", "off"), help="which duplicates are taken out (default near)")
-    parser.add_argument("--validation", nargs="+", default=[], metavar="PATH", help="text that must not be trained on: documents that overlap with it are dropped")
-    parser.add_argument("--source", default="", metavar="NAME", help="the source's name in the records (default: source.json of `get`, else the file's name)")
+    parser.add_argument(
+        "--duplicates", default="near", choices=("near", "exact", "off"), help="which duplicates are taken out (default near)"
+    )
+    parser.add_argument(
+        "--validation",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="text that must not be trained on: documents that overlap with it are dropped",
+    )
+    parser.add_argument(
+        "--source",
+        default="",
+        metavar="NAME",
+        help="the source's name in the records (default: source.json of `get`, else the file's name)",
+    )
     parser.add_argument("--licence", default="", metavar="TEXT", help="the source's licence in the records")
     options = parser.parse_args(argv)
     report = clean(
@@ -558,7 +599,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         print(f"could not read {entry['origin']}: {entry['reason']}")
     if report["unreadable"]["count"] > 5:
         print(f"… and {report['unreadable']['count'] - 5:,} more, see report.json")
-    print(f"kept    {kept['documents']:8,} of {seen['documents']:,} documents, {kept['bytes']:,} of {seen['bytes']:,} bytes, {report['seconds']:.1f} s")
+    print(
+        f"kept    {kept['documents']:8,} of {seen['documents']:,} documents, {kept['bytes']:,} of {seen['bytes']:,} bytes, {report['seconds']:.1f} s"
+    )
     if not kept["documents"]:
         raise UserError(f"{options.output}: no document was kept; report.html says why")
     print(f"the report: {options.output}/report.html")

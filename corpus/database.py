@@ -18,7 +18,8 @@ import sqlite3
 import sys
 import time
 import zlib
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Callable, Optional, TypeVar, cast
 
 import numpy as np
 import zstandard
@@ -87,7 +88,7 @@ class Database:
             if start != b"SQLite format 3\0":
                 raise UserError(f"{path}: starts with {start[:12]!r}, so it is not a database made by `python -m fable6c.corpus db build`")
         self.path = path
-        self._unpackers: Dict[Optional[int], zstandard.ZstdDecompressor] = {}
+        self._unpackers: dict[Optional[int], zstandard.ZstdDecompressor] = {}
         try:
             address = "file:" + os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
             self.connection = sqlite3.connect(
@@ -146,14 +147,14 @@ class Database:
             self._unpackers[dictionary] = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(data) if data else None)
         return self._unpackers[dictionary].decompress(packed).decode("utf-8")
 
-    def texts(self, where: str = "1", values: Sequence[object] = ()) -> Iterator[Tuple[int, str]]:
+    def texts(self, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[int, str]]:
         """(id, text) of the documents for which the condition over the columns of document and source holds, in their order."""
         rows = self.execute(
             "SELECT chunk.document, chunk.packed, chunk.dictionary FROM chunk WHERE chunk.document IN (SELECT document.id FROM document "
             f"JOIN source ON source.id = document.source WHERE {where}) ORDER BY chunk.id", values,
         )  # fmt: skip
         current = 0
-        parts: List[str] = []
+        parts: list[str] = []
         for document, packed, dictionary in rows:
             if document != current and parts:
                 yield current, "".join(parts)
@@ -244,7 +245,7 @@ def _add_input(database: Database, file: str, valid_share: float, progress: bool
     writer = _Writer(database, packer, dictionary, valid_share)
     seen = 0
     with Progress("building", None, "records", progress) as shown:
-        records: List[dict] = []
+        records: list[dict] = []
         waiting, committed = 0, time.monotonic()
         for record in read_records(file):
             seen += 1
@@ -261,9 +262,9 @@ def _add_input(database: Database, file: str, valid_share: float, progress: bool
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _commit(database: Database, writer: "_Writer", records: Sequence[dict], state: Tuple) -> None:
+def _commit(database: Database, writer: "_Writer", records: Sequence[dict], state: tuple) -> None:
     with database.transaction():
-        document: List[dict] = []
+        document: list[dict] = []
         for record in records:
             document.append(record)
             if record["chunk"] == record["chunks"] - 1:
@@ -272,7 +273,7 @@ def _commit(database: Database, writer: "_Writer", records: Sequence[dict], stat
         database.replace("input", state)
 
 
-def _packer(database: Database, file: str) -> Tuple[zstandard.ZstdCompressor, Optional[int]]:
+def _packer(database: Database, file: str) -> tuple[zstandard.ZstdCompressor, Optional[int]]:
     """A compressor with the database's dictionary, which is trained on the first input and stored."""
     stored = database.execute("SELECT id, data FROM dictionary").fetchone()
     if stored is None:
@@ -302,10 +303,10 @@ class _Writer:
 
     def __init__(self, database: Database, packer: zstandard.ZstdCompressor, dictionary: Optional[int], valid_share: float):
         self.database, self.packer, self.dictionary, self.valid_share = database, packer, dictionary, valid_share
-        self.sources: Dict[Tuple[str, str], int] = {}
-        self.filters: Dict[str, int] = {}
+        self.sources: dict[tuple[str, str], int] = {}
+        self.filters: dict[str, int] = {}
         last = database.execute("SELECT origin, split FROM document ORDER BY id DESC LIMIT 1").fetchone()
-        self.last: Tuple[str, str] = last or ("", "")  # (origin, split) of the last document
+        self.last: tuple[str, str] = last or ("", "")  # (origin, split) of the last document
         self.next_document = database.value("SELECT COALESCE(MAX(id), 0) + 1 FROM document")
         self.next_chunk = database.value("SELECT COALESCE(MAX(id), 0) + 1 FROM chunk")
 
@@ -335,7 +336,7 @@ class _Writer:
             self.database.insert("chunk", (self.next_chunk, number, i, len(record["text"]), self.dictionary, packed))
             self.next_chunk += 1
 
-    def _number(self, table: str, known: Dict, values: Tuple) -> int:
+    def _number(self, table: str, known: dict, values: tuple) -> int:
         """The id of a row with these values, which is added if it is new."""
         if values not in known:
             columns = {"source": "name = ? AND licence = ?", "filters": "passed = ?"}[table]
@@ -399,13 +400,13 @@ def tokenize(path: str, vocab: int, tokenizer: Optional[Tokenizer] = None, threa
 # ---- checking
 
 
-def verify(path: str, progress: bool = True) -> List[str]:
+def verify(path: str, progress: bool = True) -> list[str]:
     """What is wrong with the database, one line for each finding, at most 100; nothing if all is well.
 
     SQLite's integrity check finds damaged structures, the checksums damaged content, and the last part contradictions: a chunk that
     is missing, tokens that are not the chunk's text.
     """
-    found: List[str] = []
+    found: list[str] = []
     try:
         with Database(path) as database:
             found += [f"structure: {line}" for (line,) in database.execute("PRAGMA integrity_check(20)") if line != "ok"]
@@ -429,7 +430,7 @@ def verify(path: str, progress: bool = True) -> List[str]:
     return found[:100]
 
 
-def _verify_rows(database: Database, table: str, progress: bool) -> List[str]:
+def _verify_rows(database: Database, table: str, progress: bool) -> list[str]:
     found = []
     with Progress(f"checking {table}", None, "rows", progress) as shown:
         for row in database.execute(f"SELECT rowid, * FROM {table}"):
@@ -441,7 +442,7 @@ def _verify_rows(database: Database, table: str, progress: bool) -> List[str]:
     return found
 
 
-def _verify_documents(database: Database, progress: bool) -> List[str]:
+def _verify_documents(database: Database, progress: bool) -> list[str]:
     """Each document's chunks are there and make its text."""
     found = []
     expected = database.execute("SELECT id, name, bytes FROM document ORDER BY id")
@@ -457,7 +458,7 @@ def _verify_documents(database: Database, progress: bool) -> List[str]:
     return found
 
 
-def _verify_tokens(database: Database, vocab: int, progress: bool) -> List[str]:
+def _verify_tokens(database: Database, vocab: int, progress: bool) -> list[str]:
     """Each chunk has its tokens, which are its text."""
     tokenizer = Tokenizer.from_bytes(database.value("SELECT merges FROM tokenizer WHERE vocab = ?", (vocab,)))
     pieces = tokenizer.token_bytes
@@ -518,7 +519,9 @@ def _cell(value: object) -> str:
 def sample(path: str, count: int, where: str, seed: int) -> None:
     """Print some documents, drawn by lot, with where they came from."""
     with Database(path) as database:
-        numbers = [row[0] for row in database.execute(f"SELECT document.id FROM document JOIN source ON source.id = document.source WHERE {where}")]
+        numbers = [
+            row[0] for row in database.execute(f"SELECT document.id FROM document JOIN source ON source.id = document.source WHERE {where}")
+        ]
         if not numbers:
             raise UserError(f"{path}: no document for which {where}")
         for number in random.Random(seed).sample(numbers, min(count, len(numbers))):
@@ -537,9 +540,13 @@ def export(path: str, output: str, where: str) -> int:
     if os.path.realpath(path) == os.path.realpath(output):
         raise UsageError(f"-o {output}: is the database itself; choose another file")
     with Database(path) as database, atomic_file(output) as file:
-        packer = zstandard.ZstdCompressor(level=PACK_LEVEL, write_checksum=True).stream_writer(file, closefd=False) if output.endswith(".zst") else None
+        packer = (
+            zstandard.ZstdCompressor(level=PACK_LEVEL, write_checksum=True).stream_writer(file, closefd=False)
+            if output.endswith(".zst")
+            else None
+        )
         for _, text in database.texts(where):
-            (packer or file).write(f"{text}\n{END_OF_TEXT}\n".encode("utf-8"))
+            (packer or file).write(f"{text}\n{END_OF_TEXT}\n".encode())
             count += 1
         if packer:
             packer.close()
@@ -557,7 +564,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     commands = parser.subcommands()
 
     def command(name: str, purpose: str, example: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=purpose[0].lower() + purpose[1:-1], purpose=purpose, example=f"python -m fable6c.corpus db {example}")
+        return commands.add_parser(
+            name, help=purpose[0].lower() + purpose[1:-1], purpose=purpose, example=f"python -m fable6c.corpus db {example}"
+        )
 
     one = command("build", "Put cleaned folders into a database; goes on after an interruption.", "build clean/ -o corpus.db")
     one.add_argument("inputs", nargs="+", metavar="DIR", help="folders that `clean` made")
@@ -568,7 +577,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     one.add_argument("--vocab", type=int, default=4096, metavar="V", help="size of the vocabulary: the preset's (default 4096)")
     one.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.f6t instead of one that is trained on the database")
     one.add_argument("--threads", type=int, default=2)
-    one = command("stats", "Print statistics, or the answer to a query.", 'stats corpus.db --sql "SELECT origin, words FROM document LIMIT 5"')
+    one = command(
+        "stats", "Print statistics, or the answer to a query.", 'stats corpus.db --sql "SELECT origin, words FROM document LIMIT 5"'
+    )
     one.add_argument("database", metavar="DB")
     one.add_argument("--sql", default="", help="a query (tables: overview, document, source, chunk, tokens, filters)")
     one = command("sample", "Print documents drawn by lot.", 'sample corpus.db -n 3 --where "words < 100"')
@@ -597,7 +608,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             f"{time.monotonic() - started:.1f} s"
         )
         if not counts[3] or counts[3] == counts[0]:
-            print(f"training needs documents on both sides: with {counts[0]:,} documents, build anew with another --valid, e.g. 0.1", file=sys.stderr)
+            print(
+                f"training needs documents on both sides: with {counts[0]:,} documents, build anew with another --valid, e.g. 0.1",
+                file=sys.stderr,
+            )
         print_next("corpus", "db", "tokenize", options.output)
     elif options.command == "tokenize":
         if options.threads < 1:

@@ -14,7 +14,8 @@ them out, with the same bits.
 import os
 import sqlite3
 import zlib
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -42,10 +43,10 @@ class Stream:
         self.name, self.chunks, self.counts, self.values = name, chunks, counts, values
         self.seed = [seed, zlib.crc32(name.encode("utf-8"))]
         self.tokens = int(counts.sum())
-        self._orders: Dict[int, Tuple[np.ndarray, np.ndarray]] = {}
-        self._shuffles: Dict[Tuple[int, int], np.ndarray] = {}
+        self._orders: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._shuffles: dict[tuple[int, int], np.ndarray] = {}
 
-    def order(self, epoch: int) -> Tuple[np.ndarray, np.ndarray]:
+    def order(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """(chunk ids in this epoch's order, where each ends in the epoch)."""
         if epoch not in self._orders:
             drawn = _draw([*self.seed, epoch, 0], len(self.chunks))
@@ -81,7 +82,7 @@ class Stream:
             windows[here] = first + self._shuffles[epoch, context][numbers[here] - first]
         return windows
 
-    def pieces(self, window: int, context: int) -> Iterator[Tuple[int, int, int]]:
+    def pieces(self, window: int, context: int) -> Iterator[tuple[int, int, int]]:
         """(chunk, first token, tokens) of the parts that make a window of context + 1 tokens."""
         wanted = context + 1
         epoch, offset = divmod(window * context, self.tokens)
@@ -96,12 +97,12 @@ class Stream:
             epoch, offset = epoch + 1, 0
 
 
-def _draw(seed: List[int], count: int) -> np.ndarray:
+def _draw(seed: list[int], count: int) -> np.ndarray:
     """Raw PCG64 output, which NumPy promises never to change (NEP 19)."""
     return np.random.PCG64(np.random.SeedSequence(seed)).random_raw(count)
 
 
-def _keep_two(cache: Dict) -> None:
+def _keep_two(cache: dict) -> None:
     """At the seam of two epochs both are needed, older ones are not."""
     if len(cache) >= 2:
         del cache[next(iter(cache))]
@@ -117,14 +118,16 @@ class DatabaseDataset:
     description    for the trainer's first lines and for resume: a checkpoint belongs to this text, mix and curriculum
     """
 
-    def __init__(self, database: Database, vocab: int, seed: int, streams: Sequence[Stream], weights: Sequence[float], description: Dict[str, object]):
+    def __init__(
+        self, database: Database, vocab: int, seed: int, streams: Sequence[Stream], weights: Sequence[float], description: dict[str, object]
+    ):
         self.database, self.vocab, self.seed, self.streams = database, vocab, seed, list(streams)
         self.edges = np.cumsum(np.array(weights) / sum(weights))[:-1]
         self.tokenizer = Tokenizer.from_bytes(database.value("SELECT merges FROM tokenizer WHERE vocab = ?", (vocab,)))
         self.valid, self.valid_chars = _held_out(database, vocab)
         self.train = range(sum(stream.tokens for stream in self.streams))
         self.description = description
-        self._before: Dict[int, np.ndarray] = {0: np.zeros(len(self.streams), dtype=np.int64)}
+        self._before: dict[int, np.ndarray] = {0: np.zeros(len(self.streams), dtype=np.int64)}
 
     def windows(self, context: int) -> int:
         """How many windows the trainer takes for an epoch: as many as all sources together have tokens for."""
@@ -150,7 +153,7 @@ class DatabaseDataset:
             keys[here] = stream.shuffled(numbers, context) | number << STREAM_SHIFT
         return keys
 
-    def batch(self, keys: np.ndarray, context: int) -> Tuple[np.ndarray, np.ndarray]:
+    def batch(self, keys: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets, int32 (B, T) each, of the windows with these keys."""
         out = np.empty((len(keys), context + 1), dtype=np.int32)
         for row, key in enumerate(np.asarray(keys).tolist()):
@@ -169,7 +172,9 @@ class DatabaseDataset:
         except sqlite3.Error as error:
             raise UserError(f"{self.database.path}: cannot be read ({error}); `python -m fable6c.corpus db verify` says where") from None
         if ids is None:
-            raise UserError(f"{self.database.path}: the tokens of chunk {chunk} are gone; `python -m fable6c.corpus db verify` says what else")
+            raise UserError(
+                f"{self.database.path}: the tokens of chunk {chunk} are gone; `python -m fable6c.corpus db verify` says what else"
+            )
         return np.frombuffer(ids, dtype=TOKEN)
 
     def _sources(self, first: int, count: int) -> np.ndarray:
@@ -187,7 +192,7 @@ class DatabaseDataset:
         return counts
 
 
-def open_dataset(path: str, vocab: int, seed: int, mix: Optional[Dict[str, float]] = None, curriculum: str = "") -> DatabaseDataset:
+def open_dataset(path: str, vocab: int, seed: int, mix: Optional[dict[str, float]] = None, curriculum: str = "") -> DatabaseDataset:
     """Open a database for training. mix: weights by source (others are left out); curriculum: a quality column, `-` before it for
     falling values. UserError or UsageError for a mistake in either, or for a database without tokens of this vocabulary."""
     database = Database(path)
@@ -195,11 +200,17 @@ def open_dataset(path: str, vocab: int, seed: int, mix: Optional[Dict[str, float
         complete = database.value("SELECT complete FROM tokenizer WHERE vocab = ?", (vocab,)) == 1
         # Chunks are numbered as they come and tokenized in that order; documents may have been added since.
         last = database.value("SELECT MAX(id) FROM chunk")
-        if not complete or (last is not None and database.value("SELECT 1 FROM tokens WHERE id = ?", (vocab << VOCAB_SHIFT | last,)) is None):
-            raise UserError(f"{path}: has no tokens (or not all) of a vocabulary of {vocab}; run: python -m fable6c.corpus db tokenize {path} --vocab {vocab}")
+        if not complete or (
+            last is not None and database.value("SELECT 1 FROM tokens WHERE id = ?", (vocab << VOCAB_SHIFT | last,)) is None
+        ):
+            raise UserError(
+                f"{path}: has no tokens (or not all) of a vocabulary of {vocab}; run: python -m fable6c.corpus db tokenize {path} --vocab {vocab}"
+            )
         column = curriculum.lstrip("-")
         if curriculum and column not in QUALITY:
-            raise UsageError(f"--curriculum {curriculum}: there is no such quality column; use one of {', '.join(QUALITY)}, with - before it for falling values")
+            raise UsageError(
+                f"--curriculum {curriculum}: there is no such quality column; use one of {', '.join(QUALITY)}, with - before it for falling values"
+            )
         names = dict(database.execute("SELECT id, name FROM source").fetchall())
         rows = np.fromiter(
             database.execute(
@@ -234,7 +245,7 @@ def open_dataset(path: str, vocab: int, seed: int, mix: Optional[Dict[str, float
         raise UserError(f"{path}: cannot be read ({error}); `python -m fable6c.corpus db verify` says where") from None
 
 
-def _held_out(database: Database, vocab: int) -> Tuple[np.ndarray, int]:
+def _held_out(database: Database, vocab: int) -> tuple[np.ndarray, int]:
     """Tokens and characters of held-out documents: in the order of their names, which is as good as drawn by lot."""
     parts, characters = [], 0
     for ids, size in database.execute(
@@ -250,9 +261,9 @@ def _held_out(database: Database, vocab: int) -> Tuple[np.ndarray, int]:
     return np.concatenate(parts).astype(np.uint16), characters
 
 
-def parse_mix(text: str) -> Dict[str, float]:
+def parse_mix(text: str) -> dict[str, float]:
     """`tinystories=0.7,children=0.3` as a dictionary. UsageError where it is not that."""
-    mix: Dict[str, float] = {}
+    mix: dict[str, float] = {}
     for part in filter(None, text.split(",")):
         name, equals, weight = part.rpartition("=")
         try:
@@ -260,7 +271,9 @@ def parse_mix(text: str) -> Dict[str, float]:
         except ValueError:
             value = -1.0
         if not equals or not name or not 0 < value < 1e9 or name in mix:
-            raise UsageError(f"--mix {text}: `{part}` is not SOURCE=WEIGHT with a weight above 0, each source once, as in tinystories=0.7,children=0.3")
+            raise UsageError(
+                f"--mix {text}: `{part}` is not SOURCE=WEIGHT with a weight above 0, each source once, as in tinystories=0.7,children=0.3"
+            )
         mix[name] = value
     if text and not mix:
         raise UsageError(f"--mix {text}: names no source; give SOURCE=WEIGHT, as in tinystories=0.7,children=0.3")

@@ -11,7 +11,8 @@ datasketch's own MinHashLSH keeps all bands in dictionaries, about 4 KB for a do
 import array
 import hashlib
 import os
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import datasketch
 import numpy as np
@@ -47,7 +48,7 @@ class Duplicates:
         self.files = {name: open(os.path.join(folder, name), "wb") for name in self.names}
         self.sketches = open(os.path.join(folder, "sketches"), "wb")
         self.sketch_end = array.array("q", [0])  # where each document's sketch ends, in hashes
-        self.waiting: List[np.ndarray] = []  # keys (1 + bands) of documents not written yet
+        self.waiting: list[np.ndarray] = []  # keys (1 + bands) of documents not written yet
         # hashfunc=int: the shingles are hashes already.
         self.minhash = datasketch.MinHash(settings.bands * settings.rows, hashfunc=int)
 
@@ -71,7 +72,7 @@ class Duplicates:
             self._flush()
         return self.count - 1
 
-    def resolve(self) -> List[Duplicate]:
+    def resolve(self) -> list[Duplicate]:
         """Which documents are not kept, in the order of their numbers. A document stays if all that it is like go themselves; a copy never
         stays."""
         self._flush()
@@ -83,7 +84,7 @@ class Duplicates:
         def sketch(document: int) -> np.ndarray:
             return sketches[ends[document] : ends[document + 1]]
 
-        found: Dict[int, List[Tuple[int, float, bool]]] = {}
+        found: dict[int, list[tuple[int, float, bool]]] = {}
         exact = np.zeros(self.count, dtype=bool)
         for bucket in self._buckets("exact"):
             for document in bucket[1:]:
@@ -92,7 +93,7 @@ class Duplicates:
         seen = set()  # pairs that were compared: similar documents share many bands
         for name in self.names[1:]:
             for bucket in self._buckets(name):
-                different: List[int] = []
+                different: list[int] = []
                 for document in (document for document in bucket if not exact[document]):
                     for earlier in different[:MOST_IN_BUCKET]:
                         if (earlier, document) in seen:
@@ -102,11 +103,13 @@ class Duplicates:
                             seen.add((earlier, document))
                             found.setdefault(document, []).append((earlier, similarity, False))
                     different.append(document)
-        dropped: List[Duplicate] = []
-        instead: Dict[int, Tuple[int, float]] = {}  # of a document that is gone, the one that it is like and how much
+        dropped: list[Duplicate] = []
+        instead: dict[int, tuple[int, float]] = {}  # of a document that is gone, the one that it is like and how much
         gone = np.zeros(self.count, dtype=bool)
         for document in sorted(found):
-            standing = [(similarity, -original, is_exact) for original, similarity, is_exact in found[document] if is_exact or not gone[original]]
+            standing = [
+                (similarity, -original, is_exact) for original, similarity, is_exact in found[document] if is_exact or not gone[original]
+            ]
             if standing:
                 similarity, original, is_exact = max(standing)
                 target, most = instead.get(-original, (-original, 1.0))
@@ -126,7 +129,7 @@ class Duplicates:
             self.files[name].write(entries.tobytes())
         self.waiting = []
 
-    def _buckets(self, name: str) -> Iterator[List[int]]:
+    def _buckets(self, name: str) -> Iterator[list[int]]:
         """The documents, ascending, that share a key of the band, for each key that two or more have."""
         # The first bits of the keys divide a band that is too large to sort at once.
         bits = max(0, (self.count // MOST_SORTED).bit_length())

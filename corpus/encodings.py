@@ -5,7 +5,7 @@ cleanser sets the bytes aside.
 """
 
 import codecs
-from typing import Optional, Tuple
+from typing import Optional
 
 from fable6c.errors import UserError
 
@@ -33,7 +33,7 @@ def mark_of(start: bytes) -> Optional[str]:
     return next((name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark)), None)
 
 
-def decode(data: bytes, likely: Optional[str] = None) -> Tuple[str, str]:
+def decode(data: bytes, likely: Optional[str] = None) -> tuple[str, str]:
     """(text, encoding). `likely`: the encoding found for the file that the bytes come from, tried after UTF-8."""
     marked = mark_of(data)
     try:

@@ -5,7 +5,8 @@ Sources: Gopher is Rae et al. 2021 (arXiv:2112.11446), appendix A.1.1; C4 is Raf
 
 import dataclasses
 import re
-from typing import Callable, List, NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import Callable, NamedTuple
 
 from fable6c.corpus.measure import Figures
 from fable6c.errors import UsageError
@@ -83,7 +84,7 @@ def _top_grams(f: Figures, s: Settings) -> bool:
 
 
 # In the order in which they are asked; a document is counted under the first that drops it.
-RULES: List[Rule] = [
+RULES: list[Rule] = [
     Rule("too_short", "Gopher", "fewer words than words_least", lambda f, t, s: f.words < s.words_least),
     Rule("too_long", "Gopher", "more words than words_most (0: never)", lambda f, t, s: 0 < s.words_most < f.words),
     Rule("letters", "common practice", "letters are less than letters_least of what is not white space",
@@ -116,7 +117,7 @@ RULES: List[Rule] = [
 ]  # fmt: skip
 
 
-def chosen(settings: Settings, repairs: Sequence[str]) -> List[Rule]:
+def chosen(settings: Settings, repairs: Sequence[str]) -> list[Rule]:
     """The rules that apply. UsageError for a name in `on` or `off` that is neither a rule nor a repair."""
     import difflib
 

@@ -16,7 +16,7 @@ put right afterwards: always write "a".  No line may contain a bare he, she, him
 pronoun with its person (tests/test_synth.py).
 """
 
-GRAMMAR = r'''
+GRAMMAR = r"""
 # ---- small words ----
 = then
 [Then|Soon|After a while|A little later|Next|Before long|In a moment|A few minutes later|After that]
@@ -1066,4 +1066,4 @@ a joke about danger is no joke
 it is worth it to stop and listen
 [everyone has a story to tell|old things know many stories]
 a small gift can make [someone old|a lonely heart] happy
-'''
+"""

@@ -1,11 +1,12 @@
 """Figures about a text, computed in C (fable6c/_text.c): what the filters decide by and what the database keeps as quality.
 
-    words = Words("Once upon a time there was a fox.")
-    figures(words).words        # 8.0
-    words.grams(5)              # uint64 (4,): one hash for each run of five words
+words = Words("Once upon a time there was a fox.")
+figures(words).words        # 8.0
+words.grams(5)              # uint64 (4,): one hash for each run of five words
 """
 
-from typing import FrozenSet, Iterable, NamedTuple, Union
+from collections.abc import Iterable
+from typing import NamedTuple, Union
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def word_set(words: Iterable[str]) -> HashSet:
 class Measure:
     """Computes Figures; holds the scratch memory, which grows to what the longest text needs and is used again."""
 
-    def __init__(self, common: FrozenSet[str] = ENGLISH):
+    def __init__(self, common: frozenset[str] = ENGLISH):
         self.common = word_set(common)
         self.stop = Words(" ".join(STOP_WORDS)).hashes.copy()
         self.out = np.empty(len(Figures._fields))

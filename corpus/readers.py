@@ -17,17 +17,13 @@ import os
 import re
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import (
     Any,
     BinaryIO,
     Callable,
-    Iterable,
-    Iterator,
-    List,
     NamedTuple,
     Optional,
-    Sequence,
-    Tuple,
     Union,
 )
 
@@ -177,7 +173,7 @@ class _Refused(ValueError):
 def _blocks(file: Any) -> Iterator[bytes]:
     """A file's bytes, BLOCK or a little more at a time; before damage is raised comes what was unpacked before it."""
     read = getattr(file, "read1", file.read)  # read would throw that away
-    pieces: List[bytes] = []
+    pieces: list[bytes] = []
     size, damage, more = 0, None, True
     while more:
         try:
@@ -325,7 +321,7 @@ def _parts(text: str, origin: str, place: int, settings: Settings) -> Iterator[R
 
 
 def _lines(blocks: Iterable[bytes], origin: str) -> Iterator[bytes]:
-    unfinished: List[bytes] = []
+    unfinished: list[bytes] = []
     size = 0
     for block in blocks:
         *lines, rest = block.split(b"\n")
@@ -340,7 +336,7 @@ def _lines(blocks: Iterable[bytes], origin: str) -> Iterator[bytes]:
 
 
 def _page(blocks: Iterable[bytes], origin: str, kind: str) -> Raw:
-    content: List[bytes] = []
+    content: list[bytes] = []
     size = 0
     for block in blocks:
         content.append(block)
@@ -434,7 +430,7 @@ def markdown_text(markdown: str) -> str:
     return html_text(MarkdownIt("commonmark").render(markdown))
 
 
-def page_text(text: str, kind: str) -> Tuple[str, bool]:
+def page_text(text: str, kind: str) -> tuple[str, bool]:
     """(text, whether it was converted) for each kind of `Raw`."""
     if kind == "text":
         return text, False

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from typing import Callable, Dict
+from typing import Callable
 
 from fable6c.errors import UserError
 
@@ -20,7 +20,9 @@ _LOST_QUOTE = re.compile(f"\u00e2\u20ac(?![{_CONTINUATION}])")
 
 # Control characters but tab and line feed; soft hyphen; zero width and direction marks; the byte order mark; noncharacters.
 # ZWNJ and ZWJ (U+200C, U+200D) stay: scripts and emoji need them.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffc\ufffe\uffff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffc\ufffe\uffff]"
+)
 _CONTROL_ASCII = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _PARAGRAPH_BREAK = re.compile("[\u2028\u2029\x0b\x0c]")
 _SPACE_BEFORE_END = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)  # from the first blank only: else a long run is tried from each
@@ -83,7 +85,9 @@ def gutenberg(text: str) -> str:
     if not starts and not ends:
         return text
     between = zip(starts, starts[1:])
-    if any(_GUTENBERG_END.search(text, one.end(), other.start()) for one, other in between) or (ends and _GUTENBERG_START.search(text, ends.end())):
+    if any(_GUTENBERG_END.search(text, one.end(), other.start()) for one, other in between) or (
+        ends and _GUTENBERG_START.search(text, ends.end())
+    ):
         return text  # several books one after the other: what lies between them is not a header
     body = text[starts[-1].end() if starts else 0 : ends.start() if ends else len(text)]
     return _GUTENBERG_CREDIT.sub("", body.lstrip(), count=1) if starts else body
@@ -99,6 +103,6 @@ def white_space(text: str) -> str:
 
 
 # In the order in which they are applied: mojibake first, because its characters look like control characters.
-REPAIRS: Dict[str, Callable[[str], str]] = {
+REPAIRS: dict[str, Callable[[str], str]] = {
     repair.__name__: repair for repair in (line_ends, mojibake, control_characters, nfc, gutenberg, white_space)
 }

@@ -4,7 +4,8 @@ import base64
 import html
 import io
 import sys
-from typing import Iterable, Optional, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Optional
 
 from fable6c.files import atomic_write
 

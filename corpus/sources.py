@@ -17,7 +17,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional
 
 from fable6c import __version__
 from fable6c.cli import ArgumentParser, print_next
@@ -45,17 +46,17 @@ class Source:
     checksum: str
     about_bytes: int = 0
     pause_seconds: float = 0.0
-    sha256: Dict[str, str] = dataclasses.field(default_factory=dict)  # published sums: file name to sum
+    sha256: dict[str, str] = dataclasses.field(default_factory=dict)  # published sums: file name to sum
     books: Sequence[Sequence[object]] = ()
 
-    def files(self) -> Iterator[Tuple[str, str]]:
+    def files(self) -> Iterator[tuple[str, str]]:
         """(file name, URL) of everything that belongs to the source."""
         for url in self.urls:
             for address in [url.replace("{book}", str(book[0])) for book in self.books] or [url]:
                 yield os.path.basename(urllib.parse.urlsplit(address).path), address
 
 
-def load_sources(path: str = SOURCES_FILE) -> Dict[str, Source]:
+def load_sources(path: str = SOURCES_FILE) -> dict[str, Source]:
     """The sources by name. UserError for a file that is not as it should be."""
     try:
         return {name: Source(name=name, **table) for name, table in read_toml(path).items()}
@@ -91,7 +92,7 @@ class Downloader:
     def __init__(self, proxy: str = "", timeout: float = 30.0, retries: int = 5, wait: float = 1.0, progress: bool = True):
         self.proxy, self.timeout, self.retries, self.wait, self.progress = proxy, timeout, retries, wait, progress
 
-    def fetch(self, url: str, path: str, sha256: Optional[str] = None) -> Dict[str, object]:
+    def fetch(self, url: str, path: str, sha256: Optional[str] = None) -> dict[str, object]:
         """Download to `path`. Returns {url, bytes, sha256, published}. UserError if it cannot be had whole, or is not what it should be.
 
         sha256: the sum that the file must have, or None; one that the server publishes is checked as well.
@@ -105,7 +106,9 @@ class Downloader:
             except _Retry as error:
                 failures = 0 if _size(path + ".part") > before else failures + 1
                 if failures >= self.retries:
-                    raise UserError(f"{url}: {error}, {failures} times without progress; try again later, or give --mirror or --proxy") from None
+                    raise UserError(
+                        f"{url}: {error}, {failures} times without progress; try again later, or give --mirror or --proxy"
+                    ) from None
                 print(f"{url}: {error}; trying again", file=sys.stderr)
                 time.sleep(min(LONGEST_WAIT, self.wait * 2 ** max(0, failures - 1)))
         else:
@@ -258,7 +261,13 @@ def get(source: Source, folder: str, downloader: Downloader, mirror: str = "") -
     """Download what is missing of a source into `folder`. mirror: replaces the scheme and host (and leading path) of its URLs."""
     make_folder(folder)
     note_path = os.path.join(folder, "source.json")
-    noted: Dict[str, Any] = {"name": source.name, "title": source.title, "licence": source.licence, "citation": source.citation, "files": {}}
+    noted: dict[str, Any] = {
+        "name": source.name,
+        "title": source.title,
+        "licence": source.licence,
+        "citation": source.citation,
+        "files": {},
+    }
     if os.path.exists(note_path):
         try:
             with open(note_path, encoding="utf-8") as file:
@@ -268,7 +277,7 @@ def get(source: Source, folder: str, downloader: Downloader, mirror: str = "") -
             raise UserError(f"{note_path}: cannot be read ({error}); remove it, or choose another folder with -o") from None
         if other != source.name:
             raise UserError(f"{folder} holds the source {other}, whose licence would be lost: choose another folder with -o")
-    failed: List[str] = []
+    failed: list[str] = []
     files = list(source.files())
     fetched = 0
     for name, url in files:
@@ -293,7 +302,9 @@ def get(source: Source, folder: str, downloader: Downloader, mirror: str = "") -
     total = sum(entry["bytes"] for entry in noted["files"].values())
     print(f"{folder}: {len(noted['files'])} of {len(files)} files, {total:,} bytes, {source.licence}")
     if failed:
-        raise UserError(f"{len(failed)} files could not be had ({', '.join(failed[:5])}{' …' if len(failed) > 5 else ''}); the same command tries them again")
+        raise UserError(
+            f"{len(failed)} files could not be had ({', '.join(failed[:5])}{' …' if len(failed) > 5 else ''}); the same command tries them again"
+        )
     print_next("corpus", "clean", folder, "-o", "clean")
 
 
@@ -303,20 +314,33 @@ def _mirrored(url: str, mirror: str) -> str:
     return mirror.rstrip("/") + urllib.parse.urlsplit(url).path
 
 
-def show(sources: Dict[str, Source]) -> None:
+def show(sources: dict[str, Source]) -> None:
     for source in sources.values():
         size = f"about {source.about_bytes / 1e6:,.0f} MB" if source.about_bytes else "size not known"
         count = f", {len(source.books)} books" if source.books else ""
-        lines = (source.name, source.title, f"{size}{count}; {source.licence}", source.citation, source.urls[0], f"checksum: {source.checksum}")
+        lines = (
+            source.name,
+            source.title,
+            f"{size}{count}; {source.licence}",
+            source.citation,
+            source.urls[0],
+            f"checksum: {source.checksum}",
+        )
         print("\n  ".join(lines) + "\n")
     print("synth\n  stories of our own, from a seed: python -m fable6c.corpus synth --bytes 8M -o synth.txt (no network)\n")
     print("your own files\n  python -m fable6c.corpus clean FILE-OR-FOLDER … -o clean")
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
-    parser = ArgumentParser("python -m fable6c.corpus", "List the sources of text and download them.", "python -m fable6c.corpus get tinystories -o corpora/tinystories")
+    parser = ArgumentParser(
+        "python -m fable6c.corpus",
+        "List the sources of text and download them.",
+        "python -m fable6c.corpus get tinystories -o corpora/tinystories",
+    )
     commands = parser.subcommands()
-    commands.add_parser("list", purpose="Show the sources and what is known of them.", example="python -m fable6c.corpus list", help="show the sources")
+    commands.add_parser(
+        "list", purpose="Show the sources and what is known of them.", example="python -m fable6c.corpus list", help="show the sources"
+    )
     one = commands.add_parser(
         "get", purpose="Download a source; goes on where it was interrupted.", help="download a source",
         example="python -m fable6c.corpus get gutenberg-children -o corpora/gutenberg",
@@ -325,7 +349,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     one.add_argument("-o", "--output", default="", metavar="DIR", help="folder (default corpora/NAME)")
     one.add_argument("--mirror", default="", metavar="URL", help="take the files from here instead: replaces https://HOST of the URLs")
     one.add_argument("--proxy", default="", metavar="URL", help="HTTP proxy (default: http_proxy and https_proxy of the environment)")
-    one.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="give up a connection on which nothing comes (default 30)")
+    one.add_argument(
+        "--timeout", type=float, default=30.0, metavar="SECONDS", help="give up a connection on which nothing comes (default 30)"
+    )
     one.add_argument("--retries", type=int, default=5, metavar="N", help="tries without progress before giving up (default 5)")
     one.add_argument("--sources", default=SOURCES_FILE, metavar="FILE", help="another list in the form of sources.toml")
     options = parser.parse_args(argv)

@@ -19,19 +19,15 @@ import os
 import re
 import sys
 import time
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from functools import cache
 from random import Random
 from typing import (
     Any,
     Callable,
-    Dict,
-    Iterator,
-    List,
     NamedTuple,
     NoReturn,
     Optional,
-    Sequence,
-    Tuple,
     Union,
 )
 
@@ -44,45 +40,91 @@ SEASONS = ("spring", "summer", "autumn", "winter")
 WORLDS = ("town", "woods")  # in the town the heroes are children, in the woods they are animals
 
 Draw = Callable[[], float]  # random.Random(seed).random
-Slots = Dict[str, str]
+Slots = dict[str, str]
 
 
 class Person(NamedTuple):
-    name: str    # as the narrator says it: "Lily", "her mom", "Mr. Brown"
+    name: str  # as the narrator says it: "Lily", "her mom", "Mr. Brown"
     gender: str  # "he" or "she"
-    kind: str    # "girl", "fox", "mom"
+    kind: str  # "girl", "fox", "mom"
 
 
 class Story(NamedTuple):
-    text: str     # paragraphs separated by one newline; no newline at the end
-    plot: str     # a key of PLOTS
+    text: str  # paragraphs separated by one newline; no newline at the end
+    plot: str  # a key of PLOTS
     world: str
     season: str
     hero: Person
     friend: Person
     grown_up: Person
     neighbor: Person
-    animal: str   # always "it"
-    thing: str    # the noun: "ball", "mittens"
+    animal: str  # always "it"
+    thing: str  # the noun: "ball", "mittens"
 
 
 class Plot(NamedTuple):
     """What a plot asks of its world, beyond a hero, a friend, a grown-up, an animal and a thing."""
+
     worlds: Sequence[str] = WORLDS
     seasons: Sequence[str] = SEASONS
-    animal: str = ""               # a use listed in words.ANIMALS
-    things: Sequence[str] = ()     # nouns of words.TOYS; empty: all
+    animal: str = ""  # a use listed in words.ANIMALS
+    things: Sequence[str] = ()  # nouns of words.TOYS; empty: all
 
 
-LIGHT_THINGS = ("kite", "ball", "hat", "cap", "scarf", "toy airplane", "hoop", "ribbon", "umbrella", "mask", "feather",
-                "paper crane", "jump rope", "mittens", "yo-yo", "doll", "teddy bear", "puppet")
-PLAYTHINGS = ("ball", "kite", "doll", "toy car", "toy boat", "toy train", "toy truck", "toy airplane", "toy horse",
-              "toy robot", "drum", "crown", "mask", "cape", "marbles", "crayons", "building blocks", "paints", "puppet",
-              "top", "yo-yo", "hoop", "jump rope", "dinosaur", "puzzle", "wooden duck", "shovel", "tambourine")
+LIGHT_THINGS = (
+    "kite",
+    "ball",
+    "hat",
+    "cap",
+    "scarf",
+    "toy airplane",
+    "hoop",
+    "ribbon",
+    "umbrella",
+    "mask",
+    "feather",
+    "paper crane",
+    "jump rope",
+    "mittens",
+    "yo-yo",
+    "doll",
+    "teddy bear",
+    "puppet",
+)
+PLAYTHINGS = (
+    "ball",
+    "kite",
+    "doll",
+    "toy car",
+    "toy boat",
+    "toy train",
+    "toy truck",
+    "toy airplane",
+    "toy horse",
+    "toy robot",
+    "drum",
+    "crown",
+    "mask",
+    "cape",
+    "marbles",
+    "crayons",
+    "building blocks",
+    "paints",
+    "puppet",
+    "top",
+    "yo-yo",
+    "hoop",
+    "jump rope",
+    "dinosaur",
+    "puzzle",
+    "wooden duck",
+    "shovel",
+    "tambourine",
+)
 NOT_WINTER = ("spring", "summer", "autumn")
 
 # A key names the rule of the grammar that is the plot's skeleton.
-PLOTS: Dict[str, Plot] = {
+PLOTS: dict[str, Plot] = {
     "lost": Plot(animal="carrier"),
     "learn": Plot(),
     "share": Plot(),
@@ -119,6 +161,7 @@ PLOTS: Dict[str, Plot] = {
 
 # ------------------------------------------------------------------------------------------ chance
 
+
 def _pick(draw: Draw, items: Sequence) -> Any:
     return items[int(draw() * len(items))]
 
@@ -134,7 +177,8 @@ def _pick_some(draw: Draw, items: Sequence, count: int) -> list:
 
 # ------------------------------------------------------------------------------------------ tables
 
-def _rows(table: str, world: str, season: str) -> List[List[str]]:
+
+def _rows(table: str, world: str, season: str) -> list[list[str]]:
     """The entries of a table of `words` that belong to this world and season, split into fields."""
     rows = []
     for line in table.strip().split("\n"):
@@ -149,7 +193,7 @@ def _rows(table: str, world: str, season: str) -> List[List[str]]:
     return rows
 
 
-def _items(field: str) -> List[str]:
+def _items(field: str) -> list[str]:
     """The `;` list of a field, which may go over several lines."""
     return [item for item in field.replace("\n", "").split(";") if item]
 
@@ -177,8 +221,15 @@ def _person(prefix: str, name: str, gender: str) -> Slots:
     """The slots of a person; those of the hero have no prefix: {he}, and {f_he} for the friend."""
     he, him, his, hers, himself = PRONOUNS[gender]
     lead = "" if prefix == "h" else prefix + "_"
-    return {prefix: name, prefix + "_poss": name + "'s", lead + "he": he, lead + "him": him, lead + "his": his,
-            lead + "hers": hers, lead + "himself": himself}
+    return {
+        prefix: name,
+        prefix + "_poss": name + "'s",
+        lead + "he": he,
+        lead + "him": him,
+        lead + "his": his,
+        lead + "hers": hers,
+        lead + "himself": himself,
+    }
 
 
 class Lexicon:
@@ -189,12 +240,13 @@ class Lexicon:
             return _rows(table, world, season)
 
         self.plants = [{"plant": name, "seed": seed, "plant_gift": gift} for name, seed, gift in rows(words.PLANTS)]
-        self.fears = [dict(zip(("fear", "fear_when", "fear_tip", "fear_did", "fear_turn"), row))
-                      for row in rows(words.FEARS)]
-        self.skills = [dict(zip(("skill", "skill_ing", "skill_ed", "skill_fail1", "skill_fail2", "skill_win"), row))
-                       for row in rows(words.SKILLS)]
-        self.breakables = [{"brk": noun, "brk_a": "a " + noun, "brk_how": how, "brk_where": where}
-                           for noun, how, where in rows(words.BREAKABLES)]
+        self.fears = [dict(zip(("fear", "fear_when", "fear_tip", "fear_did", "fear_turn"), row)) for row in rows(words.FEARS)]
+        self.skills = [
+            dict(zip(("skill", "skill_ing", "skill_ed", "skill_fail1", "skill_fail2", "skill_win"), row)) for row in rows(words.SKILLS)
+        ]
+        self.breakables = [
+            {"brk": noun, "brk_a": "a " + noun, "brk_how": how, "brk_where": where} for noun, how, where in rows(words.BREAKABLES)
+        ]
         self.projects = []
         for name, materials, trouble in rows(words.PROJECTS):
             slots = {"proj": name, "proj_a": "a " + name, "proj_bad": trouble}
@@ -207,20 +259,22 @@ class Lexicon:
             slots.update(("ing%d" % i, item) for i, item in enumerate(_items(ingredients), 1))
             self.dishes.append(slots)
 
-        self.things: Dict[Sequence[str], List[Tuple[str, Slots]]] = {}
+        self.things: dict[Sequence[str], list[tuple[str, Slots]]] = {}
         for wanted in {plot.things for plot in PLOTS.values()}:
             self.things[wanted] = [self._thing(*row) for row in rows(words.TOYS) if not wanted or row[0] in wanted]
         self.colors = _items(words.COLORS)
-        self.animals: Dict[str, List[Tuple[List[str], Slots]]] = {}
+        self.animals: dict[str, list[tuple[list[str], Slots]]] = {}
         for use in {plot.animal for plot in PLOTS.values()}:
             self.animals[use] = [
                 (_items(looks), {"a": noun, "a_said": sound, "a_home": home, "a_food": food})
-                for noun, looks, sound, home, food, uses in rows(words.ANIMALS) if not use or use in _items(uses)]
+                for noun, looks, sound, home, food, uses in rows(words.ANIMALS)
+                if not use or use in _items(uses)
+            ]
 
         activities = rows(words.ACTIVITIES)
         self.places = []
         for name, at, spots, sights, offers in rows(words.PLACES):
-            slots = {"place": name, "place_noun": name[len("the "):], "at": at + " " + name}
+            slots = {"place": name, "place_noun": name[len("the ") :], "at": at + " " + name}
             verbs = [phrase for phrase, need in activities if not need or need in _items(offers)]
             acts = [[_verb("act%d" % i, phrase) for phrase in verbs] for i in (1, 2, 3)]
             self.places.append((slots, _items(spots), _items(sights), acts))
@@ -249,13 +303,12 @@ class Lexicon:
         self.roles = _items(words.FRIEND_ROLES)
 
     @staticmethod
-    def _thing(noun: str, plural: str, use: str) -> Tuple[str, Slots]:
+    def _thing(noun: str, plural: str, use: str) -> tuple[str, Slots]:
         slots = _verb("o_use", use.replace("{o_them}", "them" if plural else "it"))
         slots["o_used"], slots["o_using"] = slots.pop("o_use_ed"), slots.pop("o_use_ing")
         slots["o"] = noun
         if plural:
-            slots.update(o_it="they", o_them="them", o_was="were", o_is="are", o_nice="nice " + noun,
-                         o_is_this="are these")
+            slots.update(o_it="they", o_them="them", o_was="were", o_is="are", o_nice="nice " + noun, o_is_this="are these")
         else:
             slots.update(o_it="it", o_them="it", o_was="was", o_is="is", o_nice="a nice " + noun, o_is_this="is this")
         article = {"": "a ", "pair of": "a pair of ", "some": "some "}[plural]
@@ -264,13 +317,15 @@ class Lexicon:
 
 # ------------------------------------------------------------------------------------------ grammar
 
+
 class Rule:
     """A named rule; `alternatives` is filled in by `_compile`."""
+
     __slots__ = ("name", "alternatives")
 
     def __init__(self, name: str):
         self.name = name
-        self.alternatives: List[Part] = []
+        self.alternatives: list[Part] = []
 
 
 # A compiled line is a text with %(slot)s in it, or a list of such texts, of tuples (inline alternatives) and of rules.
@@ -280,13 +335,13 @@ _TOKEN = re.compile(r"\[|\]|\||<[^<>|\[\]]+>|[^\[\]|<]+")
 
 
 class Grammar(NamedTuple):
-    rules: Dict[str, Rule]      # the plots' skeletons, by name
-    capitals: Tuple[str, ...]   # slots that are used with a capital
+    rules: dict[str, Rule]  # the plots' skeletons, by name
+    capitals: tuple[str, ...]  # slots that are used with a capital
 
 
-def _parse_rules(text: str) -> Dict[str, List[str]]:
+def _parse_rules(text: str) -> dict[str, list[str]]:
     """The lines of each rule of a grammar text."""
-    rules: Dict[str, List[str]] = {}
+    rules: dict[str, list[str]] = {}
     for line in text.strip().split("\n"):
         if line.startswith("= "):
             lines = rules[line[2:]] = []
@@ -298,20 +353,64 @@ def _parse_rules(text: str) -> Dict[str, List[str]]:
 # What a line may say in other words: an apostrophe, or a word of the same meaning that fits wherever the first one
 # does.  It makes a sentence of the grammar come in several shapes without being written several times.
 OTHER_WORDS = {
-    "cannot": "can't", "could not": "couldn't", "did not": "didn't", "do not": "don't", "Do not": "Don't",
-    "does not": "doesn't", "was not": "wasn't", "were not": "weren't", "is not": "isn't", "will not": "won't",
-    "would not": "wouldn't", "I am": "I'm", "I will": "I'll", "it is": "it's", "It is": "It's", "You are": "You're",
-    "you are": "you're", "That is": "That's", "What is": "What's", "We will": "We'll", "Let us": "Let's",
-    "let us": "let's", "They are": "They're",
-    "very": "really", "began to": "started to", "at once": "right away", "again and again": "over and over",
-    "everyone": "everybody", "Everyone": "Everybody", "nobody": "no one", "Nobody": "No one", "someone": "somebody",
-    "for a moment": "for a second|for a bit", "The next day": "The day after|One day later", "came back": "returned",
-    "small": "little|tiny", "happy": "glad|cheerful", "nice": "lovely|fine", "Soon": "Before long|In no time",
-    "all alone": "all by {himself}|alone", "together": "side by side|together", "a long time": "quite a while",
-    "picked up": "lifted up", "looked at": "gazed at|stared at", "knelt down": "crouched down", 
-    "quiet": "silent", "wonderful": "great|marvelous", "maybe": "perhaps", "Maybe": "Perhaps",
-    "pieces": "bits", "shouted": "yelled", "laughed": "chuckled|giggled", "afraid": "scared|frightened",
-    "clever": "smart", "every day": "each day", "hurried": "rushed", "the whole": "the entire", "tired": "weary",
+    "cannot": "can't",
+    "could not": "couldn't",
+    "did not": "didn't",
+    "do not": "don't",
+    "Do not": "Don't",
+    "does not": "doesn't",
+    "was not": "wasn't",
+    "were not": "weren't",
+    "is not": "isn't",
+    "will not": "won't",
+    "would not": "wouldn't",
+    "I am": "I'm",
+    "I will": "I'll",
+    "it is": "it's",
+    "It is": "It's",
+    "You are": "You're",
+    "you are": "you're",
+    "That is": "That's",
+    "What is": "What's",
+    "We will": "We'll",
+    "Let us": "Let's",
+    "let us": "let's",
+    "They are": "They're",
+    "very": "really",
+    "began to": "started to",
+    "at once": "right away",
+    "again and again": "over and over",
+    "everyone": "everybody",
+    "Everyone": "Everybody",
+    "nobody": "no one",
+    "Nobody": "No one",
+    "someone": "somebody",
+    "for a moment": "for a second|for a bit",
+    "The next day": "The day after|One day later",
+    "came back": "returned",
+    "small": "little|tiny",
+    "happy": "glad|cheerful",
+    "nice": "lovely|fine",
+    "Soon": "Before long|In no time",
+    "all alone": "all by {himself}|alone",
+    "together": "side by side|together",
+    "a long time": "quite a while",
+    "picked up": "lifted up",
+    "looked at": "gazed at|stared at",
+    "knelt down": "crouched down",
+    "quiet": "silent",
+    "wonderful": "great|marvelous",
+    "maybe": "perhaps",
+    "Maybe": "Perhaps",
+    "pieces": "bits",
+    "shouted": "yelled",
+    "laughed": "chuckled|giggled",
+    "afraid": "scared|frightened",
+    "clever": "smart",
+    "every day": "each day",
+    "hurried": "rushed",
+    "the whole": "the entire",
+    "tired": "weary",
 }
 _OTHER_WORDS = re.compile(r"(?<![\w{])(%s)(?= [a-z{])" % "|".join(OTHER_WORDS))
 
@@ -321,9 +420,9 @@ def _in_other_words(line: str) -> str:
     return _OTHER_WORDS.sub(lambda match: "[%s|%s]" % (match.group(1), OTHER_WORDS[match.group(1)]), line)
 
 
-def _compile(source: Dict[str, List[str]], roots: Sequence[str]) -> Grammar:
+def _compile(source: dict[str, list[str]], roots: Sequence[str]) -> Grammar:
     """Compiles the rules that `roots` reach; a rule called for a person is compiled once for each person."""
-    compiled: Dict[str, Rule] = {}
+    compiled: dict[str, Rule] = {}
     capitals = set()
 
     def slot(match: re.Match) -> str:
@@ -350,10 +449,10 @@ def _compile(source: Dict[str, List[str]], roots: Sequence[str]) -> Grammar:
                 compiled[call].alternatives.append(alternatives(_TOKEN.findall(_in_other_words(line)))[0])
         return compiled[call]
 
-    def alternatives(tokens: List[str]) -> List[Part]:
+    def alternatives(tokens: list[str]) -> list[Part]:
         """Consumes tokens up to the closing bracket and returns the parts between the bars."""
-        result: List[Any] = []
-        sequence: List[Any] = []
+        result: list[Any] = []
+        sequence: list[Any] = []
         while tokens:
             token = tokens.pop(0)
             if token == "]":
@@ -375,7 +474,7 @@ def _compile(source: Dict[str, List[str]], roots: Sequence[str]) -> Grammar:
     return Grammar(skeletons, tuple(sorted(capitals)))
 
 
-def _expand(part: Any, draw: Draw, last: Dict[str, int], out: Callable[[str], None]) -> None:
+def _expand(part: Any, draw: Draw, last: dict[str, int], out: Callable[[str], None]) -> None:
     """Appends one telling of `part`.  `last` holds each rule's last alternative, so that none comes twice running."""
     kind = type(part)
     if kind is str:
@@ -397,19 +496,20 @@ def _expand(part: Any, draw: Draw, last: Dict[str, int], out: Callable[[str], No
         _expand(choices[i], draw, last, out)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _grammar() -> Grammar:
     return _compile(_parse_rules(GRAMMAR), tuple(PLOTS))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _lexicon(world: str, season: str) -> Lexicon:
     return Lexicon(world, season)
 
 
 # ------------------------------------------------------------------------------------------ a story
 
-def _bind(draw: Draw, plot: Plot, world: str, season: str) -> Tuple[Slots, Dict[str, Person]]:
+
+def _bind(draw: Draw, plot: Plot, world: str, season: str) -> tuple[Slots, dict[str, Person]]:
     """Draws who, what and where, and returns every slot and the cast."""
     lexicon = _lexicon(world, season)
     hand, hands, foot, feet = lexicon.body
@@ -447,29 +547,67 @@ def _bind(draw: Draw, plot: Plot, world: str, season: str) -> Tuple[Slots, Dict[
     nature = _pick_some(draw, lexicon.nature, 2)
     people = _pick_some(draw, lexicon.people, 3)
 
-    for drawn in (thing, animal, place, acts[0][act1], acts[1][act2], acts[2][act3], _pick(draw, lexicon.plants),
-                  _pick(draw, lexicon.fears), _pick(draw, lexicon.skills), _pick(draw, lexicon.breakables),
-                  _pick(draw, lexicon.projects), _pick(draw, lexicon.dishes)):
+    for drawn in (
+        thing,
+        animal,
+        place,
+        acts[0][act1],
+        acts[1][act2],
+        acts[2][act3],
+        _pick(draw, lexicon.plants),
+        _pick(draw, lexicon.fears),
+        _pick(draw, lexicon.skills),
+        _pick(draw, lexicon.breakables),
+        _pick(draw, lexicon.projects),
+        _pick(draw, lexicon.dishes),
+    ):
         slots.update(drawn)
     slots.update(zip(("spot1", "spot2", "spot3", "spot4", "spot5"), _pick_some(draw, spots, 5)))
     slots.update(zip(("see1", "see2"), _pick_some(draw, sights, 2)))
     old = "an old " + ("man" if neighbor_gender == "he" else "woman") if world == "town" else "an old goose"
     slots.update(
-        kind=kind, home=home, hand=hand, hands=hands, foot=foot, feet=feet, trait=trait, trait2=trait2,
-        age=_pick(draw, lexicon.ages), season=season, weather=_pick(draw, lexicon.weather),
-        time=_pick(draw, lexicon.times), nat1=nature[0], nat2=nature[1], food=_pick(draw, lexicon.foods),
-        f_kind=friend_kind, f_kind_a="a " + friend_kind, f_new="the new " + friend_kind, f_home=friend_home,
-        f_role=role, f_ref=his + " " + role + " " + friend_full, f_ref_a="a " + role + " named " + friend_full,
-        g_call=call, n_full=old + " named " + neighbor,
-        o_adj=color, o_a=article + color + " " + thing["o"], a_hue=_pick(draw, looks),
-        person1=people[0], person2=people[1], person3_a="a " + people[2])
+        kind=kind,
+        home=home,
+        hand=hand,
+        hands=hands,
+        foot=foot,
+        feet=feet,
+        trait=trait,
+        trait2=trait2,
+        age=_pick(draw, lexicon.ages),
+        season=season,
+        weather=_pick(draw, lexicon.weather),
+        time=_pick(draw, lexicon.times),
+        nat1=nature[0],
+        nat2=nature[1],
+        food=_pick(draw, lexicon.foods),
+        f_kind=friend_kind,
+        f_kind_a="a " + friend_kind,
+        f_new="the new " + friend_kind,
+        f_home=friend_home,
+        f_role=role,
+        f_ref=his + " " + role + " " + friend_full,
+        f_ref_a="a " + role + " named " + friend_full,
+        g_call=call,
+        n_full=old + " named " + neighbor,
+        o_adj=color,
+        o_a=article + color + " " + thing["o"],
+        a_hue=_pick(draw, looks),
+        person1=people[0],
+        person2=people[1],
+        person3_a="a " + people[2],
+    )
     for who in ("f_", "g_"):
         slots.update({who + "hand": hand, who + "hands": hands, who + "foot": foot, who + "feet": feet})
     for key in _grammar().capitals:
         value = slots[key]
         slots["^" + key] = value[0].upper() + value[1:]
-    cast = {"hero": Person(name, gender, kind), "friend": Person(friend, other, friend_kind),
-            "grown_up": Person(slots["g"], elder, family), "neighbor": Person(neighbor, neighbor_gender, "neighbor")}
+    cast = {
+        "hero": Person(name, gender, kind),
+        "friend": Person(friend, other, friend_kind),
+        "grown_up": Person(slots["g"], elder, family),
+        "neighbor": Person(neighbor, neighbor_gender, "neighbor"),
+    }
     return slots, cast
 
 
@@ -484,7 +622,7 @@ def _tell(draw: Draw) -> Story:
     world = _pick(draw, needs.worlds)
     season = _pick(draw, needs.seasons)
     slots, cast = _bind(draw, needs, world, season)
-    pieces: List[str] = []
+    pieces: list[str] = []
     _expand(_grammar().rules[plot], draw, {}, pieces.append)
     text = "".join(pieces) % slots
     if "{" in text:  # a slot whose words have slots: "the ball bounced off {his} nose"
@@ -544,9 +682,9 @@ STATS_BYTES = 4_000_000  # of each text: enough that a fixed set of templates wo
 
 
 class TextStats(NamedTuple):
-    words: int                       # running words counted
-    distinct: Tuple[int, ...]        # distinct 1-, 2-, 3- and 4-grams among them
-    zstd_ratio: float                # bytes / compressed bytes at level 19
+    words: int  # running words counted
+    distinct: tuple[int, ...]  # distinct 1-, 2-, 3- and 4-grams among them
+    zstd_ratio: float  # bytes / compressed bytes at level 19
 
 
 def measure(corpus: str, word_limit: Optional[int] = None) -> TextStats:
@@ -555,6 +693,7 @@ def measure(corpus: str, word_limit: Optional[int] = None) -> TextStats:
     ImportError without zstandard.
     """
     import zstandard
+
     running = re.findall(r"[a-z']+", corpus.replace(END_OF_TEXT, " ").lower())[:word_limit]
     distinct = tuple(len(set(zip(*(running[i:] for i in range(n))))) for n in (1, 2, 3, 4))
     raw = corpus.encode("utf-8")
@@ -566,6 +705,7 @@ def _read_corpus(path: str, size_bytes: int) -> str:
     with open(path, "rb") as file:
         if path.endswith(".zst"):
             import zstandard
+
             try:
                 raw = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file).read(size_bytes)
             except zstandard.ZstdError as error:
@@ -586,18 +726,17 @@ def _print_stats(seed: int, size_bytes: int, compare: Optional[str]) -> None:
     seconds = time.process_time() - start
     corpora = [("synth seed %d" % seed, ours)] + ([(os.path.basename(compare), other)] if compare else [])
     limit = min(len(re.findall(r"[a-z']+", corpus.lower())) for _, corpus in corpora)
-    print("%-20s %9s %9s %8s %8s %8s %8s %6s" %
-          ("text", "bytes", "words", "1-grams", "2-grams", "3-grams", "4-grams", "zstd"))
+    print("%-20s %9s %9s %8s %8s %8s %8s %6s" % ("text", "bytes", "words", "1-grams", "2-grams", "3-grams", "4-grams", "zstd"))
     for name, corpus in corpora:
         stats = measure(corpus, limit)
         distinct = " ".join(f"{count:8d}" for count in stats.distinct)
         print(f"{name[:20]:20} {len(corpus.encode('utf-8')):9d} {stats.words:9d} {distinct} {stats.zstd_ratio:6.2f}")
     print("n-grams are distinct ones among equally many words; zstd is bytes per compressed byte at level 19")
-    print("generated %.1f MB in %.2f s of processor time: %.1f MB/s" %
-          (len(ours) / 1e6, seconds, len(ours) / 1e6 / max(seconds, 1e-9)))
+    print("generated %.1f MB in %.2f s of processor time: %.1f MB/s" % (len(ours) / 1e6, seconds, len(ours) / 1e6 / max(seconds, 1e-9)))
 
 
 # ------------------------------------------------------------------------------------------ command line
+
 
 def parse_size(value: str) -> int:
     """`4M` as 4000000: a positive number, with k, M or G for powers of 1000, Ki, Mi or Gi for powers of 1024."""
@@ -607,8 +746,7 @@ def parse_size(value: str) -> int:
         number, unit, binary = match.groups()
         size = int(float(number) * (1024 if binary else 1000) ** (" kMG".index(unit.replace("K", "k")) if unit else 0))
     if size <= 0:
-        raise argparse.ArgumentTypeError("%r is not a size; write a positive number of bytes such as 500k, 4M or 1G"
-                                         % value)
+        raise argparse.ArgumentTypeError("%r is not a size; write a positive number of bytes such as 500k, 4M or 1G" % value)
     return size
 
 
@@ -656,17 +794,26 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """The command; returns the exit code: 0 done, 1 failure, 2 (by SystemExit) wrong usage."""
     parser = _Parser(
-        prog="python -m fable6c.corpus.synth", formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage=argparse.SUPPRESS, allow_abbrev=False,
+        prog="python -m fable6c.corpus.synth",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=argparse.SUPPRESS,
+        allow_abbrev=False,
         description="Writes short stories for children, made from a seed, as text to train a language model on.\n"
-                    "Each story ends in a line %s; the same seed gives the same bytes everywhere.\n\n"
-                    "example:\n  python -m fable6c.corpus.synth --bytes 4M --seed 1 -o stories.txt" % END_OF_TEXT)
-    parser.add_argument("--bytes", type=parse_size, default=None, metavar="SIZE",
-                        help="at least this much text, in whole stories: 500k, 4M, 1G (default 4M)")
+        "Each story ends in a line %s; the same seed gives the same bytes everywhere.\n\n"
+        "example:\n  python -m fable6c.corpus.synth --bytes 4M --seed 1 -o stories.txt" % END_OF_TEXT,
+    )
+    parser.add_argument(
+        "--bytes",
+        type=parse_size,
+        default=None,
+        metavar="SIZE",
+        help="at least this much text, in whole stories: 500k, 4M, 1G (default 4M)",
+    )
     parser.add_argument("--seed", type=parse_seed, default=1, help="a whole number from 0 on (default 1)")
     parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: standard output)")
-    parser.add_argument("--stats", action="store_true",
-                        help="write no text; print distinct n-grams, the zstd ratio and the speed of this generator")
+    parser.add_argument(
+        "--stats", action="store_true", help="write no text; print distinct n-grams, the zstd ratio and the speed of this generator"
+    )
     parser.add_argument("--compare", metavar="PATH", help="with --stats: a text, or .zst of one, to put beside ours")
     options = parser.parse_args(argv)
     if options.compare and not options.stats:

@@ -1,8 +1,9 @@
 """The list of commands, and each of them under one name: `python -m fable6c train …` is `python -m fable6c.train …`."""
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn, Optional, Sequence
+from typing import NoReturn, Optional
 
 from fable6c.cli import COMMANDS, ArgumentParser, run
 from fable6c.errors import UsageError

@@ -179,8 +179,8 @@ INLINE void rmsnorm_backward_row(float *dx, const float *dy, const float *x, flo
 }
 
 // dinp (N,C) += r·(dout·gain) − x·r³·mean(dout·gain·x): joins the residual branch. dgain (C) += Σ_n dout·x·r
-void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float *inp, const float *rstd,
-                      const float *gain, size_t N, size_t C) {
+void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float *inp, const float *rstd, const float *gain, size_t N,
+                      size_t C) {
 #pragma omp parallel
     {
         size_t from, to;
@@ -233,8 +233,7 @@ INLINE float quantize_gradient_row(int8_t *q, const float *dy, uint32_t start, s
 
 void quantize_gradients(int8_t *q, float *s, const float *dout, const uint32_t *draw, size_t N, size_t C) {
 #pragma omp parallel for schedule(static)
-    for (size_t n = 0; n < N; n++)
-        s[n] = quantize_gradient_row(q + n * round_up(C, 4), dout + n * C, hash((uint32_t)n, draw[0]), C);
+    for (size_t n = 0; n < N; n++) s[n] = quantize_gradient_row(q + n * round_up(C, 4), dout + n * C, hash((uint32_t)n, draw[0]), C);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -322,8 +321,8 @@ void linear_pack_gradient(float *packed, const int8_t *weight, size_t O, size_t 
         }
 }
 
-void linear_forward_naive(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *weight,
-                          const float *scale, size_t N, size_t O, size_t C, size_t S) {
+void linear_forward_naive(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *weight, const float *scale,
+                          size_t N, size_t O, size_t C, size_t S) {
     for (size_t n = 0; n < N; n++)
         for (size_t o = 0; o < O; o++) {
             int32_t sum = 0;
@@ -356,13 +355,14 @@ static void linear_forward_rows(float *out, const float *residual, const int8_t 
     }
 }
 
-void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed,
-                    const float *scale, size_t N, size_t O, size_t P, size_t S) {
+void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed, const float *scale, size_t N,
+                    size_t O, size_t P, size_t S) {
 #pragma omp parallel
     {
         size_t from, to;
         my_share(N, MR, &from, &to);
-        linear_forward_rows(out + from * O, residual ? residual + from * O : NULL, q + from * P, s + from, packed, scale, to - from, O, P, S);
+        linear_forward_rows(out + from * O, residual ? residual + from * O : NULL, q + from * P, s + from, packed, scale, to - from, O, P,
+                            S);
     }
 }
 
@@ -371,8 +371,8 @@ void linear_forward(float *out, const float *residual, const int8_t *q, const fl
 // (the head: most of a row of dout is far below a 127th of its largest entry, and int8 would lose it).
 
 // dinp (N,C) = (dout (N,O)·scale) · weight (O,C)
-void linear_backward_input_naive(float *dinp, const float *dout, const int8_t *weight, const float *scale,
-                                 size_t N, size_t C, size_t O, size_t S) {
+void linear_backward_input_naive(float *dinp, const float *dout, const int8_t *weight, const float *scale, size_t N, size_t C, size_t O,
+                                 size_t S) {
     for (size_t n = 0; n < N; n++)
         for (size_t c = 0; c < C; c++) {
             float sum = 0.0f;
@@ -381,8 +381,8 @@ void linear_backward_input_naive(float *dinp, const float *dout, const int8_t *w
         }
 }
 
-void linear_backward_input(float *dinp, const float *dout, const float *packed, const float *scale, float *scratch,
-                           size_t N, size_t C, size_t O, size_t S) {
+void linear_backward_input(float *dinp, const float *dout, const float *packed, const float *scale, float *scratch, size_t N, size_t C,
+                           size_t O, size_t S) {
     size_t pairs = blocks(O, PAIR);
     element *rows = (element *)scratch;  // (N, pairs)[PAIR]: dout·scale
 #pragma omp parallel
@@ -423,7 +423,7 @@ size_t linear_scratch(size_t N, size_t O, size_t C) {
 INLINE void weight_gradient(float *dlatent, const float *dout, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
                             float *scratch, size_t N, size_t C, size_t O) {
     size_t P = round_up(C, 4), Q = round_up(O, 4), pairs = blocks(N, PAIR), stride = column_stride(O);
-    element *columns = (element *)scratch;                   // (pairs, stride)[PAIR]: dout·s
+    element *columns = (element *)scratch;  // (pairs, stride)[PAIR]: dout·s
     element *panels = (element *)(scratch + pairs * stride);  // (C/32, pairs, 32)[PAIR]: q
 #pragma omp parallel
     {
@@ -455,8 +455,8 @@ INLINE void weight_gradient(float *dlatent, const float *dout, const int8_t *dq,
     }
 }
 
-void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, const float *s, float *scratch,
-                            size_t N, size_t C, size_t O) {
+void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, const float *s, float *scratch, size_t N, size_t C,
+                            size_t O) {
     weight_gradient(dlatent, dout, NULL, NULL, q, s, scratch, N, C, O);
 }
 
@@ -493,8 +493,8 @@ void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const f
     }
 }
 
-void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
-                                 const uint32_t *draw, float *scratch, size_t N, size_t C, size_t O) {
+void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s, const uint32_t *draw,
+                                 float *scratch, size_t N, size_t C, size_t O) {
 #if INT_DEPTH  // 16-bit lanes have no room for two products of 255 and 127
     (void)draw;
     weight_gradient(dlatent, NULL, dq, ds, q, s, scratch, N, C, O);
@@ -521,8 +521,10 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
             }
 #pragma omp simd
             for (size_t o = 0; o < O; o++) {
-                uint32_t a = (uint32_t)round_again(d[0][o], ratio[0], start[0], o) & 255, b = (uint32_t)round_again(d[1][o], ratio[1], start[1], o) & 255;
-                uint32_t c = (uint32_t)round_again(d[2][o], ratio[2], start[2], o) & 255, e = (uint32_t)round_again(d[3][o], ratio[3], start[3], o);
+                uint32_t a = (uint32_t)round_again(d[0][o], ratio[0], start[0], o) & 255,
+                         b = (uint32_t)round_again(d[1][o], ratio[1], start[1], o) & 255;
+                uint32_t c = (uint32_t)round_again(d[2][o], ratio[2], start[2], o) & 255,
+                         e = (uint32_t)round_again(d[3][o], ratio[3], start[3], o);
                 lane[o] = a | b << 8 | c << 16 | e << 24;
             }
             for (size_t c = 0; c < C; c += PANEL) {
@@ -561,8 +563,7 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
 #define CHANNELS 32  // a block of channels: two cache lines of a row, enough for the SIMD width, one thread's share
 #define MAX_TAPS 32
 
-INLINE void conv_forward_block(float *out, const float *inp, const float *weight, size_t T, size_t C, size_t K,
-                               const size_t width) {
+INLINE void conv_forward_block(float *out, const float *inp, const float *weight, size_t T, size_t C, size_t K, const size_t width) {
     float taps[MAX_TAPS][CHANNELS];
     for (size_t k = 0; k < K; k++)
         for (size_t i = 0; i < width; i++) taps[k][i] = weight[i * K + k];
@@ -587,16 +588,14 @@ void conv_forward(float *out, const float *inp, const float *weight, size_t B, s
     for (size_t b = 0; b < B; b++)
         for (size_t block = 0; block < blocks(C, CHANNELS); block++) {
             size_t c = block * CHANNELS;
-            if (C - c >= CHANNELS)
-                conv_forward_block(out + b * T * C + c, inp + b * T * 3 * C + c, weight + c * K, T, C, K, CHANNELS);
-            else
-                conv_forward_block(out + b * T * C + c, inp + b * T * 3 * C + c, weight + c * K, T, C, K, C - c);
+            if (C - c >= CHANNELS) conv_forward_block(out + b * T * C + c, inp + b * T * 3 * C + c, weight + c * K, T, C, K, CHANNELS);
+            else conv_forward_block(out + b * T * C + c, inp + b * T * 3 * C + c, weight + c * K, T, C, K, C - c);
         }
 }
 
 // dinp (B,T,3C) first third [t] = Σ_k weight[k]·dout[t + K−1−k]; dweight (C,K)[k] += Σ_t dout[t]·inp[t − (K−1) + k]
-INLINE void conv_backward_block(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight,
-                                size_t B, size_t T, size_t C, size_t K, const size_t width) {
+INLINE void conv_backward_block(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight, size_t B, size_t T,
+                                size_t C, size_t K, const size_t width) {
     float taps[MAX_TAPS][CHANNELS], dtaps[MAX_TAPS][CHANNELS];
     for (size_t k = 0; k < K; k++)
         for (size_t i = 0; i < width; i++) {
@@ -622,14 +621,12 @@ INLINE void conv_backward_block(float *dinp, float *dweight, const float *dout, 
         for (size_t i = 0; i < width; i++) dweight[i * K + k] += dtaps[k][i];
 }
 
-void conv_backward(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight,
-                   size_t B, size_t T, size_t C, size_t K) {
+void conv_backward(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight, size_t B, size_t T, size_t C,
+                   size_t K) {
 #pragma omp parallel for schedule(static)
     for (size_t c = 0; c < C; c += CHANNELS) {
-        if (C - c >= CHANNELS)
-            conv_backward_block(dinp + c, dweight + c * K, dout + c, inp + c, weight + c * K, B, T, C, K, CHANNELS);
-        else
-            conv_backward_block(dinp + c, dweight + c * K, dout + c, inp + c, weight + c * K, B, T, C, K, C - c);
+        if (C - c >= CHANNELS) conv_backward_block(dinp + c, dweight + c * K, dout + c, inp + c, weight + c * K, B, T, C, K, CHANNELS);
+        else conv_backward_block(dinp + c, dweight + c * K, dout + c, inp + c, weight + c * K, B, T, C, K, C - c);
     }
 }
 
@@ -661,16 +658,14 @@ void scan_forward(float *out, float *h, float *u, const float *inp, const float 
     for (size_t b = 0; b < B; b++)
         for (size_t block = 0; block < blocks(C, CHANNELS); block++) {
             size_t c = block * CHANNELS, at = b * T * C + c;
-            if (C - c >= CHANNELS)
-                scan_forward_block(out + at, h + at, u + b * T * 3 * C + c, inp + at, bias + c, T, C, CHANNELS);
-            else
-                scan_forward_block(out + at, h + at, u + b * T * 3 * C + c, inp + at, bias + c, T, C, C - c);
+            if (C - c >= CHANNELS) scan_forward_block(out + at, h + at, u + b * T * 3 * C + c, inp + at, bias + c, T, C, CHANNELS);
+            else scan_forward_block(out + at, h + at, u + b * T * 3 * C + c, inp + at, bias + c, T, C, C - c);
         }
 }
 
 // dinp (B,T,C) = d/dc; du (B,T,3C) second and third thirds = d/d(forget, gate) before their sigmoids; dbias (C) +=
-INLINE void scan_backward_block(float *dinp, float *du, float *dbias, const float *dout, const float *h, const float *u,
-                                const float *inp, size_t B, size_t T, size_t C, const size_t width) {
+INLINE void scan_backward_block(float *dinp, float *du, float *dbias, const float *dout, const float *h, const float *u, const float *inp,
+                                size_t B, size_t T, size_t C, const size_t width) {
     float dbias_sum[CHANNELS] = {0};
     for (size_t b = 0; b < B; b++, dinp += T * C, du += T * 3 * C, dout += T * C, h += T * C, u += T * 3 * C, inp += T * C) {
         float carry[CHANNELS] = {0};
@@ -695,14 +690,12 @@ INLINE void scan_backward_block(float *dinp, float *du, float *dbias, const floa
     for (size_t i = 0; i < width; i++) dbias[i] += dbias_sum[i];
 }
 
-void scan_backward(float *dinp, float *du, float *dbias, const float *dout, const float *h, const float *u,
-                   const float *inp, size_t B, size_t T, size_t C) {
+void scan_backward(float *dinp, float *du, float *dbias, const float *dout, const float *h, const float *u, const float *inp, size_t B,
+                   size_t T, size_t C) {
 #pragma omp parallel for schedule(static)
     for (size_t c = 0; c < C; c += CHANNELS) {
-        if (C - c >= CHANNELS)
-            scan_backward_block(dinp + c, du + c, dbias + c, dout + c, h + c, u + c, inp + c, B, T, C, CHANNELS);
-        else
-            scan_backward_block(dinp + c, du + c, dbias + c, dout + c, h + c, u + c, inp + c, B, T, C, C - c);
+        if (C - c >= CHANNELS) scan_backward_block(dinp + c, du + c, dbias + c, dout + c, h + c, u + c, inp + c, B, T, C, CHANNELS);
+        else scan_backward_block(dinp + c, du + c, dbias + c, dout + c, h + c, u + c, inp + c, B, T, C, C - c);
     }
 }
 
@@ -803,8 +796,8 @@ void layer_forward(float *out, const float *residual, const layer *layer) {
                 if (gain) layer->rstd[n] = rmsnorm_forward_row(normed, inp + n * C, gain, C);
                 s[n] = quantize_row(q + n * P, gain ? normed : inp + n * C, C);
             }
-            linear_forward_rows(out + first * O, residual ? residual + first * O : NULL, q + first * P, s + first, layer->packed, layer->scale,
-                                rows, O, P, 1);
+            linear_forward_rows(out + first * O, residual ? residual + first * O : NULL, q + first * P, s + first, layer->packed,
+                                layer->scale, rows, O, P, 1);
         }
     }
 }
@@ -864,8 +857,8 @@ void glu_block_forward(float *out, const glu_block *block) {
 // dx (N,C): in, the gradient of out; out, that of inp. dgain (C) +=. The gradients of both products in int8 are left for
 // linear_backward_weight_int8: dq_out (N,C), ds_out (N) of glu_out's; dq_in (N,2H), ds_in (N) of glu_in's. parts (⌈N/CHUNK⌉,C): sums of
 // dgain over a chunk, added up in their order. draw_out, draw_in: for the rounding of these gradients.
-void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, int8_t *dq_in, float *ds_in,
-                        const uint32_t *draw_out, const uint32_t *draw_in, float *parts, const glu_block *block) {
+void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, int8_t *dq_in, float *ds_in, const uint32_t *draw_out,
+                        const uint32_t *draw_in, float *parts, const glu_block *block) {
     size_t N = block->N, C = block->C, H = block->H, P = round_up(C, 4), Q = round_up(2 * H, 4);
     const float *inp = block->inp, *u = block->u;
 #pragma omp parallel num_threads((int)min_size((size_t)max_threads(), block->Z / thread_scratch(C, H)))
@@ -904,7 +897,9 @@ void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, 
 #define MAX_EXPONENT 40.0f
 
 // Block number `block` of all windows' blocks of MR rows: its window, the place of its first row there, that row's token, how many rows.
-typedef struct { size_t window, place, token, rows; } copy_block;
+typedef struct {
+    size_t window, place, token, rows;
+} copy_block;
 INLINE copy_block copy_block_at(size_t block, size_t T) {
     size_t window = block / blocks(T, MR), place = block % blocks(T, MR) * MR;
     return (copy_block){window, place, window * T + place, min_size(MR, T - place)};
@@ -973,15 +968,16 @@ void copy_backward(float *du, float *dsentinel, float *dbias, float *dodds, cons
                 }
                 dodds[2 * n] = -sum;  // what the network's own prediction gains
             }
-            float_product(du + at.token * 2 * K, 2 * K, K, power + at.token * T, T, 1, scratch + at.window * 2 * half + half, wide, end, at.rows);
+            float_product(du + at.token * 2 * K, 2 * K, K, power + at.token * T, T, 1, scratch + at.window * 2 * half + half, wide, end,
+                          at.rows);
             for (size_t n = at.token; n < at.token + at.rows; n++)
                 for (size_t k = 0; k < K; k++) du[n * 2 * K + k] += dodds[2 * n] * sentinel[k];
         }
 #pragma omp for schedule(dynamic) nowait
         for (size_t block = 0; block < B * blocks(T, MR); block++) {
             copy_block at = copy_block_at(block, T);
-            float_product(du + at.token * 2 * K + K, 2 * K, K, power + at.token * T + at.place, 1, T, scratch + at.window * 2 * half + at.place * wide,
-                         wide, T - at.place, at.rows);
+            float_product(du + at.token * 2 * K + K, 2 * K, K, power + at.token * T + at.place, 1, T,
+                          scratch + at.window * 2 * half + at.place * wide, wide, T - at.place, at.rows);
         }
 #pragma omp single
         for (size_t n = 0; n < N; n++) {
@@ -1084,8 +1080,7 @@ void crossentropy_sparse(float *loss, const sparse_gradient *dlogits, float *log
         value[n * E] = row[target] * factor - own;
         row[target] = 0.0f;
         largest[target / (WIDE * DEEP) * WIDE + target % WIDE] = bound;  // its lane's sum is not what is left: look at each
-        for (uint32_t i = 0; i < WIDE; i++)
-            drawn[i] = bound * ((float)(hash((uint32_t)n * WIDE + i, draw[0]) >> 8) / 16777216.0f);
+        for (uint32_t i = 0; i < WIDE; i++) drawn[i] = bound * ((float)(hash((uint32_t)n * WIDE + i, draw[0]) >> 8) / 16777216.0f);
         for (size_t lane = 0; lane < lanes(V); lane += WIDE) {
             float passed[WIDE];
             uint32_t look = 0;  // a bit for each lane with something to keep
@@ -1186,8 +1181,7 @@ double sum_of_squares(const float *values, size_t M) {
         double part[GROUP];
         size_t parts = blocks(min_size((size_t)PART * GROUP, M - from), PART);
 #pragma omp parallel for schedule(static)
-        for (size_t p = 0; p < parts; p++)
-            part[p] = sumsq(values + from + p * PART, min_size(PART, M - from - p * PART));
+        for (size_t p = 0; p < parts; p++) part[p] = sumsq(values + from + p * PART, min_size(PART, M - from - p * PART));
         for (size_t p = 0; p < parts; p++) total += part[p];
     }
     return total;
@@ -1232,13 +1226,12 @@ static void muon_update_matrix(float *param, float *momentum, float *grad, float
     double total = 0.0;
     for (size_t o = 0; o < O; o++) total += sumsq(next + o * C, C);
     float norm = 1.0f / ((float)sqrt(total) + 1e-7f);
-    if (transposed)
-        transpose(x, next, norm, O, C);
+    if (transposed) transpose(x, next, norm, O, C);
     else
         for (size_t i = 0; i < M; i++) x[i] = norm * next[i];
     for (int step = 0; step < 5; step++) {
-        symmetric_product(gram, NULL, 0.0f, x, lanes, small, large);          // A = XᵀX
-        symmetric_product(poly, gram, b / c, gram, lanes, small, small);      // (b/c)A + A²
+        symmetric_product(gram, NULL, 0.0f, x, lanes, small, large);  // A = XᵀX
+        symmetric_product(poly, gram, b / c, gram, lanes, small, small);  // (b/c)A + A²
         matrix_product(next, x, a, c, x, poly, lanes, large, small, small);  // aX + cX·((b/c)A + A²)
         float *swap = x;
         x = next;
@@ -1256,8 +1249,8 @@ static void muon_update_matrix(float *param, float *momentum, float *grad, float
 // X ← aX + X(bA + cA²) with A = XᵀX. param, momentum, grad (M) hold matrices (W,3): where each begins, its rows, its columns. A matrix is
 // one thread's work: within one, threads would wait for each other forty times. grad is left at zero for the next step. scratch (R,Z): a row
 // for each thread, muon_scratch of the largest matrix.
-void muon_update(float *param, float *momentum, float *grad, const int32_t *matrices, float *scratch, const muon *settings,
-                 size_t W, size_t R, size_t Z) {
+void muon_update(float *param, float *momentum, float *grad, const int32_t *matrices, float *scratch, const muon *settings, size_t W,
+                 size_t R, size_t Z) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)min_size((size_t)max_threads(), R))
     for (size_t w = 0; w < W; w++) {
         size_t at = (size_t)matrices[3 * w], O = (size_t)matrices[3 * w + 1], C = (size_t)matrices[3 * w + 2];

@@ -18,8 +18,8 @@ void embedding_backward(float *dlatent, const float *dout, const int32_t *tokens
 // out (N,C), rstd (N), inp (N,C), gain (C)
 void rmsnorm_forward(float *out, float *rstd, const float *inp, const float *gain, size_t N, size_t C);
 // dinp (N,C), dgain (C), dout (N,C), inp (N,C), rstd (N), gain (C)
-void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float *inp, const float *rstd, const float *gain,
-                      size_t N, size_t C);
+void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float *inp, const float *rstd, const float *gain, size_t N,
+                      size_t C);
 
 // q (N,C~4), s (N), inp (N,C)
 void quantize_activations(int8_t *q, float *s, const float *inp, size_t N, size_t C);
@@ -35,25 +35,25 @@ void linear_pack_transposed(int8_t *packed, const int8_t *weight, size_t O, size
 // packed (O,C~32), weight (O,C)
 void linear_pack_gradient(float *packed, const int8_t *weight, size_t O, size_t C);
 // out (N,O), residual (N,O)?, q (N,P), s (N), packed (O~32,P), scale (S)
-void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed, const float *scale,
-                    size_t N, size_t O, size_t P, size_t S);
+void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed, const float *scale, size_t N,
+                    size_t O, size_t P, size_t S);
 // out (N,O), residual (N,O)?, q (N,C~4), s (N), weight (O,C), scale (S)
-void linear_forward_naive(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *weight,
-                          const float *scale, size_t N, size_t O, size_t C, size_t S);
+void linear_forward_naive(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *weight, const float *scale,
+                          size_t N, size_t O, size_t C, size_t S);
 // dinp (N,C), dout (N,O), packed (O,C~32), scale (S), scratch (*)
-void linear_backward_input(float *dinp, const float *dout, const float *packed, const float *scale, float *scratch,
-                           size_t N, size_t C, size_t O, size_t S);
+void linear_backward_input(float *dinp, const float *dout, const float *packed, const float *scale, float *scratch, size_t N, size_t C,
+                           size_t O, size_t S);
 // dinp (N,C), dout (N,O), weight (O,C), scale (S)
-void linear_backward_input_naive(float *dinp, const float *dout, const int8_t *weight, const float *scale,
-                                 size_t N, size_t C, size_t O, size_t S);
+void linear_backward_input_naive(float *dinp, const float *dout, const int8_t *weight, const float *scale, size_t N, size_t C, size_t O,
+                                 size_t S);
 // dlatent (O,C), dout (N,O), q (N,C~4), s (N), scratch (*)
-void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, const float *s, float *scratch,
-                            size_t N, size_t C, size_t O);
+void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, const float *s, float *scratch, size_t N, size_t C,
+                            size_t O);
 // dlatent (O,C), dout (N,O), q (N,C~4), s (N)
 void linear_backward_weight_naive(float *dlatent, const float *dout, const int8_t *q, const float *s, size_t N, size_t C, size_t O);
 // dlatent (O,C), dq (N,O~4), ds (N), q (N,C~4), s (N), draw (2), scratch (*)
-void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
-                                 const uint32_t *draw, float *scratch, size_t N, size_t C, size_t O);
+void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s, const uint32_t *draw,
+                                 float *scratch, size_t N, size_t C, size_t O);
 // dlatent (O,C), dq (N,O~4), ds (N), q (N,C~4), s (N), draw (2)
 void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s,
                                        const uint32_t *draw, size_t N, size_t C, size_t O);
@@ -61,14 +61,14 @@ void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const f
 // out (B,T,C), inp (B,T,3C), weight (C,K)
 void conv_forward(float *out, const float *inp, const float *weight, size_t B, size_t T, size_t C, size_t K);
 // dinp (B,T,3C), dweight (C,K), dout (B,T,C), inp (B,T,3C), weight (C,K)
-void conv_backward(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight,
-                   size_t B, size_t T, size_t C, size_t K);
+void conv_backward(float *dinp, float *dweight, const float *dout, const float *inp, const float *weight, size_t B, size_t T, size_t C,
+                   size_t K);
 
 // out (B,T,C), h (B,T,C), u (B,T,3C), inp (B,T,C), bias (C)
 void scan_forward(float *out, float *h, float *u, const float *inp, const float *bias, size_t B, size_t T, size_t C);
 // dinp (B,T,C), du (B,T,3C), dbias (C), dout (B,T,C), h (B,T,C), u (B,T,3C), inp (B,T,C)
-void scan_backward(float *dinp, float *du, float *dbias, const float *dout, const float *h, const float *u, const float *inp,
-                   size_t B, size_t T, size_t C);
+void scan_backward(float *dinp, float *du, float *dbias, const float *dout, const float *h, const float *u, const float *inp, size_t B,
+                   size_t T, size_t C);
 
 // out (N,H), inp (N,2H)
 void glu_forward(float *out, const float *inp, size_t N, size_t H);
@@ -121,8 +121,8 @@ typedef struct {
 void glu_block_forward(float *out, const glu_block *block);
 // dx (N,C), dgain (C), dq_out (N,C~4), ds_out (N), dq_in (N,2H~4), ds_in (N), draw_out (2), draw_in (2), parts (N/64,C),
 // block.transposed_in (C~32,2H~4), block.transposed_out (H~32,C~4)
-void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, int8_t *dq_in, float *ds_in,
-                        const uint32_t *draw_out, const uint32_t *draw_in, float *parts, const glu_block *block);
+void glu_block_backward(float *dx, float *dgain, int8_t *dq_out, float *ds_out, int8_t *dq_in, float *ds_in, const uint32_t *draw_out,
+                        const uint32_t *draw_in, float *parts, const glu_block *block);
 
 // Copying: what came before in a window, and how likely each place is to go on.
 typedef struct {
@@ -173,5 +173,5 @@ typedef struct {
     float rate, beta, decay, grad_scale;
 } muon;
 // param (M), momentum (M), grad (M), matrices (W,3), scratch (R,Z)
-void muon_update(float *param, float *momentum, float *grad, const int32_t *matrices, float *scratch, const muon *settings,
-                 size_t W, size_t R, size_t Z);
+void muon_update(float *param, float *momentum, float *grad, const int32_t *matrices, float *scratch, const muon *settings, size_t W,
+                 size_t R, size_t Z);

@@ -36,14 +36,23 @@
 #include "_scout.h"
 
 enum { DENSE, LIST, MATCH, WINDOW, RECENT };
-enum {
-    WORD_START = 1, SENTENCE_END = 2, NEWLINE = 4, CAPITAL = 8,
-    QUOTE_MARK = 16, RARE_WORD = 32, CONTENT_WORD = 64, WORD_PART = 128
-};
+enum { WORD_START = 1, SENTENCE_END = 2, NEWLINE = 4, CAPITAL = 8, QUOTE_MARK = 16, RARE_WORD = 32, CONTENT_WORD = 64, WORD_PART = 128 };
 // The streams, in the order of STREAMS in scout.py: a value for each token read.
 enum {
-    TOKEN, CLASS4, CLASS6, CLASS8, SENTENCE_FIRST, SENTENCE_PLACE, RARE, RARE_BEFORE, NAME, CONTENT, CONTENT_BEFORE, WORD,
-    WORD_BEFORE, QUOTE
+    TOKEN,
+    CLASS4,
+    CLASS6,
+    CLASS8,
+    SENTENCE_FIRST,
+    SENTENCE_PLACE,
+    RARE,
+    RARE_BEFORE,
+    NAME,
+    CONTENT,
+    CONTENT_BEFORE,
+    WORD,
+    WORD_BEFORE,
+    QUOTE
 };
 _Static_assert(QUOTE + 1 == STREAMS, "a stream without a number");
 enum { LEVELS = 20, WAYS = 4, LINE = 16, ENTRIES = 16, MAX_KINDS = 64 };
@@ -148,7 +157,8 @@ static void dense_count(uint32_t *set, int way, uint32_t check, int y) {
         for (int other = 1; other < WAYS; other++)
             if (dense_sum(set[other]) < dense_sum(set[way])) way = other;
     }
-    if (y) ones++; else zeros++;
+    if (y) ones++;
+    else zeros++;
     if (zeros > 4095 || ones > 4095) zeros >>= 1, ones >>= 1;
     set[way] = ones << 20 | zeros << 8 | check;
 }
@@ -332,8 +342,8 @@ static void match_move(const scout *s, const scout_kind *kind, int64_t *match, u
     uint64_t found = *place;
     if (!match[1] && found && position - found + LONGEST + BLOCK < s->ring_slots) {
         int64_t length = 0;
-        while (length < LONGEST && (uint64_t)length < found &&
-               ring[(found - 1 - length) & wrap] == ring[(position - 1 - length) & wrap]) length++;
+        while (length < LONGEST && (uint64_t)length < found && ring[(found - 1 - length) & wrap] == ring[(position - 1 - length) & wrap])
+            length++;
         match[0] = (int64_t)found;
         match[1] = length >= kind->reach ? length : 0;
     }
@@ -428,8 +438,8 @@ static inline float dot(const f8 *a, const f8 *b, int n) {
     return ((all[0] + all[4]) + (all[1] + all[5])) + ((all[2] + all[6]) + (all[3] + all[7]));
 }
 
-static float node_predict(const scout *s, int depth, int node, const uint16_t *states, const uint32_t *chosen,
-                          const float *features, node_work *w) {
+static float node_predict(const scout *s, int depth, int node, const uint16_t *states, const uint32_t *chosen, const float *features,
+                          node_work *w) {
     uint32_t *maps = s->maps + (size_t)depth * s->K * STATES;
     for (int k = 0; k < s->K; k++) {
         w->map[k] = maps + k * STATES + states[k];
@@ -521,16 +531,16 @@ void scout_read(const scout *s, const uint16_t *tokens, double *probability, int
         size_t block = N < BLOCK ? N : BLOCK;
         fill_streams(s, tokens, block);
         for (size_t b = 0; b < block; b++) s->ring[(size_t)(s->position[0] + (int64_t)b) & (s->ring_slots - 1)] = tokens[b];
-        #pragma omp parallel num_threads(s->threads) if (block == BLOCK)
+#pragma omp parallel num_threads(s->threads) if (block == BLOCK)
         {
-            #pragma omp for schedule(dynamic, 1)
+#pragma omp for schedule(dynamic, 1)
             for (int k = -1; k < s->K; k++) {
                 if (k < 0) vectors_read(s, tokens, block);
                 else read_kind(s, k, tokens, block, learn);
             }
-            #pragma omp for
+#pragma omp for
             for (size_t b = 0; b < block; b++) choose(s, b, s->chosen + b * SETS);
-            #pragma omp for schedule(dynamic, 1)
+#pragma omp for schedule(dynamic, 1)
             for (int depth = 0; depth < DEPTHS; depth++) read_depth(s, depth, tokens, block, learn);
         }
         for (size_t b = 0; b < block; b++) {
@@ -604,15 +614,13 @@ static void kind_to_nodes(const scout *s, int k) {
                 s->states[(size_t)node * s->K + k] = state_of(s, pair[0], pair[1]);
             }
             break;
-        default:
-            recent_entries(s, kind, (uint64_t)s->position[0], &found);
-            entries_to_nodes(s, k, &found);
+        default: recent_entries(s, kind, (uint64_t)s->position[0], &found); entries_to_nodes(s, k, &found);
     }
 }
 
 // out: probability (V), that of each token to be the next one; nothing changes but scratch.
 void scout_distribution(const scout *s, double *probability) {
-    #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1)
     for (int k = 0; k < s->K; k++) kind_to_nodes(s, k);
     choose(s, 0, s->chosen);
     text_vector(s, 0, s->features);
@@ -673,8 +681,7 @@ static void multiply_transposed(double *z, const float *x, const double *y, size
 
 // vectors (N,E): x (N,M) seen along its E strongest directions, found by subspace iteration. directions (M,E) holds any start,
 // scratch E numbers.
-void scout_directions(double *vectors, double *directions, double *scratch, const float *x, int rounds, size_t N, size_t M,
-                      size_t E) {
+void scout_directions(double *vectors, double *directions, double *scratch, const float *x, int rounds, size_t N, size_t M, size_t E) {
     for (int round = 0; round < rounds; round++) {
         multiply(vectors, x, directions, N, M, E);
         orthonormalise(vectors, scratch, N, E);
@@ -700,8 +707,7 @@ static void sort_by_key(uint32_t *ids, uint32_t *scratch, const double *key, siz
 }
 
 // Where the tokens ids (n) lie on the line along which they differ most: key, centred between the two halves.
-static void project(double *key, const uint32_t *ids, size_t n, const double *vectors, const double *weight, double *work,
-                    size_t E) {
+static void project(double *key, const uint32_t *ids, size_t n, const double *vectors, const double *weight, double *work, size_t E) {
     double *mean = work, *axis = work + E, *sum = work + 2 * E, total = 0;
     memset(mean, 0, E * sizeof *mean);
     for (size_t i = 0; i < n; i++) {
@@ -772,8 +778,8 @@ typedef struct {
 
 // The tree over V tokens by their vectors (V,E) and weights: code (V), length (V). key (V), ids (2V) and work (4E) are scratch.
 // A branch is cut until one token is left; where the depth would not suffice, in the middle.
-void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, const double *weight, double *key, uint32_t *ids,
-                     double *work, size_t V, size_t E) {
+void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, const double *weight, double *key, uint32_t *ids, double *work,
+                     size_t V, size_t E) {
     branch stack[DEPTHS + 2];
     size_t waiting = 0;
     for (size_t i = 0; i < V; i++) ids[i] = (uint32_t)i;

@@ -55,8 +55,7 @@ void scout_read(const scout *s, const uint16_t *tokens, double *probability, int
 // probability (*)
 void scout_distribution(const scout *s, double *probability);
 // vectors (N,E), directions (M,E), scratch (*), x (N,M)
-void scout_directions(double *vectors, double *directions, double *scratch, const float *x, int rounds, size_t N, size_t M,
-                      size_t E);
+void scout_directions(double *vectors, double *directions, double *scratch, const float *x, int rounds, size_t N, size_t M, size_t E);
 // code (V), length (V), vectors (V,E), weight (V), key (V), ids (*), work (*)
-void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, const double *weight, double *key, uint32_t *ids,
-                     double *work, size_t V, size_t E);
+void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, const double *weight, double *key, uint32_t *ids, double *work,
+                     size_t V, size_t E);

@@ -56,8 +56,15 @@ INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 #define MR 4
 typedef float vec __attribute__((vector_size(16)));
 INLINE vec vec_zero(void) { return (vec){0, 0, 0, 0}; }
-INLINE vec vec_load(const void *p) { vec x; memcpy(&x, p, 16); return x; }
-INLINE vec vec_broadcast(const void *p) { float x = *(const float *)p; return (vec){x, x, x, x}; }
+INLINE vec vec_load(const void *p) {
+    vec x;
+    memcpy(&x, p, 16);
+    return x;
+}
+INLINE vec vec_broadcast(const void *p) {
+    float x = *(const float *)p;
+    return (vec){x, x, x, x};
+}
 INLINE void vec_store(float *p, vec x) { memcpy(p, &x, 16); }
 INLINE vec vec_add(vec a, vec b) { return a + b; }
 INLINE vec vec_mul(vec a, vec b) { return a * b; }
@@ -87,7 +94,11 @@ INLINE vec gradient_step(vec a, vec b, vec c) { return vec_fma(a, b, c); }
 typedef int32_t ivec __attribute__((vector_size(64)));
 INLINE ivec int_zero(void) { return (ivec){0}; }
 INLINE ivec int_load(const void *p) { return (ivec)_mm512_loadu_si512(p); }
-INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return (ivec)_mm512_set1_epi32(x); }
+INLINE ivec int_broadcast(const void *p) {
+    int32_t x;
+    memcpy(&x, p, 4);
+    return (ivec)_mm512_set1_epi32(x);
+}
 INLINE ivec int_step(ivec acc, ivec w, ivec x) { return (ivec)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, (__m512i)x); }
 INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps((__m512i)(x - offset)); }
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
@@ -96,15 +107,17 @@ INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps((__m
 typedef __m256i ivec;
 INLINE ivec int_zero(void) { return _mm256_setzero_si256(); }
 INLINE ivec int_load(const void *p) { return _mm256_loadu_si256(p); }
-INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm256_set1_epi32(x); }
+INLINE ivec int_broadcast(const void *p) {
+    int32_t x;
+    memcpy(&x, p, 4);
+    return _mm256_set1_epi32(x);
+}
 INLINE ivec int_step(ivec acc, ivec w, ivec x) {  // _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, x)), without copies
     ivec products;
     __asm__("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(acc), "=&x"(products) : "x"(w), "x"(x));
     return acc;
 }
-INLINE ivec int_widen(ivec total, ivec part) {
-    return _mm256_add_epi32(total, _mm256_madd_epi16(part, _mm256_set1_epi16(1)));
-}
+INLINE ivec int_widen(ivec total, ivec part) { return _mm256_add_epi32(total, _mm256_madd_epi16(part, _mm256_set1_epi16(1))); }
 INLINE vec int_to_float(ivec x, int32_t offset) { return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(offset))); }
 #define INT_DEPTH 64
 #elif defined(__SSE2__)
@@ -112,7 +125,11 @@ INLINE vec int_to_float(ivec x, int32_t offset) { return _mm256_cvtepi32_ps(_mm2
 typedef __m128i ivec;
 INLINE ivec int_zero(void) { return _mm_setzero_si128(); }
 INLINE ivec int_load(const void *p) { return _mm_loadu_si128(p); }
-INLINE ivec int_broadcast(const void *p) { int32_t x; memcpy(&x, p, 4); return _mm_set1_epi32(x); }
+INLINE ivec int_broadcast(const void *p) {
+    int32_t x;
+    memcpy(&x, p, 4);
+    return _mm_set1_epi32(x);
+}
 INLINE ivec int_step(ivec acc, ivec w, ivec x) {
     __m128i even = _mm_madd_epi16(_mm_and_si128(w, _mm_set1_epi16(255)), _mm_srai_epi16(_mm_slli_epi16(x, 8), 8));
     __m128i odd = _mm_madd_epi16(_mm_srli_epi16(w, 8), _mm_srai_epi16(x, 8));
@@ -121,17 +138,31 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) {
 INLINE vec int_to_float(ivec x, int32_t offset) { return (vec)_mm_cvtepi32_ps(_mm_sub_epi32(x, _mm_set1_epi32(offset))); }
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
 #else
-typedef struct { int32_t lane[LANES]; } ivec;
+typedef struct {
+    int32_t lane[LANES];
+} ivec;
 INLINE ivec int_zero(void) { return (ivec){{0}}; }
-INLINE ivec int_load(const void *p) { ivec x; memcpy(&x, p, sizeof x); return x; }
-INLINE ivec int_broadcast(const void *p) { ivec x; for (int i = 0; i < LANES; i++) memcpy(&x.lane[i], p, 4); return x; }
+INLINE ivec int_load(const void *p) {
+    ivec x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+INLINE ivec int_broadcast(const void *p) {
+    ivec x;
+    for (int i = 0; i < LANES; i++) memcpy(&x.lane[i], p, 4);
+    return x;
+}
 INLINE ivec int_step(ivec acc, ivec w, ivec x) {
     const uint8_t *wb = (const uint8_t *)&w;
     const int8_t *xb = (const int8_t *)&x;
     for (int i = 0; i < 4 * LANES; i++) acc.lane[i / 4] += wb[i] * xb[i];
     return acc;
 }
-INLINE vec int_to_float(ivec x, int32_t offset) { vec y; for (int i = 0; i < LANES; i++) y[i] = (float)(x.lane[i] - offset); return y; }
+INLINE vec int_to_float(ivec x, int32_t offset) {
+    vec y;
+    for (int i = 0; i < LANES; i++) y[i] = (float)(x.lane[i] - offset);
+    return y;
+}
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
 #endif
 

@@ -17,8 +17,16 @@
 // What a byte is: bits.
 enum { SPACE = 1, ALNUM = 2, LETTER = 4, UPPER = 8 };
 static const uint8_t KIND[256] = {
-    ['\t'] = SPACE, ['\n'] = SPACE, ['\v'] = SPACE, ['\f'] = SPACE, ['\r'] = SPACE, [' '] = SPACE,
-    ['0' ... '9'] = ALNUM, ['a' ... 'z'] = ALNUM | LETTER, ['A' ... 'Z'] = ALNUM | LETTER | UPPER, [0x80 ... 0xFF] = ALNUM | LETTER,
+    ['\t'] = SPACE,
+    ['\n'] = SPACE,
+    ['\v'] = SPACE,
+    ['\f'] = SPACE,
+    ['\r'] = SPACE,
+    [' '] = SPACE,
+    ['0' ... '9'] = ALNUM,
+    ['a' ... 'z'] = ALNUM | LETTER,
+    ['A' ... 'Z'] = ALNUM | LETTER | UPPER,
+    [0x80 ... 0xFF] = ALNUM | LETTER,
 };
 
 static inline uint64_t never_zero(uint64_t hash) { return hash ? hash : 1; }
@@ -83,8 +91,8 @@ size_t text_grams(uint64_t *gram, const uint64_t *word_hash, size_t W, size_t wi
 }
 
 // Bytes of the most frequent run of `width` words, all its occurrences together; 0 if none comes twice.
-static double top_gram(const uint64_t *gram, const uint32_t *word_size, size_t G, size_t width,
-                       uint64_t *set, uint32_t *times, size_t places) {
+static double top_gram(const uint64_t *gram, const uint32_t *word_size, size_t G, size_t width, uint64_t *set, uint32_t *times,
+                       size_t places) {
     memset(set, 0, places * sizeof *set);
     size_t best = 0, best_at = 0;
     for (size_t i = 0; i < G; i++) {
@@ -100,8 +108,7 @@ static double top_gram(const uint64_t *gram, const uint32_t *word_size, size_t G
 }
 
 // Bytes of the words in runs of `width` words that came before; a run that was counted is stepped over.
-static double repeated_grams(const uint64_t *gram, const uint32_t *word_size, size_t G, size_t width,
-                             uint64_t *set, size_t places) {
+static double repeated_grams(const uint64_t *gram, const uint32_t *word_size, size_t G, size_t width, uint64_t *set, size_t places) {
     memset(set, 0, places * sizeof *set);
     size_t bytes = 0;
     for (size_t i = 0; i < G;) {
@@ -133,15 +140,31 @@ static void note_piece(double *repeated, double *repeated_bytes, uint64_t *set, 
 
 // All figures of a text: figure (26), in the order of FIGURES in measure.py. Of the scratch the first `places` are used, a power of
 // two of at least twice the words and twice the lines.
-void text_figures(double *figure, const uint8_t *text, const uint64_t *word_hash, const uint32_t *word_size,
-                  const text_measure *measure, size_t places, size_t N, size_t W) {
+void text_figures(double *figure, const uint8_t *text, const uint64_t *word_hash, const uint32_t *word_size, const text_measure *measure,
+                  size_t places, size_t N, size_t W) {
     const uint64_t *stop = measure->stop;
     uint64_t *gram = measure->gram, *set = measure->set;
     uint32_t *times = measure->times;
     enum {
-        WORDS, WORD_BYTES, LETTER_WORDS, COMMON_WORDS, STOP_WORDS, SYMBOLS, BRACES, SENTENCES, LINES, BULLETS, ELLIPSES,
-        REPEATED_LINES, REPEATED_LINE_BYTES, PARAGRAPHS, REPEATED_PARAGRAPHS, REPEATED_PARAGRAPH_BYTES, LETTERS,
-        TOP_GRAM_2 = 17, /* 3, 4 */ REPEATED_GRAM_5 = 20 /* to 10 */
+        WORDS,
+        WORD_BYTES,
+        LETTER_WORDS,
+        COMMON_WORDS,
+        STOP_WORDS,
+        SYMBOLS,
+        BRACES,
+        SENTENCES,
+        LINES,
+        BULLETS,
+        ELLIPSES,
+        REPEATED_LINES,
+        REPEATED_LINE_BYTES,
+        PARAGRAPHS,
+        REPEATED_PARAGRAPHS,
+        REPEATED_PARAGRAPH_BYTES,
+        LETTERS,
+        TOP_GRAM_2 = 17,
+        /* 3, 4 */ REPEATED_GRAM_5 = 20 /* to 10 */
     };
     memset(figure, 0, 26 * sizeof *figure);
     figure[WORDS] = (double)W;
@@ -173,7 +196,8 @@ void text_figures(double *figure, const uint8_t *text, const uint64_t *word_hash
                     symbols += text[i] == '#';
                     braces += text[i] == '{' || text[i] == '}';
                     sentences += (text[i] == '.' || text[i] == '!' || text[i] == '?') && next != text[i] && !(KIND[next] & ALNUM);
-                    if (text[i] == '.' && i + 2 < last && text[i + 1] == '.' && text[i + 2] == '.' && (i == first || text[i - 1] != '.')) symbols++;
+                    if (text[i] == '.' && i + 2 < last && text[i + 1] == '.' && text[i + 2] == '.' && (i == first || text[i - 1] != '.'))
+                        symbols++;
                 }
                 if (text[i] == 0xE2 && i + 2 < last && text[i + 1] == 0x80 && text[i + 2] == 0xA6) symbols++;  // U+2026, one ellipsis
             }

@@ -19,5 +19,5 @@ typedef struct {
     size_t C;
 } text_measure;
 // figure (26), text (N), word_hash (W), word_size (W)
-void text_figures(double *figure, const uint8_t *text, const uint64_t *word_hash, const uint32_t *word_size,
-                  const text_measure *measure, size_t places, size_t N, size_t W);
+void text_figures(double *figure, const uint8_t *text, const uint64_t *word_hash, const uint32_t *word_size, const text_measure *measure,
+                  size_t places, size_t N, size_t W);

@@ -22,7 +22,10 @@
 // Gradients: products of elements
 
 // The left operand: the lane of row r and depth k is lanes[r·row_step + k·k_step].
-typedef struct { const uint32_t *lanes; size_t row_step, k_step; } operand;
+typedef struct {
+    const uint32_t *lanes;
+    size_t row_step, k_step;
+} operand;
 
 // out (rows, cols ≤ NR) = or += A (rows, K) · B (K, cols)
 INLINE void gradient_tile(float *out, size_t ld, size_t cols, bool add, operand a, const uint32_t *b, size_t K, const size_t rows) {
@@ -53,8 +56,8 @@ INLINE void gradient_tile(float *out, size_t ld, size_t cols, bool add, operand 
 
 // Rows [from, to) and columns [first, last), first a multiple of NR, of out (M, N) = or += A (M, K lanes) · B (panels of K lanes
 // by 32). For one thread; K is cut into blocks whose panel (32·192·4 = 24 KiB) stays in the first-level cache.
-static void gradient_product(float *out, size_t N, bool add, operand a, const void *b, size_t K, size_t from, size_t to,
-                             size_t first, size_t last) {
+static void gradient_product(float *out, size_t N, bool add, operand a, const void *b, size_t K, size_t from, size_t to, size_t first,
+                             size_t last) {
     const size_t k_block = 192;
     for (size_t k = 0; k < K; k += k_block) {
         size_t depth = min_size(k_block, K - k);
@@ -67,8 +70,7 @@ static void gradient_product(float *out, size_t N, bool add, operand a, const vo
                 gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, MR);
             for (; row + 2 <= to; row += 2, part.lanes += 2 * a.row_step)
                 gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, 2);
-            for (; row < to; row++, part.lanes += a.row_step)
-                gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, 1);
+            for (; row < to; row++, part.lanes += a.row_step) gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, 1);
         }
     }
 }
@@ -182,7 +184,7 @@ INLINE void added_tile(float *out, const uint32_t *lanes, size_t stride, const i
 
 // out (rows, cols ≤ LANES) = A (rows, depth) · B (depth, LANES); numbers of A lie at a[row·row_step + k·k_step], rows of B b_step apart.
 INLINE void float_tile(float *out, size_t ld, size_t cols, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step,
-                      size_t depth, const size_t rows) {
+                       size_t depth, const size_t rows) {
     vec acc[MR];
     float edge[LANES];
 #pragma GCC unroll 8
@@ -201,11 +203,12 @@ INLINE void float_tile(float *out, size_t ld, size_t cols, const float *a, size_
 
 // The same for any number of rows up to MR and columns.
 INLINE void float_product(float *out, size_t ld, size_t cols, const float *a, size_t row_step, size_t k_step, const float *b, size_t b_step,
-                         size_t depth, size_t rows) {
+                          size_t depth, size_t rows) {
     for (size_t col = 0; col < cols; col += LANES) {
         size_t width = min_size(LANES, cols - col);
         if (rows == MR) float_tile(out + col, ld, width, a, row_step, k_step, b + col, b_step, depth, MR);
-        else for (size_t row = 0; row < rows; row++)
+        else
+            for (size_t row = 0; row < rows; row++)
                 float_tile(out + row * ld + col, ld, width, a + row * row_step, row_step, k_step, b + col, b_step, depth, 1);
     }
 }
@@ -240,8 +243,8 @@ static void pack_panels(element *panels, const float *b, size_t K, size_t N) {
 }
 
 // out (M,N) = alpha·add (M,N) + beta·A (M,K) · B (K,N). `scratch`: A by rows (M·K/PAIR lanes) and B in panels (N up to 32 · K/PAIR lanes).
-static void matrix_product(float *out, const float *add, float alpha, float beta, const float *a, const float *b,
-                           float *scratch, size_t M, size_t N, size_t K) {
+static void matrix_product(float *out, const float *add, float alpha, float beta, const float *a, const float *b, float *scratch, size_t M,
+                           size_t N, size_t K) {
     size_t pairs = blocks(K, PAIR);
     float *panels = scratch + M * pairs;
     pack_rows((element *)scratch, a, beta, M, K);

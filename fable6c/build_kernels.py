@@ -12,7 +12,8 @@ import glob
 import os
 import sys
 import zlib
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import cffi
 

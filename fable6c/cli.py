@@ -13,7 +13,8 @@ import shlex
 import shutil
 import signal
 import sys
-from typing import Any, Callable, List, NoReturn, Optional, Sequence, TextIO
+from collections.abc import Sequence
+from typing import Any, Callable, NoReturn, Optional, TextIO
 
 from fable6c.errors import UsageError, UserError
 
@@ -33,7 +34,9 @@ COMMANDS = {
 
 
 OUTPUT_ERRORS = (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EDQUOT, errno.EFBIG)  # of a stream: full, closed, gone
-NO_MEMORY = "there is not enough memory for this; close other programs, raise the limit (ulimit -v, the container's), or give less at a time"
+NO_MEMORY = (
+    "there is not enough memory for this; close other programs, raise the limit (ulimit -v, the container's), or give less at a time"
+)
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -163,9 +166,9 @@ def print_next(command: str, *arguments: str) -> None:
 # ---- values of options
 
 
-def join_values(argv: Sequence[str], option: str) -> List[str]:
+def join_values(argv: Sequence[str], option: str) -> list[str]:
     """The command line with a value that begins with - joined to its option, so that argparse does not take it for another one: -p -Hello."""
-    joined: List[str] = []
+    joined: list[str] = []
     for argument in argv:
         if joined and joined[-1] == option and argument.startswith("-") and argument != "-":
             joined[-1] += argument

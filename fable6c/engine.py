@@ -12,7 +12,8 @@ It gives the same bits as fable6c/model/reference.py and as every other host of 
 import operator
 import os
 import threading
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from collections.abc import Iterator
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -54,10 +55,12 @@ class Instance:
         try:
             wasm3 = native.load("wasm3")
         except native.NotBuilt:
-            raise EngineMissing("the wasm3 interpreter is not built; run `pip install .` in the project's folder, connected to the internet") from None
+            raise EngineMissing(
+                "the wasm3 interpreter is not built; run `pip install .` in the project's folder, connected to the internet"
+            ) from None
         self._ffi, self._lib = wasm3.ffi, wasm3.lib
         self._lock = threading.Lock()
-        self._functions: Dict[str, Tuple[Any, ...]] = {}
+        self._functions: dict[str, tuple[Any, ...]] = {}
         self._module = self._ffi.from_buffer(module)  # wasm3 reads it as long as it runs
         environment = self._ffi.gc(self._lib.m3_NewEnvironment(), self._lib.m3_FreeEnvironment)
         self._runtime = self._lib.m3_NewRuntime(environment, STACK_BYTES, self._ffi.NULL)
@@ -108,7 +111,7 @@ class Instance:
         size = self._ffi.new("uint32_t *")
         return self._ffi.buffer(self._lib.m3_GetMemory(self._runtime, size, 0), size[0])
 
-    def _find(self, name: str) -> Tuple[Any, ...]:
+    def _find(self, name: str) -> tuple[Any, ...]:
         """The function, the places of its arguments (as whole numbers and as reals, the same 32 bits) and the pointers to them."""
         found = self._ffi.new("IM3Function *")
         self._expect(self._lib.m3_FindFunction(found, self._runtime, name.encode("ascii")))
@@ -120,7 +123,9 @@ class Instance:
 
     def _expect(self, error: Any) -> None:
         if error != self._ffi.NULL:
-            raise UserError(f"the wasm3 interpreter stopped ({self._ffi.string(error).decode('ascii', 'replace')}); this is a bug, please report it")
+            raise UserError(
+                f"the wasm3 interpreter stopped ({self._ffi.string(error).decode('ascii', 'replace')}); this is a bug, please report it"
+            )
 
 
 class Engine:
@@ -211,7 +216,7 @@ class Engine:
 
     # ---- Numbers
 
-    def encode(self, text: Union[str, bytes]) -> List[int]:
+    def encode(self, text: Union[str, bytes]) -> list[int]:
         """The ids of a text of at most 65,536 bytes. What was read before is forgotten."""
         self.reset()
         count = self._queue(encode_text(text))
@@ -270,7 +275,7 @@ def _whole(name: str, value: int, high: int) -> int:
     return value
 
 
-def split(text: bytes, size: int) -> Tuple[bytes, bytes]:
+def split(text: bytes, size: int) -> tuple[bytes, bytes]:
     """The text in two, the first part at most `size` bytes (at least MAX_PIECE_BYTES), cut between two pieces of the tokenizer
     (model/tokenizer.py), so that the tokens stay."""
     if len(text) <= size:

@@ -9,7 +9,8 @@ if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy loads; see fable6c/evaluate.py
 
 import json
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from fable6c.cli import ArgumentParser, memory_size, run, whole
 from fable6c.evaluation.ensemble import together
@@ -31,11 +32,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument(
         "--memory", type=memory_size, default=1 << 30, metavar="SIZE", help="the most that the scout may take (default: 1G)"
     )
-    parser.add_argument(
-        "--threads", type=whole(1, 64), default=2, metavar="N", help="of the scout; no bit depends on them (default: 2)"
-    )
+    parser.add_argument("--threads", type=whole(1, 64), default=2, metavar="N", help="of the scout; no bit depends on them (default: 2)")
     parser.add_argument("--frozen", action="store_true", help="the scout does not learn from the text while reading it")
-    parser.add_argument("--prune", type=memory_size, metavar="SIZE", help="shrink the scout to SIZE, as a model file would carry it; frozen")
+    parser.add_argument(
+        "--prune", type=memory_size, metavar="SIZE", help="shrink the scout to SIZE, as a model file would carry it; frozen"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     o = parser.parse_args(argv)
     result = together(o.model, o.corpus, o.text, o.chars, o.tier, o.memory, o.threads, not o.frozen, o.prune)

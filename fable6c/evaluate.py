@@ -11,7 +11,8 @@ if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import json
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from fable6c.cli import ArgumentParser, run
 from fable6c.data.text import read_documents

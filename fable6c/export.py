@@ -6,7 +6,8 @@ if __name__ == "__main__" and not __package__:
 import hashlib
 import os
 import sys
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 

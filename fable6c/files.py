@@ -9,7 +9,8 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Any, BinaryIO, Dict, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Optional
 
 try:
     import tomllib
@@ -55,7 +56,7 @@ def open_file(path: str) -> BinaryIO:
         raise
 
 
-def read_toml(path: str) -> Dict[str, Any]:
+def read_toml(path: str) -> dict[str, Any]:
     """The tables of a TOML file. UsageError, naming the path, for what cannot be read or is not TOML in UTF-8."""
     try:
         with open_file(path) as file:
@@ -121,7 +122,11 @@ def _temporary(target: str) -> str:
     """One fixed name beside the target: what a killed process left behind is overwritten by the next save instead of piling up."""
     folder, name = os.path.split(target)
     room = MAX_NAME_BYTES - len(".tmp")
-    return os.path.join(folder, os.fsdecode(os.fsencode(name)[:room]) + ".tmp") if len(os.fsencode(name)) <= MAX_NAME_BYTES else target + ".tmp"
+    return (
+        os.path.join(folder, os.fsdecode(os.fsencode(name)[:room]) + ".tmp")
+        if len(os.fsencode(name)) <= MAX_NAME_BYTES
+        else target + ".tmp"
+    )
 
 
 def _create(temporary: str) -> BinaryIO:
@@ -181,7 +186,9 @@ def locked(folder: str, work: str = "training") -> Iterator[None]:
             else:
                 msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows locks no folders: the first byte of a file in it
         except (BlockingIOError, PermissionError):
-            raise UserError(f"{folder}: another {work} is running there; wait for it, stop it, or choose another folder with --out") from None
+            raise UserError(
+                f"{folder}: another {work} is running there; wait for it, stop it, or choose another folder with --out"
+            ) from None
         except OSError:
             pass  # a file system without locks
         yield

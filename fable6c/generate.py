@@ -10,7 +10,8 @@ import argparse
 import codecs
 import os
 import sys
-from typing import Callable, Iterator, Optional, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Callable, Optional
 
 from fable6c.cli import ArgumentParser, harmless, join_values, real, run, whole
 from fable6c.engine import Engine, EngineMissing

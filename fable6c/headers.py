@@ -14,7 +14,8 @@ as `layer.gain (C)` before a function says that the call needs that field.
 import functools
 import os
 import re
-from typing import Dict, FrozenSet, Iterable, Iterator, Mapping, NamedTuple, Optional, Tuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -26,24 +27,24 @@ class Parameter(NamedTuple):
     kind: str  # the C type without const and *
     pointer: bool
     const: bool
-    sizes: Optional[Tuple[str, ...]]  # of an array; None for everything else
+    sizes: Optional[tuple[str, ...]]  # of an array; None for everything else
     optional: bool
 
 
 class Function(NamedTuple):
-    parameters: Tuple[Parameter, ...]
-    needs: FrozenSet[str]  # "parameter.field": optional fields of a struct that this function cannot do without
-    sizes: FrozenSet[str]  # the parameters that are taken from the shapes of arrays
+    parameters: tuple[Parameter, ...]
+    needs: frozenset[str]  # "parameter.field": optional fields of a struct that this function cannot do without
+    sizes: frozenset[str]  # the parameters that are taken from the shapes of arrays
 
 
 class Struct(NamedTuple):
-    fields: Tuple[Parameter, ...]
-    sizes: FrozenSet[str]
+    fields: tuple[Parameter, ...]
+    sizes: frozenset[str]
 
 
 class Declarations(NamedTuple):
-    functions: Dict[str, Function]
-    structs: Dict[str, Struct]
+    functions: dict[str, Function]
+    structs: dict[str, Struct]
 
 
 NUMBERS = {
@@ -65,7 +66,7 @@ def text(library: str) -> str:
         return file.read()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def declarations(library: str) -> Declarations:
     """The functions and structs that the library's header declares."""
     found = Declarations({}, {})
@@ -85,7 +86,7 @@ def declarations(library: str) -> Declarations:
     return found
 
 
-def constants(library: str) -> Dict[str, int]:
+def constants(library: str) -> dict[str, int]:
     """The numbers that the library's header names in its `enum`."""
     bodies = re.findall(r"^enum \{([^}]*)\};", text(library), re.M)
     return {name: int(value) for body in bodies for name, value in re.findall(r"(\w+) = (\d+)", body)}
@@ -102,7 +103,7 @@ def _fields(body: str) -> Iterator[Parameter]:
             yield parameter._replace(sizes=tuple(shape[1].split(",")), optional=bool(shape[2])) if shape else parameter
 
 
-def _parameter(text: str, shapes: Mapping[str, Tuple[Tuple[str, ...], bool]]) -> Parameter:
+def _parameter(text: str, shapes: Mapping[str, tuple[tuple[str, ...], bool]]) -> Parameter:
     match = _PARAMETER.fullmatch(" ".join(text.split()))
     if match is None:
         raise ValueError(f"a declaration that native.py cannot read: {text}")
@@ -111,6 +112,6 @@ def _parameter(text: str, shapes: Mapping[str, Tuple[Tuple[str, ...], bool]]) ->
     return Parameter(name, kind, bool(pointer), bool(const), sizes, optional)
 
 
-def _sizes_of(parameters: Iterable[Parameter]) -> FrozenSet[str]:
+def _sizes_of(parameters: Iterable[Parameter]) -> frozenset[str]:
     """The names of single letters that the shapes of these parameters use."""
     return frozenset(letter for parameter in parameters for size in parameter.sizes or () for letter in re.findall("[A-Z]", size))

@@ -1,7 +1,7 @@
 """What is in a model file: header, card, sizes, zeros; or only whether all of it is right.
 
-    python -m fable6c.inspect model.f6c
-    python -m fable6c.inspect model.f6c --verify
+python -m fable6c.inspect model.f6c
+python -m fable6c.inspect model.f6c --verify
 """
 
 if __name__ == "__main__" and not __package__:
@@ -10,7 +10,8 @@ if __name__ == "__main__" and not __package__:
 import dataclasses
 import hashlib
 import json
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import zstandard
 
@@ -29,7 +30,7 @@ from fable6c.model.file import (
 )
 
 
-def describe(data: bytes, model: Model) -> List[str]:
+def describe(data: bytes, model: Model) -> list[str]:
     """The lines that show a model and the file's bytes that it was decoded from."""
     header = decode_header(data)
     raw = decompress(data[HEADER_BYTES:], header.raw_bytes)

@@ -7,7 +7,8 @@ call for a training loop that uses the same arrays in every step. native.py does
 """
 
 import functools
-from typing import Any, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def linear_scratch(tokens: int, outputs: int, inputs: int) -> np.ndarray:
     return zeros(linear_scratch_floats(tokens, outputs, inputs))
 
 
-def muon_scratch(shapes: Sequence[Tuple[int, int]]) -> np.ndarray:
+def muon_scratch(shapes: Sequence[tuple[int, int]]) -> np.ndarray:
     """A scratch array for `muon_update` of matrices of these shapes, with a row for each of the threads that are set."""
     floats = max(muon_scratch_floats(*shape) for shape in shapes)
     return zeros(threads() * floats).reshape(threads(), floats)

@@ -5,7 +5,8 @@ Control groups: https://docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1
 
 import math
 import os
-from typing import Iterator, List, Optional
+from collections.abc import Iterator
+from typing import Optional
 
 try:
     import resource
@@ -93,7 +94,7 @@ def _first_line(path: str) -> str:
     return next(iter(_lines(path)), "")
 
 
-def _lines(path: str) -> List[str]:
+def _lines(path: str) -> list[str]:
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.readlines()

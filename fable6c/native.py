@@ -16,7 +16,8 @@ import os
 import re
 import weakref
 import zlib
-from typing import Any, Dict, Mapping, Sequence, Tuple, Union
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from fable6c.errors import UsageError, UserError
 # From best to worst: the names that FABLE6C_ISA takes. build_kernels.py has the compilers' options for them.
 INSTRUCTION_SETS = ("avx512bf16", "avx512", "avx2", "baseline")
 # Those that a library is compiled for, where it is for more than the baseline: whatever every machine of the platform has.
-COMPILED_FOR: Dict[str, Tuple[str, ...]] = {"kernels": INSTRUCTION_SETS, "scout": ("avx2", "baseline")}
+COMPILED_FOR: dict[str, tuple[str, ...]] = {"kernels": INSTRUCTION_SETS, "scout": ("avx2", "baseline")}
 
 # OpenMP's threads wait for each other by spinning. On a machine whose cores are shared, a long spin burns the very core that
 # the awaited thread needs (measured: a 0.6 ms product took 12 ms beside another busy process); 1,000 rounds are some
@@ -56,7 +57,7 @@ def instruction_set(library: str) -> str:
     return next(name for name in allowed if name in compiled and supports(name.encode()))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def load(library: str) -> "Library":
     """The library `_NAME.c`, loaded once. NotBuilt, one line that says how to build it, where it was not compiled."""
     isa = instruction_set(library)
@@ -64,15 +65,17 @@ def load(library: str) -> "Library":
     try:
         loaded = importlib.import_module(module)
     except ImportError as error:
-        raise NotBuilt(f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed") from None
+        raise NotBuilt(
+            f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed"
+        ) from None
     if loaded.lib.HEADER_CRC != zlib.crc32(headers.text(library).encode()):
         raise NotBuilt(f"the C extension was compiled from another _{library}.h; run `pip install .` in the project's folder again")
     _LOADED[library] = Library(library, isa, loaded)
     return _LOADED[library]
 
 
-_LOADED: Dict[str, "Library"] = {}
-_one_thread = set()  # names of libraries that were loaded when this process was forked off
+_LOADED: dict[str, "Library"] = {}
+_one_thread: set[str] = set()  # names of libraries that were loaded when this process was forked off
 
 
 def most_threads(library: str, wanted: int) -> int:
@@ -94,7 +97,7 @@ if hasattr(os, "register_at_fork"):
 class Call(functools.partial):  # type: ignore[type-arg]
     """A checked call of C with its arguments; `sizes` are those that its arrays have, by letter."""
 
-    sizes: Dict[str, int]
+    sizes: dict[str, int]
 
 
 class Library:
@@ -105,7 +108,7 @@ class Library:
 
     def __init__(self, name: str, isa: str, module: Any):
         self.name, self.isa, self.ffi, self.lib = name, isa, module.ffi, module.lib
-        self._kept: "weakref.WeakKeyDictionary[Any, Dict[str, Any]]" = weakref.WeakKeyDictionary()  # the arrays that a struct points to
+        self._kept: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()  # the arrays that a struct points to
 
     def call(self, function: str, *values: Any) -> Any:
         """Check the values and call C with them."""
@@ -122,7 +125,7 @@ class Library:
         if len(values) != len(asked):
             raise TypeError(f"{function}: expected {len(asked)} arguments, got {len(values)}")
         given = dict(zip((parameter.name for parameter in asked), values))
-        sizes: Dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for parameter in asked:
             if parameter.kind in structs:
                 value = given[parameter.name]
@@ -147,7 +150,7 @@ class Library:
         missing, unknown = sorted(names - derived - values.keys()), sorted(values.keys() - names)
         if missing or unknown:
             raise TypeError(f"{kind}: missing {missing}, unknown {unknown}")
-        sizes: Dict[str, int] = {name: values[name] for name in derived & values.keys()}
+        sizes: dict[str, int] = {name: values[name] for name in derived & values.keys()}
         pointers = self._pointers(kind, fields, values, sizes)
         struct = self.ffi.new(f"{kind} *", {**values, **pointers, **{name: sizes[name] for name in derived}})
         self._kept[struct] = pointers
@@ -159,7 +162,9 @@ class Library:
         parameter = headers.Parameter(name, kind, True, not array.flags.writeable, ("*",) * array.ndim, False)
         return self._pointers(self.name, [parameter], {name: array}, {})[name]
 
-    def _pointers(self, called: str, parameters: Sequence[headers.Parameter], values: Mapping[str, Any], sizes: Dict[str, int]) -> Dict[str, Any]:
+    def _pointers(
+        self, called: str, parameters: Sequence[headers.Parameter], values: Mapping[str, Any], sizes: dict[str, int]
+    ) -> dict[str, Any]:
         """A pointer for each array, by name. Fills `sizes`: the first plain letter for a size fixes it, else the first multiple."""
         arrays = []
         for parameter in parameters:
@@ -182,7 +187,7 @@ class Library:
         return pointers
 
 
-def _check(where: str, array: Any, parameter: headers.Parameter, shape: Tuple[Union[int, str], ...]) -> None:
+def _check(where: str, array: Any, parameter: headers.Parameter, shape: tuple[Union[int, str], ...]) -> None:
     """ValueError for what is no array of the parameter's type and of this shape, in C's order."""
     dtype = headers.NUMBERS[parameter.kind]
     if not isinstance(array, np.ndarray) or array.dtype != dtype or not _fits(array.shape, shape):
@@ -195,7 +200,7 @@ def _check(where: str, array: Any, parameter: headers.Parameter, shape: Tuple[Un
         raise ValueError(f"{where}: expected an array that can be written to")
 
 
-def _fits(found: Tuple[int, ...], expected: Tuple[Union[int, str], ...]) -> bool:
+def _fits(found: tuple[int, ...], expected: tuple[Union[int, str], ...]) -> bool:
     return len(found) == len(expected) and all(size == "*" or size == extent for size, extent in zip(expected, found))
 
 
@@ -211,8 +216,8 @@ def _extent(size: str, sizes: Mapping[str, int]) -> Union[int, str]:
     return parts * by if operation == "~" else parts
 
 
-@functools.lru_cache(maxsize=None)
-def _parsed(size: str) -> Tuple[int, str, str, int]:
+@functools.cache
+def _parsed(size: str) -> tuple[int, str, str, int]:
     match = re.fullmatch(r"(\d*)([A-Z*]?)(?:([~/])(\d+))?", size)
     if match is None:
         raise ValueError(f"a size that native.py cannot read: {size}")

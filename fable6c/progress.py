@@ -14,9 +14,9 @@ SECONDS_BETWEEN_LINES = 5
 class Progress:
     """Counts work in `unit`s up to `total` (None = not known) and shows them on stderr; `enabled=False` shows nothing.
 
-        with Progress("encoding", total=len(text), unit="chars") as progress:
-            ...
-            progress.add(1000)
+    with Progress("encoding", total=len(text), unit="chars") as progress:
+        ...
+        progress.add(1000)
     """
 
     def __init__(self, label: str, total: Optional[int] = None, unit: str = "", enabled: bool = True):

@@ -1,8 +1,8 @@
 """Train, score and run a scout, a predictor that counts and mixes.
 
-    python -m fable6c.scout train stories.txt -o stories.scout
-    python -m fable6c.scout evaluate stories.scout --text valid.txt
-    python -m fable6c.scout generate stories.scout -p "Once upon a time"
+python -m fable6c.scout train stories.txt -o stories.scout
+python -m fable6c.scout evaluate stories.scout --text valid.txt
+python -m fable6c.scout generate stories.scout -p "Once upon a time"
 """
 
 if __name__ == "__main__" and not __package__:
@@ -18,7 +18,8 @@ import codecs
 import json
 import sys
 import time
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from fable6c.cli import ArgumentParser, harmless, memory_size, real, run, whole
 from fable6c.data.text import read_documents, read_pieces, window_bytes
@@ -42,7 +43,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         purpose="Read text once and write what was learned.",
         example="python -m fable6c.scout train stories.txt more.txt.zst -o stories.scout --tier fast",
     )
-    learn.add_argument("text", nargs="+", metavar="TEXT", help="plain UTF-8 text, .jsonl or .json, or such a file packed as .zst; <|endoftext|> ends a document")
+    learn.add_argument(
+        "text",
+        nargs="+",
+        metavar="TEXT",
+        help="plain UTF-8 text, .jsonl or .json, or such a file packed as .zst; <|endoftext|> ends a document",
+    )
     learn.add_argument("-o", "--output", required=True, metavar="FILE", help="where to write the scout, e.g. stories.scout")
     learn.add_argument("--tier", choices=list(TIERS), default="normal", help="how much to look at (default: normal)")
     learn.add_argument(
@@ -79,15 +85,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         default=0.8,
         help="temperature; 0 always takes the likeliest (default: 0.8)",
     )
-    write.add_argument(
-        "-s", metavar="SEED", type=whole(0, 2**32 - 1), default=1, help="the same seed tells the same story (default: 1)"
-    )
+    write.add_argument("-s", metavar="SEED", type=whole(0, 2**32 - 1), default=1, help="the same seed tells the same story (default: 1)")
     for command in (score, write):
         command.add_argument("scout", metavar="SCOUT", help="a file made by train")
     for command in (learn, score, write):
-        command.add_argument(
-            "--threads", type=whole(1, 64), default=2, metavar="N", help="threads; no bit depends on them (default: 2)"
-        )
+        command.add_argument("--threads", type=whole(1, 64), default=2, metavar="N", help="threads; no bit depends on them (default: 2)")
     options = parser.parse_args(argv)
     {"train": _train, "evaluate": _evaluate, "generate": _generate}[options.command](options)
 

@@ -5,7 +5,8 @@ if __name__ == "__main__" and not __package__:
 
 import os
 import sys
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from fable6c import __version__, kernels, native
 from fable6c.cli import ArgumentParser, print_next, run, unheard
@@ -31,9 +32,26 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Train a language model with ternary weights. The same command goes on after an interruption.",
         "python -m fable6c.train --preset small --corpus stories.txt --minutes 120 --out runs/small",
     )
-    parser.add_argument("--corpus", nargs="+", action="extend", default=[], metavar="PATH", help="UTF-8 text, plain or .zst, in which <|endoftext|> ends a document, or .json and .jsonl with a field text or story, or a database (docs/data.md); default: made-up stories of our own")
-    parser.add_argument("--mix", default="", metavar="SOURCE=WEIGHT,…", help="shares of a database's sources, as in tinystories=0.7,children=0.3 (default: all of it)")
-    parser.add_argument("--curriculum", default="", metavar="COLUMN", help="quality column by which a database's first epoch is ordered, as in sentence_words")
+    parser.add_argument(
+        "--corpus",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="UTF-8 text, plain or .zst, in which <|endoftext|> ends a document, or .json and .jsonl with a field text or story, or a database (docs/data.md); default: made-up stories of our own",
+    )
+    parser.add_argument(
+        "--mix",
+        default="",
+        metavar="SOURCE=WEIGHT,…",
+        help="shares of a database's sources, as in tinystories=0.7,children=0.3 (default: all of it)",
+    )
+    parser.add_argument(
+        "--curriculum",
+        default="",
+        metavar="COLUMN",
+        help="quality column by which a database's first epoch is ordered, as in sentence_words",
+    )
     parser.add_argument("--preset", default="micro", help=f"one of {', '.join(presets())} (default micro)")
     parser.add_argument("--config", default="", metavar="FILE", help="TOML with [model] and [train] keys to lay over the preset")
     parser.add_argument("--minutes", type=float, help="budget in minutes of training (default: the preset's)")
@@ -55,7 +73,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         raise UsageError(f"--seed {options.seed}: expected 0 to {2**32 - 1}")
     databases = [path for path in options.corpus if is_database(path)]
     if databases and len(options.corpus) > 1:
-        raise UsageError(f"--corpus: {databases[0]} is a database and must stand alone; `python -m fable6c.corpus db build` adds further text to it")
+        raise UsageError(
+            f"--corpus: {databases[0]} is a database and must stand alone; `python -m fable6c.corpus db build` adds further text to it"
+        )
     if (options.mix or options.curriculum) and not databases:
         raise UsageError("--mix and --curriculum need a database: --corpus corpus.db (docs/data.md says how to make one)")
     config = load_config(options.preset, options.config)
@@ -103,7 +123,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 def _introduce(config: Config, preset: str, threads: int) -> None:
     """Who is about to do what, before anything that takes time."""
     d = config.model
-    print(f"fable6c {__version__}, preset {preset}: {parameter_count(d):,} parameters (dim {d.dim}, {d.layers} layers, hidden {d.hidden}, vocabulary {d.vocab})")
+    print(
+        f"fable6c {__version__}, preset {preset}: {parameter_count(d):,} parameters (dim {d.dim}, {d.layers} layers, hidden {d.hidden}, vocabulary {d.vocab})"
+    )
     lacking = ", ".join(name for name in native.INSTRUCTION_SETS if not native.load("cpu").lib.cpu_supports(name.encode()))
     best = f" (the machine lacks {lacking})" if lacking else ""
     allowed = processors()
@@ -115,7 +137,9 @@ def _describe(run_: Run) -> None:
     """The text, the budget and the starting point."""
     description = run_.dataset.description
     tokens = len(run_.dataset.train)
-    print(f"text: {description['corpus']}: {description['documents']:,} documents, {description['characters']:,} characters, {tokens:,} tokens to train on, {run_.dataset.valid_chars:,} characters held out")
+    print(
+        f"text: {description['corpus']}: {description['documents']:,} documents, {description['characters']:,} characters, {tokens:,} tokens to train on, {run_.dataset.valid_chars:,} characters held out"
+    )
     if run_.steps_budget is not None:
         steps = run_.steps_budget
         print(f"budget: {steps:,} steps of {run_.tokens_per_step:,} tokens = {steps * run_.tokens_per_step / tokens:.2f} times the text")

@@ -18,7 +18,8 @@ if __name__ == "__main__":
 
 import argparse
 import dataclasses
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from fable6c.cli import ArgumentParser, run
 from fable6c.errors import UsageError, UserError
@@ -34,14 +35,14 @@ DEFAULTS = Settings()
 SECONDS = 4_000_000  # T-states
 
 
-def made_up(name: str, seed: int, share: float = 1, unseen: bool = False) -> List[Example]:
+def made_up(name: str, seed: int, share: float = 1, unseen: bool = False) -> list[Example]:
     """The texts of the models that come with the project, or a share of them; `unseen`: in ways of asking that training has not."""
     if name == "game":
         return parse_examples(things.lines(seed, int(80_000 * share), unseen), "the made-up game", secrets=True)
     return parse_examples(chatter.lines(seed, int(2500 * share)), "the made-up chat")
 
 
-def examples_of(options: argparse.Namespace) -> List[Example]:
+def examples_of(options: argparse.Namespace) -> list[Example]:
     if (options.text is None) == (options.made_up is None):
         raise UsageError(f"{PROG}: name a text or give --made-up game or --made-up chat")
     if options.made_up:
@@ -54,7 +55,7 @@ def train(options: argparse.Namespace) -> None:
     settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
     check(settings)
     examples = examples_of(options)
-    held: List[Example] = []
+    held: list[Example] = []
     if options.hold_out:
         examples, held = score.split(examples, options.hold_out / 100, options.split_seed, options.by)
         if not held or not examples:
@@ -79,13 +80,15 @@ def check(settings: Settings) -> None:
         raise UsageError("--rate: above 0 up to 1; --smooth and --forget: from 0 to below 1; --certain: from 0 to 1")
 
 
-def programs(paths: Sequence[str]) -> List[models.Model]:
+def programs(paths: Sequence[str]) -> list[models.Model]:
     """One model, or the chat's and the game's."""
     if len(paths) > 2:
         raise UsageError(f"{PROG} build: {len(paths)} models; give one, or the chat's and the game's, or none for those of the project")
     loaded = [models.load(path) for path in paths or building.released_models()]
     if len(loaded) == 2 and len(loaded[1].secrets) != len(things.ALL_THINGS):
-        raise UserError(f"{paths[1]}: knows {len(loaded[1].secrets)} secrets, the game {len(things.ALL_THINGS)}; train it with --made-up game")
+        raise UserError(
+            f"{paths[1]}: knows {len(loaded[1].secrets)} secrets, the game {len(things.ALL_THINGS)}; train it with --made-up game"
+        )
     if len(loaded) == 1 and loaded[0].secrets:
         raise UserError(f"{paths[0]}: a model of the game needs the chat's before it: build chat.model {paths[0]}")
     return loaded
@@ -117,7 +120,7 @@ def evaluate(options: argparse.Namespace) -> None:
         examples = examples_of(options)
     unknown = {example.secret for example in examples} - set(model.secrets) - {""}
     if unknown:
-        raise UserError(f"{options.model} does not know the secret {sorted(unknown)[0]!r}; it was trained on another text")
+        raise UserError(f"{options.model} does not know the secret {min(unknown)!r}; it was trained on another text")
     if options.hold_out:
         examples = score.split(examples, options.hold_out / 100, options.split_seed, options.by)[1]
     print(f"right in every character  {accuracy(model, examples):.1%} of {len(examples):,} lines")
@@ -200,7 +203,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     command.set_defaults(call=build)
 
     command = commands.add_parser(
-        "run", help="play it here", purpose="Run a program on an emulated CP/M machine in this terminal.", example=f"{PROG} run --full-speed"
+        "run",
+        help="play it here",
+        purpose="Run a program on an emulated CP/M machine in this terminal.",
+        example=f"{PROG} run --full-speed",
     )
     command.add_argument("program", nargs="?", help="a .COM file (default: built from the project's models)")
     command.add_argument("--say", default="", metavar="LINE", help="one line, one reply, as `FABLE HELLO` does")

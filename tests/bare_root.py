@@ -106,7 +106,9 @@ def inside(root, command, user=None, environment=(), **options):
     as_user = [f"--userspec={user}:{user}"] if user else []
     run = ["env", "-i", *(f"{name}={value}" for name, value in settings.items()), *command]
     enter = [*NAMESPACES, "sh", "-ec", ENTER, str(root), *as_user, str(root), *run]
-    return subprocess.run(enter, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options)
+    return subprocess.run(
+        enter, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options
+    )
 
 
 def set_up(root, command):

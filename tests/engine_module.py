@@ -8,7 +8,7 @@ import pytest
 WASM = pathlib.Path(__file__).parent.parent / "asengine" / "build" / "fable6c.wasm"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def compiled():
     import wasmtime
 

@@ -21,10 +21,14 @@ from tiny_models import tiny_model
 from zstd_frames import BitWriter, block_of, ended, frame_of, fse_description
 
 FOLDER = pathlib.Path(__file__).parent / "attacks"
-FIELDS = (
-    ["version", "dim", "layers", "hidden", "taps", "vocab", "context"]
-    + ["card_bytes", "tokenizer_bytes", "tensor_bytes", "raw_bytes", "packed_bytes", "raw_crc"]
-)
+FIELDS = ["version", "dim", "layers", "hidden", "taps", "vocab", "context"] + [
+    "card_bytes",
+    "tokenizer_bytes",
+    "tensor_bytes",
+    "raw_bytes",
+    "packed_bytes",
+    "raw_crc",
+]
 
 model = tiny_model(layers=1)
 good = encode_model(model)

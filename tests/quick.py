@@ -60,7 +60,7 @@ def modules():
 MODULES = modules()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def named_in(path):
     """The modules and the helpers of the tests that a file imports, anywhere in it, or names in its text."""
     text = path.read_text(encoding="utf-8")

@@ -26,7 +26,9 @@ FLAGS = ["-O2", "-std=gnu11", "-w", f"-I{HOST}", "-fexcess-precision=standard", 
 SYSTEM = [str(HOST / "wasi.c"), str(HOST / "system_posix.c")]
 
 needs_aot = pytest.mark.skipif(not AOT.exists(), reason="build/fable6c-aot is not built: make aot")
-needs_compiler = pytest.mark.skipif(shutil.which("cc") is None or not COMMAND.exists(), reason="needs a C compiler and the engine: make wasm")
+needs_compiler = pytest.mark.skipif(
+    shutil.which("cc") is None or not COMMAND.exists(), reason="needs a C compiler and the engine: make wasm"
+)
 
 
 def run(*command, **options):
@@ -191,7 +193,9 @@ def test_big_endian(tmp_path):
         pytest.skip("needs a compiler and an emulator; on Debian: apt install gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user")
     generate(npm(), tmp_path)
     program = tmp_path / "fable6c"
-    subprocess.run(["s390x-linux-gnu-gcc", *FLAGS, f"-I{tmp_path}", "-static", "-o", str(program), str(HOST / "aot.c"), *SYSTEM], check=True)
+    subprocess.run(
+        ["s390x-linux-gnu-gcc", *FLAGS, f"-I{tmp_path}", "-static", "-o", str(program), str(HOST / "aot.c"), *SYSTEM], check=True
+    )
     assert selftest("qemu-s390x", program)[-1] == f"selftest {EXPECTED['all_digests']}"
 
 
@@ -317,7 +321,19 @@ def test_the_first_pages_are_what_aot_c_was_built_for():
 def instructions_for_a_token(program):
     counts = []
     for tokens in (20, 60):
-        done = run("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, ROOT / "release" / "small.f6c", "-p", "Once upon a time", "-s", "2", "-n", tokens)
+        done = run(
+            "valgrind",
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            program,
+            ROOT / "release" / "small.f6c",
+            "-p",
+            "Once upon a time",
+            "-s",
+            "2",
+            "-n",
+            tokens,
+        )
         counts.append(int(re.search(rb"Collected : (\d+)", done.stderr).group(1)))
     return (counts[1] - counts[0]) / 40
 

@@ -49,5 +49,7 @@ def test_a_new_user_gets_a_story(suite):
         plain = " && ".join(["cp -r . ../plain", "cd ../plain", *WITHOUT_MAKE, "env/bin/python -m fable6c.generate release/small.f6c"])
         assert STORY.search(told_by(plain + " -p 'Once upon a time' -n 60"))
         assert STORY.search(told_by("make story"))
-        assert len(re.findall("^Once upon a time", told_by("make run MINUTES=0.2"), re.MULTILINE)) == 2  # of the own model and of the released one
+        assert (
+            len(re.findall("^Once upon a time", told_by("make run MINUTES=0.2"), re.MULTILINE)) == 2
+        )  # of the own model and of the released one
         assert " passed" in told_by("make test PYTEST_FLAGS='-q -rfE --tb=short'")

@@ -26,7 +26,16 @@ def benchmark(*arguments):
 def test_help():
     done = benchmark("--help")
     assert done.returncode == 0
-    for word in ("train|engine|all|gradients|scout|flashlm|ablate|curve", "--quick", "--json FILE", "--profile", "--model FILE", "--llama2c WASM", "--corpus DIR", "--tokens N"):
+    for word in (
+        "train|engine|all|gradients|scout|flashlm|ablate|curve",
+        "--quick",
+        "--json FILE",
+        "--profile",
+        "--model FILE",
+        "--llama2c WASM",
+        "--corpus DIR",
+        "--tokens N",
+    ):
         assert word in done.stdout
 
 
@@ -132,7 +141,9 @@ def test_quick_ablation_goes_on_and_its_runs_make_a_curve(tmp_path):
     assert done.stdout.count("this run is finished") == 2
     assert {name: (folder / name / "log.jsonl").read_bytes() for name in logs} == logs
     runs = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["runs"]
-    assert [run["seed"] for run in runs["baseline"]] == [1, 2] and runs["baseline"][0]["bits_per_char"] != runs["baseline"][1]["bits_per_char"]
+    assert [run["seed"] for run in runs["baseline"]] == [1, 2] and runs["baseline"][0]["bits_per_char"] != runs["baseline"][1][
+        "bits_per_char"
+    ]
 
     peer = tmp_path / "flashlm.json"
     peer.write_text('{"minutes": 20.0, "tokens": 5000000, "bits_per_char": 0.99}')
@@ -148,7 +159,9 @@ def test_a_model_file_is_a_point_of_the_curve(tmp_path):
     done, points = curve(tmp_path, ROOT / "tests" / "golden" / "model.f6c")
     assert done.returncode == 0, done.stderr
     (mine,) = [point for point in points if point["series"] == "fable6c micro"]
-    assert mine["minutes"] == 2.0 and mine["tokens"] == 15_779_840 and 0 < mine["bits_per_char"] < 0.01  # a short text's bits, divided by 405,081
+    assert (
+        mine["minutes"] == 2.0 and mine["tokens"] == 15_779_840 and 0 < mine["bits_per_char"] < 0.01
+    )  # a short text's bits, divided by 405,081
     assert "| fable6c micro |" in done.stdout and "| FlashLM v4, as published |" in done.stdout
 
 

@@ -51,7 +51,11 @@ def test_a_kernel_for_32_bits_comes_first(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     "release, package",
-    [('VERSION_ID="12"\n', "debian-installer-12-netboot-i386"), ('VERSION_ID="13"\n', "debian-installer-13-netboot-amd64"), ("ID=debian\n", "debian-installer-13-netboot-amd64")],
+    [
+        ('VERSION_ID="12"\n', "debian-installer-12-netboot-i386"),
+        ('VERSION_ID="13"\n', "debian-installer-13-netboot-amd64"),
+        ("ID=debian\n", "debian-installer-13-netboot-amd64"),
+    ],
     ids=["12", "13", "testing"],
 )
 def test_the_package_is_one_that_the_release_has(monkeypatch, tmp_path, release, package):

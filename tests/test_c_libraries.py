@@ -83,7 +83,9 @@ def test_a_struct_that_does_not_fit_is_named():
 
 
 def python(code, **variables):
-    return subprocess.run([sys.executable, "-c", code], env={**os.environ, **variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 NO_C = """
@@ -121,7 +123,9 @@ def test_an_extension_of_another_header_is_refused(monkeypatch):
     """After a change of a header, or a pull of one: a call by the new declarations would go astray in the old code."""
     monkeypatch.setattr(headers, "text", lambda library: "int cpu_supports(const char *isa, int more);\n")
     native.load.cache_clear()
-    with pytest.raises(native.NotBuilt, match="the C extension was compiled from another _cpu.h; run `pip install .` in the project's folder again"):
+    with pytest.raises(
+        native.NotBuilt, match="the C extension was compiled from another _cpu.h; run `pip install .` in the project's folder again"
+    ):
         native.load("cpu")
 
 

@@ -37,7 +37,9 @@ def test_a_mistyped_command_is_one_line():
 
 
 def test_arguments_and_status_come_through():
-    done = subprocess.run([sys.executable, "-m", "fable6c", "inspect", "no such.f6c"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "fable6c", "inspect", "no such.f6c"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert done.returncode == 1 and done.stderr.startswith("no such.f6c: ") and done.stderr.count("\n") == 1
 
 

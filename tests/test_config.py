@@ -68,7 +68,16 @@ def test_wrong_configurations(tmp_path, text, message):
     assert message in line and str(path) in line and "\n" not in line
 
 
-@pytest.mark.parametrize("content,message", [(b"a = \x00", "is not valid TOML"), (None, "cannot be read"), (b"\xff\xfea\x00", "is UTF-16"), (b"\xef\xbb\xbf[model]", "byte order mark"), (b"a = \"\xe9\"", "byte e9 at offset 5 is not UTF-8")])
+@pytest.mark.parametrize(
+    "content,message",
+    [
+        (b"a = \x00", "is not valid TOML"),
+        (None, "cannot be read"),
+        (b"\xff\xfea\x00", "is UTF-16"),
+        (b"\xef\xbb\xbf[model]", "byte order mark"),
+        (b'a = "\xe9"', "byte e9 at offset 5 is not UTF-8"),
+    ],
+)
 def test_files_that_are_not_configurations(tmp_path, content, message):
     path = tmp_path / "wrong.toml"
     if content is not None:

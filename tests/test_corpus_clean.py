@@ -23,9 +23,9 @@ from fable6c.errors import UsageError, UserError
 
 pytest.importorskip("charset_normalizer", reason="pip install 'fable6c[corpus]'")
 pytest.importorskip("ftfy", reason="pip install 'fable6c[corpus]'")
-from fable6c.corpus import clean as clean_module  # noqa: E402
-from fable6c.corpus.clean import chunks, clean, load_settings, read_records  # noqa: E402
-from fable6c.corpus.readers import BLOCK, read  # noqa: E402
+from fable6c.corpus import clean as clean_module
+from fable6c.corpus.clean import chunks, clean, load_settings, read_records
+from fable6c.corpus.readers import BLOCK, read
 
 
 @pytest.fixture(autouse=True)
@@ -194,7 +194,9 @@ def test_damaged_files_are_reported_and_what_came_before_is_kept(tmp_path):
     for name, content in cut.items():
         (tmp_path / name).write_bytes(content[: len(content) * 2 // 3])
     (tmp_path / "c.zip").write_bytes(b"PK\x03\x04 not an archive")
-    (tmp_path / "d.jsonl").write_text(json.dumps({"text": made[0]}) + '\n{"text": broken\n{"other": 1}\n[1]\n{"text": 5}\n' + json.dumps({"text": made[1]}))
+    (tmp_path / "d.jsonl").write_text(
+        json.dumps({"text": made[0]}) + '\n{"text": broken\n{"other": 1}\n[1]\n{"text": 5}\n' + json.dumps({"text": made[1]})
+    )
     (tmp_path / "e.txt.zst").write_bytes(b"not zstd")
     with pytest.raises(UserError, match="lies in the input"):
         cleaned([tmp_path], tmp_path / "out")
@@ -275,7 +277,14 @@ FOOTERS = [
 
 
 @pytest.mark.parametrize("footer", FOOTERS)
-@pytest.mark.parametrize("start", ["*** START OF THE PROJECT GUTENBERG EBOOK FOXES ***", "***START OF THIS PROJECT GUTENBERG EBOOK FOXES***", "*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "*** START OF THE PROJECT GUTENBERG EBOOK FOXES ***",
+        "***START OF THIS PROJECT GUTENBERG EBOOK FOXES***",
+        "*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*",
+    ],
+)
 @pytest.mark.parametrize("credit", ["", "Produced by A. Person and the Online\nDistributed Proofreading Team\n\n\n"])
 def test_gutenberg(start, footer, credit):
     body = "FOXES\n\n" + "\n\n".join(stories(40))
@@ -292,7 +301,12 @@ def naive_figures(text):
     keys = ["".join(c for c in word.lower() if c.isalnum() or ord(c) > 127) or word for word in words]
     sizes = [len(word.encode()) for word in words]
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    out = dict(words=len(words), word_bytes=sum(sizes), common_words=sum(key in ENGLISH for key in keys), stop_words=sum(key in STOP_WORDS for key in keys))
+    out = dict(
+        words=len(words),
+        word_bytes=sum(sizes),
+        common_words=sum(key in ENGLISH for key in keys),
+        stop_words=sum(key in STOP_WORDS for key in keys),
+    )
     out["letter_words"] = sum(any(c.isalpha() or ord(c) > 127 for c in word) for word in words)
     out["lines"], out["repeated_lines"] = len(lines), len(lines) - len(set(lines))
     for width in range(2, 11):
@@ -351,7 +365,9 @@ DROPPED = {
     "ellipses": "\n".join(f"He saw that the {a} and the {b} were gone..." for a, b in zip(STORY.split()[:9], STORY.split()[9:])),
     "letter_words": STORY.replace(" ", " 7 ", len(STORY.split()) // 3),
     "stop_words": "He saw a cat. She saw a dog. They saw a man. You saw us. We saw you. He ran up. She ran down. Who was it? It was him.",
-    "repeated_lines": "\n".join(["He went to the hill and saw the sun."] * 3 + [f"Then the {word} came to him and sat down." for word in STORY.split()[:3]]),
+    "repeated_lines": "\n".join(
+        ["He went to the hill and saw the sun."] * 3 + [f"Then the {word} came to him and sat down." for word in STORY.split()[:3]]
+    ),
     "repeated_paragraphs": STORY + "\n\n" + STORY.replace("\n", " ") + "\n\n" + STORY.replace("\n", " "),
     "top_grams": " ".join(f"little {word} and the big bad wolf" for word in STORY.split()[:20]) + ". Oh. No.",
     "repeated_grams": STORY.replace("\n", " ") + "\n" + " ".join(STORY.split()[5:]),
@@ -388,8 +404,12 @@ def test_stories_pass(tmp_path):
 
 def test_the_report_counts_every_document(tmp_path):
     made = stories(50)
-    report, documents = cleaned([text_file(tmp_path / "a.txt", made + [DROPPED["language"], DROPPED["too_short"], "x" * 2000])], tmp_path / "out")
-    assert report["read"]["documents"] == 53 == report["kept"]["documents"] + sum(entry["documents"] for entry in report["dropped"].values())
+    report, documents = cleaned(
+        [text_file(tmp_path / "a.txt", made + [DROPPED["language"], DROPPED["too_short"], "x" * 2000])], tmp_path / "out"
+    )
+    assert (
+        report["read"]["documents"] == 53 == report["kept"]["documents"] + sum(entry["documents"] for entry in report["dropped"].values())
+    )
     assert report["dropped"]["language"]["examples"][0]["text"].startswith("Il était")
     assert report["kept"]["bytes"] == sum(len(document.encode()) for document in documents)
     assert sum(report["histograms"]["words"]["documents"]) == 53
@@ -466,7 +486,9 @@ def test_bad_inputs_are_lines_of_the_report(tmp_path):
     text_file(folder / "good.txt", made)
     (folder / "deep.jsonl").write_text("[" * 100_000 + "\n")
     (folder / "link.txt").symlink_to("nowhere")
-    bad = pyarrow.Array.from_buffers(pyarrow.string(), 1, [None, pyarrow.py_buffer(np.array([0, 2], np.int32)), pyarrow.py_buffer(b"\xff\xfe")])
+    bad = pyarrow.Array.from_buffers(
+        pyarrow.string(), 1, [None, pyarrow.py_buffer(np.array([0, 2], np.int32)), pyarrow.py_buffer(b"\xff\xfe")]
+    )
     pyarrow.parquet.write_table(pyarrow.table({"text": bad}), folder / "bytes.parquet")
     pyarrow.parquet.write_table(pyarrow.table({"text": [["a", "b"]]}), folder / "lists.parquet")
     with zipfile.ZipFile(folder / "lzma.zip", "w", zipfile.ZIP_LZMA) as archive:
@@ -477,7 +499,13 @@ def test_bad_inputs_are_lines_of_the_report(tmp_path):
     (folder / os.fsdecode(b"caf\xe9.txt")).write_bytes(stories(1, 5)[0].encode())
     report, documents = cleaned([folder], tmp_path / "out")
     assert sorted(documents) == sorted(made + stories(1, 5))
-    assert {os.path.basename(one["origin"]).split(".")[0] for one in report["unreadable"]["listed"]} == {"deep", "link", "bytes", "lists", "a"}
+    assert {os.path.basename(one["origin"]).split(".")[0] for one in report["unreadable"]["listed"]} == {
+        "deep",
+        "link",
+        "bytes",
+        "lists",
+        "a",
+    }
 
 
 def test_two_members_of_one_name(tmp_path):

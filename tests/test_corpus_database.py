@@ -45,7 +45,15 @@ def make_clean(folder, documents, source="", chunk=700):
         patch.setattr("fable6c.corpus.report._plot", lambda report: None)
         folder.mkdir()
         (folder / "text.txt").write_text("\n<|endoftext|>\n".join(documents))
-        clean([str(folder / "text.txt")], str(folder / "clean"), Settings(chunk_characters=chunk), "off", source=source or folder.name, licence="CC0", progress=False)
+        clean(
+            [str(folder / "text.txt")],
+            str(folder / "clean"),
+            Settings(chunk_characters=chunk),
+            "off",
+            source=source or folder.name,
+            licence="CC0",
+            progress=False,
+        )
     return str(folder / "clean")
 
 
@@ -207,7 +215,12 @@ def test_a_build_that_is_killed_loses_nothing_that_was_committed(tmp_path, monke
             assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
             if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
                 counts.append(connection.execute("SELECT COUNT(*) FROM document").fetchone()[0])
-                assert connection.execute("SELECT COUNT(*) FROM document WHERE chunks != (SELECT COUNT(*) FROM chunk WHERE document = document.id)").fetchone()[0] == 0
+                assert (
+                    connection.execute(
+                        "SELECT COUNT(*) FROM document WHERE chunks != (SELECT COUNT(*) FROM chunk WHERE document = document.id)"
+                    ).fetchone()[0]
+                    == 0
+                )
         connection.close()
         if finished:
             break
@@ -333,7 +346,9 @@ def test_each_chunk_comes_exactly_once_an_epoch(made):
         assert sorted(chunks) == sorted(stream.chunks)
         text = served[epoch * total : (epoch + 1) * total]
         for i in (0, 1, len(chunks) // 2, len(chunks) - 1):
-            assert np.array_equal(text[ends[i] - stream.counts[list(stream.chunks).index(chunks[i])] : ends[i]], dataset._tokens(int(chunks[i])))
+            assert np.array_equal(
+                text[ends[i] - stream.counts[list(stream.chunks).index(chunks[i])] : ends[i]], dataset._tokens(int(chunks[i]))
+            )
         orders.append(tuple(chunks))
     assert len(set(orders)) == 3
 
@@ -484,8 +499,11 @@ def test_duckdb_reads_it(made):
     connection.execute(f"ATTACH '{made[0]}' AS corpus (TYPE sqlite, READ_ONLY)")
     rows = connection.execute("SELECT split, COUNT(*), AVG(words) FROM corpus.document GROUP BY split ORDER BY split").fetchall()
     with Database(made[0]) as database:
-        assert rows == [tuple(row) for row in database.execute("SELECT split, COUNT(*), AVG(words) FROM document GROUP BY split ORDER BY split")] or np.allclose(
-            [row[1:] for row in rows], database.execute("SELECT COUNT(*), AVG(words) FROM document GROUP BY split ORDER BY split").fetchall()
+        assert rows == [
+            tuple(row) for row in database.execute("SELECT split, COUNT(*), AVG(words) FROM document GROUP BY split ORDER BY split")
+        ] or np.allclose(
+            [row[1:] for row in rows],
+            database.execute("SELECT COUNT(*), AVG(words) FROM document GROUP BY split ORDER BY split").fetchall(),
         )
 
 

@@ -10,9 +10,9 @@ from fable6c.corpus.filters import Settings
 from fable6c.corpus.measure import Words
 
 pytest.importorskip("datasketch", reason="pip install 'fable6c[corpus]'")
-from fable6c.corpus import duplicates as module  # noqa: E402
-from fable6c.corpus.clean import clean, read_records  # noqa: E402
-from fable6c.corpus.duplicates import Duplicates  # noqa: E402
+from fable6c.corpus import duplicates as module
+from fable6c.corpus.clean import clean, read_records
+from fable6c.corpus.duplicates import Duplicates
 
 
 def shingles(text, width=5):

@@ -319,7 +319,9 @@ def test_get_from_a_mirror(server, tmp_path):
 
 def test_the_list_of_sources():
     known = load_sources()
-    assert {"tinystories", "tinystories-v2", "tinystories-valid", "simple-wikipedia", "african-storybook", "gutenberg-children"} <= set(known)
+    assert {"tinystories", "tinystories-v2", "tinystories-valid", "simple-wikipedia", "african-storybook", "gutenberg-children"} <= set(
+        known
+    )
     assert len({book[0] for book in known["gutenberg-children"].books}) >= 200
     for source in known.values():
         assert source.licence and source.citation and source.checksum and source.title

@@ -112,7 +112,11 @@ def test_a_mix_needs_a_database_which_stands_alone(inputs, tmp_path):
 
 
 def test_a_vocabulary_that_the_database_lacks(inputs, tmp_path):
-    done = subprocess.run([sys.executable, "-m", "fable6c.train", "--corpus", str(inputs / "corpus.db"), "--out", str(tmp_path / "run")], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "fable6c.train", "--corpus", str(inputs / "corpus.db"), "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1 and "db tokenize" in done.stderr and done.stderr.count("\n") == 1
 
 

@@ -161,7 +161,7 @@ def make_problems(texts, targets):
     for page, text in texts.items():
         for line in code_lines(text):
             found = re.match(r"(?:\$ )?make((?: +[\w=.'\" -]+)?)$", line)
-            for word in (found.group(1).split() if found else []):
+            for word in found.group(1).split() if found else []:
                 if "=" not in word and word.isalpha() and word not in targets:
                     problems.append(f"{page}: {line}: the Makefile has no target {word}")
     return problems
@@ -279,7 +279,9 @@ def test_the_list_of_commands_is_whole():
 
 def test_the_readme_begins_with_what_a_fresh_clone_can_do():
     """Its first command is make's, the line below it is the one that make runs, and the story is the released model's of that seed."""
-    command, line, told = re.search(r"^```\n\$ (make \w+)\n…\n(build/fable6c [^\n]*)\n(.*?)^```", TEXTS["README.md"], re.DOTALL | re.MULTILINE).groups()
+    command, line, told = re.search(
+        r"^```\n\$ (make \w+)\n…\n(build/fable6c [^\n]*)\n(.*?)^```", TEXTS["README.md"], re.DOTALL | re.MULTILINE
+    ).groups()
     assert command == "make story" and re.search(r"^## .*?^```\nmake story\n", TEXTS["README.md"], re.DOTALL | re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipe = re.search(r"^story:.*\n(?:\t.*\n)*?\t\$\(PROGRAM\) .*?( -p .*)\n", makefile, re.MULTILINE).group(1)

@@ -299,7 +299,10 @@ def test_as_a_process():
     assert (done.returncode, done.stdout) == (1, b"") and done.stderr.count(b"\n") == 1 and b"missing.f6c" in done.stderr
     assert shell("--help").returncode == 0
     piped = subprocess.run(
-        ["sh", "-c", f'"{sys.executable}" -m fable6c.generate "{MODEL}" -p x -n 100000 | head -c 30'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+        ["sh", "-c", f'"{sys.executable}" -m fable6c.generate "{MODEL}" -p x -n 100000 | head -c 30'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
     )
     assert len(piped.stdout) == 30 and piped.stderr == b"told by wasm3\n"
 

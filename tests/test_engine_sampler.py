@@ -48,7 +48,9 @@ def teller(request):
     return Teller(model_of(request.param))
 
 
-SETTINGS = list(itertools.product([0.0, 0.01, 0.7, 100.0], [0, 1, 2, 4, 40, 449, 450, 451, 4294967295], [1.0, 0.5, 0.25, 0.9, 1e-6], [1.0, 1.5, 10.0]))
+SETTINGS = list(
+    itertools.product([0.0, 0.01, 0.7, 100.0], [0, 1, 2, 4, 40, 449, 450, 451, 4294967295], [1.0, 0.5, 0.25, 0.9, 1e-6], [1.0, 1.5, 10.0])
+)
 
 
 def test_every_setting(teller):

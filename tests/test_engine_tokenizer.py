@@ -120,10 +120,39 @@ def _is_utf8(text):
         return False
 
 
-@pytest.mark.parametrize("text", [
-    "", " ", "  ", "   a", "'", "a'", "'a", "a'b'c''d", "a' b", "rock'n'roll", "I don't know.", "in 1984!", " 1 23", "\n", " \n \n\n", "\t\ta",
-    "a \n\nb", "<|endoftext|>", "😀", " 😀😀", "é", "e\u0301", "中文", "\ufeffBOM", "\x00\x01", "." * 70, "Zoë’s cat said “naïve”",
-], ids=repr)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "  ",
+        "   a",
+        "'",
+        "a'",
+        "'a",
+        "a'b'c''d",
+        "a' b",
+        "rock'n'roll",
+        "I don't know.",
+        "in 1984!",
+        " 1 23",
+        "\n",
+        " \n \n\n",
+        "\t\ta",
+        "a \n\nb",
+        "<|endoftext|>",
+        "😀",
+        " 😀😀",
+        "é",
+        "e\u0301",
+        "中文",
+        "\ufeffBOM",
+        "\x00\x01",
+        "." * 70,
+        "Zoë’s cat said “naïve”",
+    ],
+    ids=repr,
+)
 def test_corner_cases(golden, text):
     golden.check(text.encode())
 

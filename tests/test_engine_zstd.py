@@ -185,9 +185,13 @@ def test_all_kinds_are_among_the_frames():
             found |= kinds(streamed(CONTENTS[name], parameters, len(CONTENTS[name]) // 40 + 1, True))
     expected = {("block", kind) for kind in ("raw", "rle", "compressed")}
     expected |= {("literals", kind) for kind in ("raw", "compressed", "treeless")}  # RLE: by hand below
-    expected |= {("literals header", compressed, form) for compressed in (False, True) for form in range(4)} - {("literals header", False, 2)}
+    expected |= {("literals header", compressed, form) for compressed in (False, True) for form in range(4)} - {
+        ("literals header", False, 2)
+    }
     expected |= {("weights", "direct"), ("weights", "FSE")}
-    expected |= {(table, mode) for table in ("literals lengths", "offsets", "match lengths") for mode in ("predefined", "rle", "FSE", "repeat")}
+    expected |= {
+        (table, mode) for table in ("literals lengths", "offsets", "match lengths") for mode in ("predefined", "rle", "FSE", "repeat")
+    }
     expected |= {("sequences", 0, False, False), ("sequences", 1, False, False), ("sequences", 1, True, False)}
     assert expected <= found, sorted(map(str, expected - found))
 
@@ -323,11 +327,15 @@ CARELESS = {
     "a code of 12 bits": ([compressed(huffman_literals(b"\x80\xc0", STREAM), b"\x00")], FOUR_LITERALS),
     "a bit left of the literals": ([compressed(huffman_literals(TREE, b"\x2c"), b"\x00")], FOUR_LITERALS),
     "a bit of the literals missing": ([compressed(huffman_literals(TREE, b"\x0b"), b"\x00")], FOUR_LITERALS),
-    "an offset of 110 after 108 bytes": ([compressed(raw_literals(LITERALS), bytes([1, ALL_RLE, 8, 6, 0, 0x71]))], LITERALS + GUARD[:2] + GOOD_START[:1]),
+    "an offset of 110 after 108 bytes": (
+        [compressed(raw_literals(LITERALS), bytes([1, ALL_RLE, 8, 6, 0, 0x71]))],
+        LITERALS + GUARD[:2] + GOOD_START[:1],
+    ),
     "a raw block of 200,000 bytes": ([(0, 200_000, noise(200_000, 19))], noise(200_000, 19)),
     "an RLE block of 200,000 bytes": ([(1, 200_000, b"x")], b"x" * 200_000),
     "a block of literals and a match that unpacks to 165,539 bytes": (
-        [compressed((1 | 3 << 2 | 100_000 << 4).to_bytes(3, "little"), b"x", bytes([1, ALL_RLE, 8, 0, 52, 0, 0, 1]))], b"x" * 165_539,
+        [compressed((1 | 3 << 2 | 100_000 << 4).to_bytes(3, "little"), b"x", bytes([1, ALL_RLE, 8, 0, 52, 0, 0, 1]))],
+        b"x" * 165_539,
     ),
 }
 
@@ -393,8 +401,13 @@ def test_addresses_outside_of_memory(engine):
     end = 1 << 31  # memory is smaller than this
     top = -1  # 2^32 - 1
     for source, size, destination, capacity in [
-        (0, len(frame), engine.source, 36), (engine.source, len(frame), 0, 36), (engine.source, top, engine.source, 36), (end, len(frame), engine.source, 36),
-        (engine.source, len(frame), end, 36), (engine.source, len(frame), engine.source + SPACE, top), (top, 20, top, 20),
+        (0, len(frame), engine.source, 36),
+        (engine.source, len(frame), 0, 36),
+        (engine.source, top, engine.source, 36),
+        (end, len(frame), engine.source, 36),
+        (engine.source, len(frame), end, 36),
+        (engine.source, len(frame), engine.source + SPACE, top),
+        (top, 20, top, 20),
     ]:
         assert engine.decompress(source, size, destination, capacity) == BAD
 

@@ -155,7 +155,11 @@ def test_inspect_shows_header_card_and_every_tensor(tmp_path, capsys, copies):
     assert f"{parameter_count(model.dimensions):,}" in shown
     assert r'name: "tiny \u001b[31m \u00e9"' in shown and "\x1b" not in shown
     for name, tensor in model.tensors.items():
-        line, = [line for line in shown.splitlines() if line.split()[:1] == [name] and line.split()[1] in ("f32", "ternary", "ternary_rows", "nonary")]
+        (line,) = [
+            line
+            for line in shown.splitlines()
+            if line.split()[:1] == [name] and line.split()[1] in ("f32", "ternary", "ternary_rows", "nonary")
+        ]
         if hasattr(tensor, "weight"):
             assert f"{(tensor.weight == 0).mean():.1%}" in line
 

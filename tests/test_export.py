@@ -139,7 +139,9 @@ def test_a_file_that_does_not_agree_is_not_written(tmp_path, path, monkeypatch, 
     def wrong(model):
         full_name = name if name in model.tensors else f"blocks.1.{name}"
         weight = model.tensors[full_name].weight
-        row = weight[int(np.random.default_rng(0).integers(0, export.COMPARED_VOCAB))] if name == "embedding" else weight[0]  # a token that is compared
+        row = (
+            weight[int(np.random.default_rng(0).integers(0, export.COMPARED_VOCAB))] if name == "embedding" else weight[0]
+        )  # a token that is compared
         row[0] = 1 if row[0] < 1 else -1
         return encode(model)
 
@@ -215,7 +217,14 @@ def test_a_full_disk(tmp_path, path, monkeypatch, operation):
     export.export(str(tmp_path / "run"), str(path))
 
 
-@pytest.mark.parametrize("arguments,message", [([], "required: DIR, -o/--output"), (["run"], "required: -o/--output"), (["run", "-o", "x", "--quick"], "unrecognized arguments: --quick")])
+@pytest.mark.parametrize(
+    "arguments,message",
+    [
+        ([], "required: DIR, -o/--output"),
+        (["run"], "required: -o/--output"),
+        (["run", "-o", "x", "--quick"], "unrecognized arguments: --quick"),
+    ],
+)
 def test_command_line(tmp_path, arguments, message):
     done = subprocess.run([sys.executable, "-m", "fable6c.export", *arguments], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1

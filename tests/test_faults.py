@@ -33,7 +33,13 @@ UNIX = pytest.mark.skipif(os.name == "nt", reason="pipes and devices of Unix")
 def shell(line, **options):
     """A line of the shell, with $P for the Python that runs."""
     return subprocess.run(
-        ["sh", "-c", line], cwd=ROOT, env={**os.environ, "P": sys.executable, "M": MODEL}, capture_output=True, text=True, timeout=120, **options
+        ["sh", "-c", line],
+        cwd=ROOT,
+        env={**os.environ, "P": sys.executable, "M": MODEL},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
     )
 
 
@@ -217,7 +223,9 @@ def test_a_command_run_as_a_file_says_how_to_run_it():
 def test_a_backend_of_another_environment_is_not_asked_for(tmp_path, backend):
     (tmp_path / "log.jsonl").write_text('{"step": 1, "elapsed": 1.0, "loss": 5.0}\n')
     script = f"from fable6c.training.plot import draw_loss; import os; draw_loss({str(tmp_path)!r}); print(os.environ['MPLBACKEND'])"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env={**os.environ, "MPLBACKEND": backend}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env={**os.environ, "MPLBACKEND": backend}, capture_output=True, text=True
+    )
     assert done.returncode == 0 and done.stdout == backend + "\n" and done.stderr == ""
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
@@ -288,7 +296,16 @@ def test_a_checkpoint_with_wrong_content_is_one_line(tmp_path, part):
     assert part.strip() in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("head", [b"{", b"[]", b'{"version": "1"}', b'{"version": 1, "description": {}, "arrays": 3}', b'{"version": 1, "description": {}, "arrays": [{}]}'])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"{",
+        b"[]",
+        b'{"version": "1"}',
+        b'{"version": 1, "description": {}, "arrays": 3}',
+        b'{"version": 1, "description": {}, "arrays": [{}]}',
+    ],
+)
 def test_a_head_that_is_wrong_is_one_line(tmp_path, head):
     import hashlib
 
@@ -364,7 +381,12 @@ def test_seeds_out_of_range(engine, seed):
 def test_settings_of_the_wrong_kind(engine):
     with pytest.raises(UserError, match="top_k = -1 is out of range"):
         engine.sampling(top_k=-1)
-    for call in (lambda: engine.seed(1.5), lambda: engine.sampling(top_k=1.5), lambda: engine.seed("1"), lambda: engine.sampling(temperature="hot")):
+    for call in (
+        lambda: engine.seed(1.5),
+        lambda: engine.sampling(top_k=1.5),
+        lambda: engine.seed("1"),
+        lambda: engine.sampling(temperature="hot"),
+    ):
         with pytest.raises(TypeError):
             call()
     engine.sampling(temperature=1, top_k=np.int64(3))
@@ -413,5 +435,3 @@ def test_a_prompt_from_a_file_is_plain_lines(host, text):
     done = subprocess.run([*program(host), MODEL, "-p", "-", "-n", "5"], cwd=ROOT, input=text.encode(), capture_output=True)
     plain = subprocess.run([*program(host), MODEL, "-p", "The fox\nran", "-n", "5"], cwd=ROOT, capture_output=True)
     assert done.stdout == plain.stdout and done.returncode == 0
-
-

@@ -62,4 +62,8 @@ def test_unknown_instruction_set(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "fable6c.train", "--tokens", "1", "--out", str(tmp_path)], env=environment, capture_output=True, text=True
     )
-    assert run.returncode == 2 and run.stderr.startswith("FABLE6C_ISA=sse9: unknown instruction set; use one of avx512bf16") and run.stderr.count("\n") == 1
+    assert (
+        run.returncode == 2
+        and run.stderr.startswith("FABLE6C_ISA=sse9: unknown instruction set; use one of avx512bf16")
+        and run.stderr.count("\n") == 1
+    )

@@ -221,7 +221,9 @@ def test_linear_forward(n, o, c, rows, residual):
     assert np.array_equal(fast, naive)
 
 
-@pytest.mark.parametrize("n,o,c,rows", [(n, o, c, n == 2) for n in (1, 2, 9, 33) for o in (1, 15, 129) for c in (1, 17, 129)] + [(500, 40, 70, False)])
+@pytest.mark.parametrize(
+    "n,o,c,rows", [(n, o, c, n == 2) for n in (1, 2, 9, 33) for o in (1, 15, 129) for c in (1, 17, 129)] + [(500, 40, 70, False)]
+)
 def test_linear_backward(n, o, c, rows):
     """The product is linear in q·s and in the weight, so its exact gradient is a float64 product."""
     random = rng(n, o, c)
@@ -267,7 +269,11 @@ def test_linear_backward_weight_int8(n, o, c):
     dq, ds, _ = quantized(random, n, o)
     ds *= random.random(n).astype(np.float32)
     exact = (dq[:, :o] * ds[:, None].astype(np.float64)).T @ x
-    scratch, mean, size = kernels.linear_scratch(n, o, c), np.zeros((o, c)), (ds * s).max() / 2 * (q[:, :c].astype(np.float64) ** 2).sum(0) ** 0.5
+    scratch, mean, size = (
+        kernels.linear_scratch(n, o, c),
+        np.zeros((o, c)),
+        (ds * s).max() / 2 * (q[:, :c].astype(np.float64) ** 2).sum(0) ** 0.5,
+    )
     for number in range(draws):
         fast, naive, draw = np.ones((o, c), np.float32), np.ones((o, c), np.float32), np.array([number, 0], np.uint32)
         kernels.linear_backward_weight_int8(fast, dq, ds, q, s, draw, scratch)
@@ -339,7 +345,11 @@ def test_layer(n, c, o, norm):
     random = rng(n, c, o)
     x, gain, residual, dout, dx = normal(random, n, c), normal(random, c), normal(random, n, o), normal(random, n, o), normal(random, n, c)
     w, scale, packed = discrete(random, o, c, 1)
-    transposed, draw, scratch = zeros(up(c, 32), up(o, 4), dtype=np.int8), np.array([1, 0], np.uint32), np.empty(kernels.block_scratch_floats(c, 1), np.float32)
+    transposed, draw, scratch = (
+        zeros(up(c, 32), up(o, 4), dtype=np.int8),
+        np.array([1, 0], np.uint32),
+        np.empty(kernels.block_scratch_floats(c, 1), np.float32),
+    )
     kernels.linear_pack_transposed(transposed, w)
     normed, rstd, q, s, out = x, zeros(n), zeros(n, up(c, 4), dtype=np.int8), zeros(n), zeros(n, o)
     if norm:
@@ -454,7 +464,9 @@ def test_crossentropy_sparse(v, copies):
     kernels.crossentropy(dense_loss, dense, targets, dense_odds, 0.25)
     least = 0.25 / (entries - 32)
     loss, entry, value, count = zeros(n), zeros(n, entries, dtype=np.int32), zeros(n, entries), zeros(n, dtype=np.int32)
-    gradient = kernels.struct("sparse_gradient", entry=entry, value=value, count=count, first=zeros(v, dtype=np.int32), next=zeros(n, entries, dtype=np.int32))
+    gradient = kernels.struct(
+        "sparse_gradient", entry=entry, value=value, count=count, first=zeros(v, dtype=np.int32), next=zeros(n, entries, dtype=np.int32)
+    )
     mean = np.zeros((n, v))
     for number in range(draws):
         own_odds = odds.copy() if copies else None
@@ -479,7 +491,12 @@ def test_crossentropy_sparse(v, copies):
 def test_copying(b, t, k):
     """The loss of copies and network together, and its gradients for everything that it comes from."""
     random, n, v = rng(b, t, k), b * t, 9
-    u, sentinel, bias, logits = normal(random, b, t, 2 * k) * np.float32(k**-0.25), normal(random, k), normal(random, 1) + 2, normal(random, n, v)
+    u, sentinel, bias, logits = (
+        normal(random, b, t, 2 * k) * np.float32(k**-0.25),
+        normal(random, k),
+        normal(random, 1) + 2,
+        normal(random, n, v),
+    )
     text = random.integers(0, v, (b, t + 1)).astype(np.int32)
     tokens, targets = text[:, :-1].copy(), text[:, 1:].copy()
 
@@ -491,7 +508,12 @@ def test_copying(b, t, k):
         return np.log(1 + odds.sum(2)).reshape(-1) - np.log(own + (odds * hits).sum(2).reshape(-1))
 
     odds, power, loss, gradient = zeros(b, t, 2), zeros(b, t, t), zeros(n), logits.copy()
-    scratch, du, dsentinel, dbias = zeros(b, 2, up(t, 16), up(k, 16)), np.full_like(u, np.nan), np.ones(k, np.float32), np.ones(1, np.float32)
+    scratch, du, dsentinel, dbias = (
+        zeros(b, 2, up(t, 16), up(k, 16)),
+        np.full_like(u, np.nan),
+        np.ones(k, np.float32),
+        np.ones(1, np.float32),
+    )
     copying = kernels.struct("copying", u=u, sentinel=sentinel, bias=bias, tokens=tokens, targets=targets, power=power, scratch=scratch)
     kernels.copy_forward(odds, copying)
     kernels.crossentropy(loss, gradient, targets.reshape(-1), odds.reshape(n, 2), 0.25)
@@ -510,7 +532,15 @@ def test_copying(b, t, k):
 def test_the_odds_of_a_copy_are_bounded():
     u, odds, power = np.full((1, 3, 2), 100, np.float32), zeros(1, 3, 2), zeros(1, 3, 3)
     tokens, targets = np.array([[1, 2, 1]], np.int32), np.array([[2, 1, 2]], np.int32)
-    copying = {"u": u, "sentinel": zeros(1), "bias": zeros(1), "tokens": tokens, "targets": targets, "power": power, "scratch": zeros(1, 2, 16, 16)}
+    copying = {
+        "u": u,
+        "sentinel": zeros(1),
+        "bias": zeros(1),
+        "tokens": tokens,
+        "targets": targets,
+        "power": power,
+        "scratch": zeros(1, 2, 16, 16),
+    }
     kernels.copy_forward(odds, copying)
     assert np.allclose(odds, np.exp(40) * np.array([[[0, 0], [0, 1], [1, 2]]]), rtol=1e-5)
 
@@ -562,7 +592,16 @@ def test_adamw():
     p, m2, v2, g = (x.astype(np.float64) for x in (param, m, v, grad * np.float32(0.5)))
     m2, v2 = 0.9 * m2 + 0.1 * g, 0.99 * v2 + 0.01 * g * g
     expected = p - 0.1 * (m2 / 0.3 / (np.sqrt(v2 / 0.4) + 1e-8) + 0.02 * p)
-    settings = {"rate": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "decay": 0.02, "correction1": 0.3, "correction2": 0.4, "grad_scale": 0.5}
+    settings = {
+        "rate": 0.1,
+        "beta1": 0.9,
+        "beta2": 0.99,
+        "eps": 1e-8,
+        "decay": 0.02,
+        "correction1": 0.3,
+        "correction2": 0.4,
+        "grad_scale": 0.5,
+    }
     kernels.adamw_update(param, m, v, grad, settings)
     assert_close(param, expected, 1e-5)
     assert_close(m, m2)
@@ -655,15 +694,48 @@ def digest_of_what_threads_share():
     kernels.embedding_backward(table, x, tokens)
     param, momentum = normal(random, o, c), zeros(o, c)
     matrix = np.array([[0, o, c]], np.int32)
-    kernels.muon_update(*(x.reshape(-1) for x in (param, momentum, dlatent)), matrix, kernels.muon_scratch([(o, c)]), dict(rate=0.1, beta=0.9, decay=0.1, grad_scale=1.0))
+    kernels.muon_update(
+        *(x.reshape(-1) for x in (param, momentum, dlatent)),
+        matrix,
+        kernels.muon_scratch([(o, c)]),
+        dict(rate=0.1, beta=0.9, decay=0.1, grad_scale=1.0),
+    )
     loss, logits = zeros(n), out.copy()
     odds, power, two, db = zeros(b, t, 2), zeros(b, t, t), [zeros(b, t, 76), zeros(38)], zeros(1)
     text = tokens.reshape(b, t)
-    copying = dict(u=u[..., :76].copy(), sentinel=bias[:38].copy(), bias=db, tokens=text, targets=text, power=power, scratch=zeros(b, 2, 48, 48))
+    copying = dict(
+        u=u[..., :76].copy(), sentinel=bias[:38].copy(), bias=db, tokens=text, targets=text, power=power, scratch=zeros(b, 2, 48, 48)
+    )
     kernels.copy_forward(odds, copying)
     kernels.crossentropy(loss, logits, tokens, odds.reshape(n, 2), 0.1)
     kernels.copy_backward(*two, db, odds, copying)
-    for array in (odds, power, *two, db, scale, packed, transposed, gradient, out, dinp, dlatent, y, dx, dgain, u, z, h, du, dc, dtaps, dbias, table, param, loss, logits):
+    for array in (
+        odds,
+        power,
+        *two,
+        db,
+        scale,
+        packed,
+        transposed,
+        gradient,
+        out,
+        dinp,
+        dlatent,
+        y,
+        dx,
+        dgain,
+        u,
+        z,
+        h,
+        du,
+        dc,
+        dtaps,
+        dbias,
+        table,
+        param,
+        loss,
+        logits,
+    ):
         digest.update(array.tobytes())
     return digest.hexdigest(), kernels.sum_of_squares(normal(random, 100_000))
 

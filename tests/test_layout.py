@@ -14,7 +14,17 @@ ASSEMBLY = ROOT / "asengine" / "assembly"
 
 # From the ground up. A package may import those before it, never those after it.
 LAYERS = ["ground", "model", "data", "corpus", "mixing", "evaluation", "training", "z80lib", "commands"]
-GROUND = {"__init__", "errors", "cli", "files", "progress", "native", "headers", "kernels", "build_kernels"}  # modules of fable6c/ itself that others build on
+GROUND = {
+    "__init__",
+    "errors",
+    "cli",
+    "files",
+    "progress",
+    "native",
+    "headers",
+    "kernels",
+    "build_kernels",
+}  # modules of fable6c/ itself that others build on
 
 
 @pytest.mark.parametrize("name", ["layout", "tensors"])
@@ -56,7 +66,10 @@ def upward_imports(module, source):
         names = []
         if isinstance(node, ast.ImportFrom) and node.level == 0:
             # `from fable6c import kernels` names a module, `from fable6c.model.file import Model` does not
-            names = [f"{node.module}.{alias.name}" if node.module == "fable6c" and alias.name != "__version__" else node.module for alias in node.names]
+            names = [
+                f"{node.module}.{alias.name}" if node.module == "fable6c" and alias.name != "__version__" else node.module
+                for alias in node.names
+            ]
         elif isinstance(node, ast.ImportFrom):
             found.append(f"{module}: a relative import")
         elif isinstance(node, ast.Import):

@@ -25,7 +25,10 @@ NATIVE, AOT = ROOT / "build" / "fable6c", ROOT / "build" / "fable6c-aot"
 PROGRAMS = [
     pytest.param(path, id=name, marks=pytest.mark.skipif(not path.exists(), reason=f"{path.name} is not built: make {target}"))
     for name, path, target in [
-        ("native", NATIVE, "native"), ("aot", AOT, "aot"), ("i586", LEGACY, "legacy"), ("i586-aot", COMPILED, "legacy AOT=1")
+        ("native", NATIVE, "native"),
+        ("aot", AOT, "aot"),
+        ("i586", LEGACY, "legacy"),
+        ("i586-aot", COMPILED, "legacy AOT=1"),
     ]
 ]
 OLD_PCS = PROGRAMS[2:]
@@ -101,11 +104,21 @@ def test_64_bit_arithmetic(tmp_path):
         }
         """
     )
-    names = {"__udivmoddi4": "udivmod", "__udivdi3": "udiv", "__umoddi3": "umod", "__divdi3": "sdiv", "__moddi3": "smod",
-             "__ctzdi2": "ctz", "__popcountsi2": "popcount32", "__popcountdi2": "popcount"}
+    names = {
+        "__udivmoddi4": "udivmod",
+        "__udivdi3": "udiv",
+        "__umoddi3": "umod",
+        "__divdi3": "sdiv",
+        "__moddi3": "smod",
+        "__ctzdi2": "ctz",
+        "__popcountsi2": "popcount32",
+        "__popcountdi2": "popcount",
+    }
     renamed = [f"-D{name}={plain}" for name, plain in names.items()]
     program = tmp_path / "int64"
-    subprocess.run([compiler, "-O1", *renamed, ROOT / "asengine" / "host" / "legacy_int64.c", tmp_path / "main.c", "-o", program], check=True)
+    subprocess.run(
+        [compiler, "-O1", *renamed, ROOT / "asengine" / "host" / "legacy_int64.c", tmp_path / "main.c", "-o", program], check=True
+    )
     assert run(program).returncode == 0
 
 
@@ -136,7 +149,9 @@ def test_the_same_bits_as_everywhere(program, cpu):
 @pytest.mark.slow
 def test_all_tests_of_the_native_program(program):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_native.py"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "FABLE6C_PROGRAM": str(program)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "FABLE6C_PROGRAM": str(program)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     assert done.returncode == 0, done.stdout.decode()
     assert re.search(r"[1-9]\d* passed", done.stdout.decode())
 
@@ -195,7 +210,9 @@ def test_a_model_larger_than_memory(program):
         if done.returncode == 0:
             seen.add("story")
         elif not done.stderr.startswith(b"fable6c: "):
-            assert "story" not in seen and kib < 6000 and done.returncode in (127, -11, -9), done  # the system could not load the program, or its libraries, at all
+            assert "story" not in seen and kib < 6000 and done.returncode in (127, -11, -9), (
+                done
+            )  # the system could not load the program, or its libraries, at all
         else:
             line = rejected(done, 1)
             assert re.search("needs [0-9]+ KiB of memory|not enough memory|memory allocation failed", line), line

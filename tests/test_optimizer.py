@@ -94,7 +94,7 @@ def test_adamw_over_three_steps():
     recipe = Recipe(beta1=0.8, beta2=0.9, decay=0.1, **PLAIN)
     network, optimizer = make(recipe)
     expected = {name: latent.astype(np.float64) for name, latent in network.latent.items() if kind(network, name) != "matrix"}
-    m, v = {name: 0.0 for name in expected}, {name: 0.0 for name in expected}
+    m, v = dict.fromkeys(expected, 0.0), dict.fromkeys(expected, 0.0)
     for step in (1, 2, 3):
         fill_gradients(network, seed=step)
         for name, param in expected.items():

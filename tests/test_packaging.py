@@ -121,7 +121,9 @@ def test_an_installation_without_the_engine_tells_a_story_and_says_how_to_get_on
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     done = python("-m", "fable6c.generate", str(make_golden.MODEL), "-p", "The fox", "-n", "5", cwd=tmp_path, env=environment)
     assert done.returncode == 0
-    assert done.stdout.startswith("told by the NumPy reference: the engine is not built (no fable6c.wasm); run `make wasm` in the checkout\nThe fox")
+    assert done.stdout.startswith(
+        "told by the NumPy reference: the engine is not built (no fable6c.wasm); run `make wasm` in the checkout\nThe fox"
+    )
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ from fable6c.model.file import encode_model, read_model
 from tiny_models import tiny_model
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "asengine" / "web"))
-from screenshots import CLOCK  # noqa: E402
+from screenshots import CLOCK
 
 ROOT = pathlib.Path(__file__).parent.parent
 WEB = ROOT / "asengine" / "web"
@@ -87,8 +87,17 @@ class Browser:
         options = webdriver.ChromeOptions()
         options.binary_location = chromium
         for flag in [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", f"--user-data-dir={profile}", "--window-size=1000,1000", *flags,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            f"--user-data-dir={profile}",
+            "--window-size=1000,1000",
+            *flags,
         ]:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -547,7 +556,10 @@ def wishes(lines=(), pairs=()):
     [
         ("", "Once upon a time"),
         (" , ;", "Once upon a time"),
-        ("a dragon, a spoon, a girl called Mia", "Once upon a time, there was a girl called Mia. Mia had a spoon. One day, Mia met a dragon."),
+        (
+            "a dragon, a spoon, a girl called Mia",
+            "Once upon a time, there was a girl called Mia. Mia had a spoon. One day, Mia met a dragon.",
+        ),
         ("a happy end, a fox", "This is a story with a happy end. Once upon a time, there was a fox."),
         ("a sad story", "This is a sad story. Once upon a time, there was a child."),
         ("brave, Tom and a frog", "Once upon a time, there was a brave child called Tom. One day, Tom met a frog."),
@@ -577,7 +589,17 @@ def test_what_is_asked_for():
 
 
 def test_inflections():
-    same = ["dragon dragons,", "run running", "happy happily", "big bigger", "Mia Mia's", "Mia Mia’s", "spoons spoon", "smile smiling!", "cat “cats.”"]
+    same = [
+        "dragon dragons,",
+        "run running",
+        "happy happily",
+        "big bigger",
+        "Mia Mia's",
+        "Mia Mia’s",
+        "spoons spoon",
+        "smile smiling!",
+        "cat “cats.”",
+    ]
     same += ["kiss kisses", "dress dress", "fly flies", "brave bravely"]
     other = ["happy happen", "car card", "dragon drag", "cat catch", "run ran"]
     answers = wishes(pairs=[pair.split() for pair in [*same, *other]])[1]
@@ -601,11 +623,17 @@ def test_a_wish_is_told_and_lights_up(browser, released):
     assert story == told(prompt, s=int(seed), model=SMALL)
     lit = browser.run("return [...document.querySelectorAll('#story .asked')].map(e => e.textContent)")
     assert {"girl", "Mia", "spoon", "dragon"} <= set(lit)
-    assert len(lit) == sum(any(answers) for answers in [wishes(pairs=[(w, x) for w in ("dragon", "spoon", "girl", "mia")])[1] for x in re.findall(r"[A-Za-z]+", story)])
+    assert len(lit) == sum(
+        any(answers)
+        for answers in [wishes(pairs=[(w, x) for w in ("dragon", "spoon", "girl", "mia")])[1] for x in re.findall(r"[A-Za-z]+", story)]
+    )
     # What came true, the model told itself: not what stands in the opening.
     words = re.findall(r"[a-z]+", story[len(prompt) :].lower())
-    true = [wish for wish, needed in [("a dragon", ["dragon"]), ("a spoon", ["spoon"]), ("a girl called Mia", ["girl", "mia"])]
-            if all(any(word.startswith(need) for word in words) for need in needed)]
+    true = [
+        wish
+        for wish, needed in [("a dragon", ["dragon"]), ("a spoon", ["spoon"]), ("a girl called Mia", ["girl", "mia"])]
+        if all(any(word.startswith(need) for word in words) for need in needed)
+    ]
     assert came(browser) == true
     # The wish travels in the link, with its number.
     browser.open(browser.address() + FAST)
@@ -724,18 +752,25 @@ def test_a_pasted_link_is_opened(browser, dist):
 
 def word_at(browser, n):
     """The n-th word that the model told: its element's number among all."""
-    return browser.run("const w = [...document.querySelectorAll('#story .w')]; return w.indexOf(w.filter(e => !/given|yours/.test(e.className))[arguments[0]])", n)
+    return browser.run(
+        "const w = [...document.querySelectorAll('#story .w')]; return w.indexOf(w.filter(e => !/given|yours/.test(e.className))[arguments[0]])",
+        n,
+    )
 
 
 def open_choices(browser, n):
     index = word_at(browser, n)
     browser.run("document.querySelectorAll('#story .w')[arguments[0]].click()", index)
-    browser.wait(lambda: browser.run("const b = document.getElementById('choices'); return b.children.length > 1 && !/…/.test(b.textContent)"))
+    browser.wait(
+        lambda: browser.run("const b = document.getElementById('choices'); return b.children.length > 1 && !/…/.test(b.textContent)")
+    )
     return browser.run("return document.querySelectorAll('#story .w')[arguments[0]].textContent", index)
 
 
 def rows(browser):
-    return browser.run("return [...document.querySelectorAll('#choices .row')].map(r => [r.querySelector('b').textContent, r.querySelector('.share').textContent])")
+    return browser.run(
+        "return [...document.querySelectorAll('#choices .row')].map(r => [r.querySelector('b').textContent, r.querySelector('.share').textContent])"
+    )
 
 
 @pytest.fixture()
@@ -868,7 +903,9 @@ def test_writing_on_together(browser, released, small, clock):
     assert browser.state() == "yours" and browser.run("return document.activeElement.id") == "sentence" and browser.in_view("sentence")
     browser.element("sentence").send_keys("A dog came and barked.", browser.webdriver.Keys.ENTER)
     browser.wait(lambda: "turn=" in browser.address())
-    browser.wait(lambda: browser.text("story").startswith(story + " A dog came and barked. ") and browser.run("return window.waiting() > 0"))
+    browser.wait(
+        lambda: browser.text("story").startswith(story + " A dog came and barked. ") and browser.run("return window.waiting() > 0")
+    )
     while browser.state() == "telling":
         clock.tick()
     # It tells two sentences, and then it is the person's turn again.
@@ -930,7 +967,9 @@ def test_a_link_from_a_server_is_its_address(browser, served, dist):
     shutil.copy(dist / "fable6.html", folder)
     browser.open(address.replace("index", "fable6"), "#seed=4&length=60" + FAST)
     browser.story()
-    browser.run("Object.defineProperty(navigator, 'clipboard', {value: {writeText: text => { window.copied = text; return Promise.resolve(); }}})")
+    browser.run(
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: text => { window.copied = text; return Promise.resolve(); }}})"
+    )
     browser.click("link")
     browser.wait(lambda: browser.text("copied").startswith("Copied"))
     assert browser.run("return window.copied") == address.replace("index", "fable6") + "#seed=4&length=60"
@@ -1008,7 +1047,9 @@ def test_a_bad_file_keeps_its_message_in_view_and_the_story(browser, dist, size)
     browser.open(dist / "fable6.html", SHORT)
     story = browser.story()
     bad = next(path for path in ATTACKS if path.name.startswith("TRUNCATED"))
-    browser.command("Emulation.setDeviceMetricsOverride", {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500})
+    browser.command(
+        "Emulation.setDeviceMetricsOverride", {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500}
+    )
     try:
         for where in ("file-error", "error"):
             browser.click("open")
@@ -1022,7 +1063,9 @@ def test_a_bad_file_keeps_its_message_in_view_and_the_story(browser, dist, size)
             assert browser.error(where) == message and browser.text("story") == story
             assert browser.in_view(where)
             browser.click("close")
-            browser.run("document.getElementById('file').value = ''; for (const name of ['error', 'file-error']) document.getElementById(name).textContent = ''")
+            browser.run(
+                "document.getElementById('file').value = ''; for (const name of ['error', 'file-error']) document.getElementById(name).textContent = ''"
+            )
     finally:
         browser.command("Emulation.clearDeviceMetricsOverride", {})
 
@@ -1190,7 +1233,9 @@ def test_nothing_is_requested_and_nothing_can_be(browser, dist, served):
 
 def test_the_sources_never_turn_text_into_markup_or_code():
     for path in WEB.glob("*.js"):
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function|setTimeout\(\"", path.read_text()), path
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function|setTimeout\(\"", path.read_text()
+        ), path
 
 
 def test_the_console_is_silent(browser, dist):
@@ -1226,7 +1271,19 @@ def test_scripts_are_es5(dist):
     found = [script for page in pages for script in scripts(page)]
     assert len(found) == 2 and min(map(len, found)) > 100_000
     assert parse_as_es5(*found, (dist / "fable6.js").read_text(encoding="utf-8")) == [True] * 3
-    modern = ["let a = 1", "a => a", "`a`", "a ?? b", "a?.b", "class A {}", "var {a} = b", "async function a() {}", "1n", "f(...a)", "({a})"]
+    modern = [
+        "let a = 1",
+        "a => a",
+        "`a`",
+        "a ?? b",
+        "a?.b",
+        "class A {}",
+        "var {a} = b",
+        "async function a() {}",
+        "1n",
+        "f(...a)",
+        "({a})",
+    ]
     assert parse_as_es5(*modern) == [False] * len(modern)
 
 
@@ -1249,7 +1306,10 @@ def test_markup_needs_no_grid_or_flex(browser, dist):
         open_choices(browser, 5)
         assert browser.in_view("choices") and browser.run("return document.documentElement.scrollWidth") == 320
         browser.click("open")
-        assert browser.run("const d = document.getElementById('drawer'); return [d.offsetWidth, d.scrollWidth <= d.clientWidth]") == [320, True]
+        assert browser.run("const d = document.getElementById('drawer'); return [d.offsetWidth, d.scrollWidth <= d.clientWidth]") == [
+            320,
+            True,
+        ]
     finally:
         browser.command("Emulation.clearDeviceMetricsOverride", {})
 
@@ -1408,14 +1468,18 @@ def test_the_fallback_tells_bytes_that_are_no_text_as_webassembly_does(dist, tmp
 
 def test_sha256():
     lengths = [0, 1, 3, 55, 56, 57, 63, 64, 65, 111, 112, 119, 120, 128, 1000, 5000]
-    script = (WEB / "sha256.js").read_text() + """
+    script = (
+        (WEB / "sha256.js").read_text()
+        + """
         for (const length of %s) {
           const bytes = Uint8Array.from({ length }, (_, i) => i * 7), whole = new Sha256(), parts = new Sha256();
           whole.add(bytes, 0, length);
           for (let at = 0; at < length; at += 13) parts.add(bytes, at, Math.min(at + 13, length));
           console.log(whole.digest(), parts.digest());
         }
-    """ % lengths
+    """
+        % lengths
+    )
     if node is None:
         pytest.skip("node is not installed")
     done = subprocess.run([node, "-e", script], capture_output=True, text=True, check=True)
@@ -1510,7 +1574,10 @@ def test_text_stands_out_from_its_ground(browser, released, scheme):
         found = browser.run(grounds)
         assert len(found) > 60
         assert [(name, round(contrast(text, ground), 2)) for name, text, ground in found if contrast(text, ground) < 4.5] == []
-        assert browser.run("return getComputedStyle(document.body).backgroundColor") == {"light": "rgb(236, 228, 214)", "dark": "rgb(20, 17, 14)"}[scheme]
+        assert (
+            browser.run("return getComputedStyle(document.body).backgroundColor")
+            == {"light": "rgb(236, 228, 214)", "dark": "rgb(20, 17, 14)"}[scheme]
+        )
     finally:
         browser.command("Emulation.setEmulatedMedia", {"features": []})
 
@@ -1531,7 +1598,9 @@ def test_reduced_motion(browser, released, clock):
 
 @pytest.mark.parametrize("size", [(320, 640), (390, 844), (1280, 800)], ids=str)
 def test_the_word_that_is_told_is_in_view(browser, released, clock, size):
-    browser.command("Emulation.setDeviceMetricsOverride", {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500})
+    browser.command(
+        "Emulation.setDeviceMetricsOverride", {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500}
+    )
     last = "const w = document.querySelectorAll('#story .w'), e = w[w.length - 1].getBoundingClientRect(); return [e.top, e.bottom, document.getElementById('bar').getBoundingClientRect().top]"
     try:
         browser.open(released / "fable6.html", "#seed=2")

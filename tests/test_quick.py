@@ -45,7 +45,9 @@ def test_what_a_change_needs(changed, needed, not_needed):
 
 def test_what_has_changed_is_what_git_says(tmp_path, monkeypatch, capsys):
     def git(*arguments):
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL
+        )
 
     for name, value in (("ROOT", tmp_path), ("MODULES", {}), ("TESTS", {})):
         monkeypatch.setattr(quick, name, value)

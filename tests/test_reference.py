@@ -382,6 +382,6 @@ def test_a_long_prompt_is_fed_in_pieces():
     model = tiny_model()
     reference = Reference(model)
     prompt = random_tokens(model, 2 * PIECE + 3).tolist()
-    (token, _), = generate(reference, prompt, 1, Sampler(0))
+    ((token, _),) = generate(reference, prompt, 1, Sampler(0))
     logits, _ = reference.forward(np.array([[model.dimensions.end_mark] + prompt]))
     assert token == int(logits[0, -1].argmax())

@@ -80,7 +80,16 @@ def checkout(sanitizers):
 
 
 # Those that call C, but for the long ones that call it by way of whole commands.
-FILES = ["test_c_libraries", "test_kernels", "test_network", "test_optimizer", "test_tokenizer", "test_corpus_clean", "test_corpus_duplicates", "test_scout"]
+FILES = [
+    "test_c_libraries",
+    "test_kernels",
+    "test_network",
+    "test_optimizer",
+    "test_tokenizer",
+    "test_corpus_clean",
+    "test_corpus_duplicates",
+    "test_scout",
+]
 
 
 @pytest.mark.slow

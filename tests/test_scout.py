@@ -324,9 +324,7 @@ def test_the_commands(tmp_path):
     assert frozen.returncode == 0 and '"chars": 1000' in frozen.stdout
     story = command("generate", path, "-p", "Once upon", "-n", "10", "-t", "0")
     assert story.returncode == 0 and story.stdout.startswith("Once upon a time")
-    model = command(
-        "train", text, "-o", path, "--tier", "normal", "--tokenizer", TESTS / "golden" / "model.f6c", "--memory", "160M"
-    )
+    model = command("train", text, "-o", path, "--tier", "normal", "--tokenizer", TESTS / "golden" / "model.f6c", "--memory", "160M")
     assert model.returncode == 0, model.stderr
 
 

@@ -47,7 +47,14 @@ def test_the_reference_names_what_exists():
 
 def test_links_are_those_of_the_site(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "ROOT", tmp_path)
-    for name, text in {"README.md": "", "a/README.md": "", "a/file.txt": "", "b/picture.png": "", ".hidden/x.md": "", "build/x.md": ""}.items():
+    for name, text in {
+        "README.md": "",
+        "a/README.md": "",
+        "a/file.txt": "",
+        "b/picture.png": "",
+        ".hidden/x.md": "",
+        "build/x.md": "",
+    }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "docs").mkdir()
@@ -58,7 +65,9 @@ def test_links_are_those_of_the_site(tmp_path, monkeypatch):
     assert (tmp_path / "build" / "site" / "docs" / "page.md").read_text() == (
         "[a](../a/README.md) [top](../README.md#x) [![p](../b/picture.png)](../a/file.txt) b [out](https://example.org/b)\n`[b](../b/)`\n```\n[b](../b/)\n```\n"
     )
-    written = {path.relative_to(tmp_path / "build" / "site").as_posix() for path in (tmp_path / "build" / "site").rglob("*") if path.is_file()}
+    written = {
+        path.relative_to(tmp_path / "build" / "site").as_posix() for path in (tmp_path / "build" / "site").rglob("*") if path.is_file()
+    }
     assert written == {"README.md", "a/README.md", "a/file.txt", "b/picture.png", "docs/page.md"}
 
 
@@ -66,10 +75,16 @@ def test_it_builds(tmp_path):
     if not all(map(importlib.util.find_spec, ("mkdocs", "material", "mkdocstrings"))):
         pytest.skip("mkdocs is not installed: make docs installs it")
     pages.write(tmp_path / "pages")
-    settings = MENU.replace("../build/pages", str(tmp_path / "pages")).replace("../build/site", str(tmp_path / "site")).replace("paths: [..]", f"paths: ['{ROOT}']")
+    settings = (
+        MENU.replace("../build/pages", str(tmp_path / "pages"))
+        .replace("../build/site", str(tmp_path / "site"))
+        .replace("paths: [..]", f"paths: ['{ROOT}']")
+    )
     (tmp_path / "mkdocs.yml").write_text(settings, encoding="utf-8")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-f", str(tmp_path / "mkdocs.yml")]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    )
     assert done.returncode == 0, done.stdout
     reference = (tmp_path / "site" / "docs" / "api" / "index.html").read_text(encoding="utf-8")
     assert "fable6c.engine.Engine.sampling" in reference and "How tokens are chosen" in reference

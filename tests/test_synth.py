@@ -40,6 +40,7 @@ def words_of(text):
 
 # ------------------------------------------------------------------------------------------ the grammar
 
+
 def bare_pronouns(text):
     return re.findall(r"\b(?:he|she|him|her|his|hers|himself|herself)\b", re.sub(r"\{\w+\}", "", text), re.IGNORECASE)
 
@@ -55,8 +56,18 @@ def test_pronoun_check_can_fail():
 
 
 def test_tables_have_no_bare_pronouns():
-    for table in (words.TOYS, words.SKILLS, words.FEARS, words.PROJECTS, words.BREAKABLES, words.PLANTS, words.PLACES,
-                  words.ACTIVITIES, words.ANIMALS, words.SEASONS):
+    for table in (
+        words.TOYS,
+        words.SKILLS,
+        words.FEARS,
+        words.PROJECTS,
+        words.BREAKABLES,
+        words.PLANTS,
+        words.PLACES,
+        words.ACTIVITIES,
+        words.ANIMALS,
+        words.SEASONS,
+    ):
         assert not bare_pronouns(table)
 
 
@@ -79,6 +90,7 @@ def test_brackets_are_balanced(rules):
 
 
 # ------------------------------------------------------------------------------------------ single stories
+
 
 def test_length_and_alphabet(sample):
     for story in sample:
@@ -103,7 +115,7 @@ def test_sentences_begin_with_a_capital_and_end_with_punctuation(sample):
         for paragraph in story.text.split("\n"):
             assert re.match(r'"?[A-Z]', paragraph), paragraph
             assert re.search(r'[.!?]"?$', paragraph), paragraph
-            assert not re.search(r'[a-z]\. [a-z]', paragraph), paragraph
+            assert not re.search(r"[a-z]\. [a-z]", paragraph), paragraph
             assert not re.search(r'[.!?,][.,]|,[!?]|[a-z]"[ .]', paragraph), paragraph
 
 
@@ -113,8 +125,10 @@ def test_quotes_are_closed(sample):
             assert paragraph.count('"') % 2 == 0, paragraph
 
 
-QUESTION = (r'(?:^|" ?|[.!?] )(?:What|Where|Who|Why|How|Did|Does|Can|Could|Shall|Is|Are|Would)\b(?! a\b| lovely| fine)'
-            r'[^".?!]*[,.]"')
+QUESTION = (
+    r'(?:^|" ?|[.!?] )(?:What|Where|Who|Why|How|Did|Does|Can|Could|Shall|Is|Are|Would)\b(?! a\b| lovely| fine)'
+    r'[^".?!]*[,.]"'
+)
 
 
 def test_questions_end_in_a_question_mark(sample):
@@ -214,6 +228,7 @@ def test_winter_has_no_summer(sample):
 
 # ------------------------------------------------------------------------------------------ all stories
 
+
 def test_every_plot_world_and_season_occurs(many):
     assert {story.plot for story in many} == set(synth.PLOTS)
     assert {story.world for story in many} == set(synth.WORLDS)
@@ -227,8 +242,8 @@ def test_no_story_comes_twice(many):
 def test_more_than_a_hundred_thousand_stories(rules):
     """A lower bound by counting: names x traits x places x things, in one plot, one world and one season."""
     lexicon = synth._lexicon("town", "summer")
-    bound = (len(words.GIRLS) * len(lexicon.traits) * len(lexicon.places) * len(lexicon.things[()]))
-    assert bound > 10 ** 8
+    bound = len(words.GIRLS) * len(lexicon.traits) * len(lexicon.places) * len(lexicon.things[()])
+    assert bound > 10**8
 
 
 def test_distinct_words(sample):
@@ -247,6 +262,7 @@ def test_most_stories_have_dialogue(sample):
 
 
 # ------------------------------------------------------------------------------------------ seeds, sizes, speed
+
 
 def test_the_same_seed_gives_the_same_stories_in_every_python():
     digest = hashlib.sha256("\n".join(islice(synth.stories(1), 500)).encode("ascii")).hexdigest()
@@ -287,6 +303,7 @@ def test_speed():
 
 # ------------------------------------------------------------------------------------------ command line
 
+
 def test_command_writes_the_same_text(tmp_path):
     path = tmp_path / "stories.txt"
     assert synth.main(["--bytes", "20k", "--seed", "9", "-o", str(path)]) == 0
@@ -294,15 +311,27 @@ def test_command_writes_the_same_text(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["stories.txt"]
 
 
-@pytest.mark.parametrize("value, size", [("1", 1), ("500k", 500_000), ("4M", 4_000_000), ("1.5Mi", 1_572_864),
-                                         ("1G", 10 ** 9), ("10kB", 10_000)])
+@pytest.mark.parametrize(
+    "value, size", [("1", 1), ("500k", 500_000), ("4M", 4_000_000), ("1.5Mi", 1_572_864), ("1G", 10**9), ("10kB", 10_000)]
+)
 def test_sizes(value, size):
     assert synth.parse_size(value) == size
 
 
-@pytest.mark.parametrize("argv", [
-    ["--bytes", "0"], ["--bytes", "-4"], ["--bytes", "much"], ["--byte", "4M"], ["--seed", "x"], ["--seed", "-1"],
-    ["--unknown"], ["--compare", "x.txt"], ["--stats", "-o", "x"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--bytes", "0"],
+        ["--bytes", "-4"],
+        ["--bytes", "much"],
+        ["--byte", "4M"],
+        ["--seed", "x"],
+        ["--seed", "-1"],
+        ["--unknown"],
+        ["--compare", "x.txt"],
+        ["--stats", "-o", "x"],
+    ],
+)
 def test_wrong_usage_is_one_line_and_exit_code_2(argv, capsys):
     with pytest.raises(SystemExit) as stopped:
         synth.main(argv)
@@ -335,6 +364,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
 
     def fail(*_):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(synth.os, "replace", fail)
     assert synth.main(["--bytes", "1k", "-o", str(path)]) == 1
     assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1

@@ -198,7 +198,9 @@ def write(path, content):
 def make_run(inputs, folder, **budget):
     config = load_config("micro", str(inputs / "tiny.toml"))
     data = source.text_dataset(config, [str(inputs / "text.txt")], str(folder), 1, None)
-    run = training_run.Run(config, data, str(folder), {"preset": "micro", **config.as_dict(), "minutes": None, "tokens": None, "seed": 1, **budget})
+    run = training_run.Run(
+        config, data, str(folder), {"preset": "micro", **config.as_dict(), "minutes": None, "tokens": None, "seed": 1, **budget}
+    )
     run.network.initialize(1)
     return run
 

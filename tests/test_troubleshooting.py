@@ -20,7 +20,9 @@ def test_each_heading_is_said_somewhere():
     folders = ["asengine/assembly/*.ts", "asengine/host/*", "asengine/boot/*", "fable6c/model/file.py", "Makefile"]
     source = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in sorted(ROOT.glob(folder)) if path.is_file())
     wasm3 = {"memory allocation failed"}
-    said = [heading for heading in HEADINGS if heading[0].islower() and heading.replace("…", "{}") not in {text for _, text in ERRORS.values()}]
+    said = [
+        heading for heading in HEADINGS if heading[0].islower() and heading.replace("…", "{}") not in {text for _, text in ERRORS.values()}
+    ]
     assert len(said) >= 10
     for heading in said:
         for part in re.split(r"…|: | \(.*?\)|; ", heading):

@@ -96,7 +96,9 @@ def test_the_zip(tmp_path):
     shutil.copy(PROGRAM, tmp_path)
     path, digests = tmp_path / "fable6c-windows.zip", []
     for _ in range(2):
-        subprocess.run([sys.executable, "asengine/host/windows_archive.py", MODEL, str(tmp_path)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "asengine/host/windows_archive.py", MODEL, str(tmp_path)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+        )
         digests.append(hashlib.sha256(path.read_bytes()).digest())
     assert digests[0] == digests[1]
     with zipfile.ZipFile(path) as archive:
@@ -108,7 +110,9 @@ def test_the_zip(tmp_path):
         assert files[name].count(b"\n") == files[name].count(b"\r\n") > 0
     readme = files["README.txt"].decode("ascii")
     assert f"functions of Windows are {len(IMPORTS)}" in " ".join(readme.split())
-    done = subprocess.run([sys.executable, "asengine/host/windows_archive.py", "none.f6c", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "asengine/host/windows_archive.py", "none.f6c", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
     assert done.returncode == 1 and done.stderr.startswith("none.f6c cannot be read (") and done.stderr.count("\n") == 1
 
 
@@ -130,7 +134,9 @@ def wine(request, tmp_path_factory):
     wine.environment, wine.windows = environment, request.param
     done = wine("reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", request.param, "/f")
     if done.returncode != 0:
-        pytest.skip("this wine does not run 32-bit programs; on Debian: dpkg --add-architecture i386 && apt update && apt install wine32:i386")
+        pytest.skip(
+            "this wine does not run 32-bit programs; on Debian: dpkg --add-architecture i386 && apt update && apt install wine32:i386"
+        )
     yield wine
     wine("wineboot", "--kill")
 
@@ -282,7 +288,9 @@ CLOSE = ("Press Enter to close this window.", "\r")  # the console is the progra
 @pytest.mark.slow
 class TestConsole:
     def test_a_chat(self, wine):
-        shown, status = converse(wine, [PROGRAM, MODEL, "-n", "5"], [("Ctrl-D ends.", "The f\u00e4x\r"), ("\n>", "\r"), ("\n>", "\x04\r"), CLOSE])
+        shown, status = converse(
+            wine, [PROGRAM, MODEL, "-n", "5"], [("Ctrl-D ends.", "The f\u00e4x\r"), ("\n>", "\r"), ("\n>", "\x04\r"), CLOSE]
+        )
         assert status == 0 and "The f\u00e4x" in shown
 
     @pytest.mark.parametrize("page", [437, 850, 65001])

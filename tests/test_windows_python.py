@@ -27,7 +27,9 @@ def wine64(tmp_path_factory):
     if shutil.which("wine") is None:
         pytest.skip("wine is missing; on Debian: apt install wine64 wine")
     environment = {**os.environ, "WINEPREFIX": str(tmp_path_factory.mktemp("wine64") / "prefix"), "WINEDEBUG": "-all", "DISPLAY": ""}
-    return lambda *command: subprocess.run(["wine", *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=300)
+    return lambda *command: subprocess.run(
+        ["wine", *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=300
+    )
 
 
 @pytest.mark.slow
@@ -57,7 +59,18 @@ def test_all_c_code_compiles_for_windows(library, tmp_path):
     avx512 = [*avx2, *(f"-mavx512{part}" for part in ("f", "bw", "vl", "dq", "vnni", "bf16"))]
     sets = {"kernels": [[], avx2, avx512], "scout": [[], avx2]}.get(library, [[]])
     for flags in sets:
-        command = [COMPILER, *OPTIONS, *flags, "-Wall", "-Werror", "-shared", str(ROOT / "fable6c" / f"_{library}.c"), "-o", str(tmp_path / "library.dll"), "-lm"]
+        command = [
+            COMPILER,
+            *OPTIONS,
+            *flags,
+            "-Wall",
+            "-Werror",
+            "-shared",
+            str(ROOT / "fable6c" / f"_{library}.c"),
+            "-o",
+            str(tmp_path / "library.dll"),
+            "-lm",
+        ]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
         assert done.returncode == 0, done.stderr[:3000]
 

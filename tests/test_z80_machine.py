@@ -175,7 +175,9 @@ def test_the_check_can_fail(monkeypatch):
 
 def test_the_program_is_small_enough(released, fable):
     assert len(fable) <= build.COM_LIMIT
-    assert f"a program of {len(fable):,} bytes" in (pathlib.Path(__file__).resolve().parent.parent / "docs" / "z80.md").read_text(encoding="utf-8")
+    assert f"a program of {len(fable):,} bytes" in (pathlib.Path(__file__).resolve().parent.parent / "docs" / "z80.md").read_text(
+        encoding="utf-8"
+    )
     assert build.build(released, "FABLE.TAP")
 
 
@@ -439,9 +441,20 @@ def test_the_benchmark_runs(tmp_path):
     for name in ("guess", "tinychat"):
         with gzip.open(tmp_path / f"{name}.txt.gz", "wt") as file:
             file.writelines(f"{line}|{answer}\n" for line, answer in (each.split("|")[1:] for each in things.lines(1, 300)))
-    command = ["bash", str(root / "benchmarks" / "run.sh"), "z80", "--quick", "--texts", str(tmp_path), "--json", str(tmp_path / "z80.json")]
+    command = [
+        "bash",
+        str(root / "benchmarks" / "run.sh"),
+        "z80",
+        "--quick",
+        "--texts",
+        str(tmp_path),
+        "--json",
+        str(tmp_path / "z80.json"),
+    ]
     subprocess.run(command, env={**os.environ, "PYTHON": sys.executable}, capture_output=True, check=True)
     figures = json.loads((tmp_path / "z80.json").read_text())
     assert figures["quick"] and figures["guess"]["rows"][0]["different"] == 0
-    done = subprocess.run([*command[:-2], "--texts", "nowhere"], env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command[:-2], "--texts", "nowhere"], env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True
+    )
     assert done.returncode == 1 and "name the folder of the peer's texts with --texts" in done.stderr and "Traceback" not in done.stderr

@@ -43,7 +43,9 @@ def ended(blocks):
 
 def libzstd_blocks(content, chance):
     """The blocks that libzstd makes of a content, several of them so that tables are used again."""
-    parameters = zstandard.ZstdCompressionParameters(strategy=chance.randint(1, 9), window_log=chance.choice((10, 14, 17)), min_match=chance.choice((3, 4, 5)))
+    parameters = zstandard.ZstdCompressionParameters(
+        strategy=chance.randint(1, 9), window_log=chance.choice((10, 14, 17)), min_match=chance.choice((3, 4, 5))
+    )
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     cut = chance.randint(1, len(content))
     parts = [compressor.compress(content[:cut]), compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK), compressor.compress(content[cut:])]
@@ -307,7 +309,9 @@ def mutated(blocks, others, chance):
         block = bytearray(blocks[place])
         kind = chance.randrange(8)
         # What steers the decoder is near the start of a block, or near its end: sequences, the ends of streams.
-        at = chance.choice((chance.randrange(min(len(block), 12)), chance.randrange(len(block)), max(len(block) - 1 - chance.randrange(12), 0)))
+        at = chance.choice(
+            (chance.randrange(min(len(block), 12)), chance.randrange(len(block)), max(len(block) - 1 - chance.randrange(12), 0))
+        )
         if kind < 4:
             block[at] ^= 1 << chance.randrange(8)
         elif kind == 4:

@@ -21,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
 
 EMULATORS = {32: "qemu-system-i386", 64: "qemu-system-x86_64"}
 PROCESSORS = {32: "pentium2", 64: "qemu64"}
@@ -38,8 +39,8 @@ class Result(NamedTuple):
 
 
 class Boot(NamedTuple):
-    results: List[Result]
-    memory: List[str]  # the kernel's memory at the start and at the end, as init says it
+    results: list[Result]
+    memory: list[str]  # the kernel's memory at the start and at the end, as init says it
     seconds: float
     console: str  # everything that came over the serial line
 
@@ -80,7 +81,7 @@ def missing() -> Optional[str]:
     return None
 
 
-def archive(files: Dict[str, bytes]) -> bytes:
+def archive(files: dict[str, bytes]) -> bytes:
     """A gzipped cpio archive ("newc", as in the kernel's Documentation/driver-api/early-userspace/buffer-format.rst)."""
     parts = []
     for inode, (name, content) in enumerate([*files.items(), ("TRAILER!!!", b"")], 1):
@@ -91,7 +92,14 @@ def archive(files: Dict[str, bytes]) -> bytes:
     return gzip.compress(b"".join(parts), 6, mtime=0)
 
 
-def boot(files: Dict[str, bytes], commands: List[List[str]], cpu: Optional[str] = None, memory: int = 256, options: Sequence[str] = (), timeout: float = 300) -> Boot:
+def boot(
+    files: dict[str, bytes],
+    commands: list[list[str]],
+    cpu: Optional[str] = None,
+    memory: int = 256,
+    options: Sequence[str] = (),
+    timeout: float = 300,
+) -> Boot:
     """Start the machine with these files in its RAM disk, run the commands in order, and wait for its end."""
     listing = "".join("\t".join(command) + "\n" for command in commands)
     with tempfile.TemporaryDirectory() as folder:
@@ -100,11 +108,27 @@ def boot(files: Dict[str, bytes], commands: List[List[str]], cpu: Optional[str] 
             file.write(archive({**files, "commands": listing.encode()}))
         path = kernel()
         width = bits(path)
-        machine = [EMULATORS[width], "-cpu", cpu or PROCESSORS[width], "-m", str(memory), "-nographic", "-no-reboot", "-nic", "none", *options]
+        machine = [
+            EMULATORS[width],
+            "-cpu",
+            cpu or PROCESSORS[width],
+            "-m",
+            str(memory),
+            "-nographic",
+            "-no-reboot",
+            "-nic",
+            "none",
+            *options,
+        ]
         start = time.monotonic()
         try:
-            done = subprocess.run([*machine, "-kernel", path, "-initrd", disk, "-append", "console=ttyS0 panic=-1 quiet loglevel=0"],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
+            done = subprocess.run(
+                [*machine, "-kernel", path, "-initrd", disk, "-append", "console=ttyS0 panic=-1 quiet loglevel=0"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+            )
             console = done.stdout.decode("utf-8", "replace")
         except subprocess.TimeoutExpired as late:
             console = (late.stdout or b"").decode("utf-8", "replace") + f"\n(no end after {timeout:g} seconds)\n"
@@ -118,10 +142,17 @@ def boot(files: Dict[str, bytes], commands: List[List[str]], cpu: Optional[str] 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, words in [("program", "the i586 program"), ("init", "the init program"), ("native", "this machine's program"), ("model", "a model file")]:
+    for name, words in [
+        ("program", "the i586 program"),
+        ("init", "the init program"),
+        ("native", "this machine's program"),
+        ("model", "a model file"),
+    ]:
         parser.add_argument(name, help=words)
     parser.add_argument("--memory", type=int, default=256, help="the machine's memory in MiB (default 256)")
-    parser.add_argument("--cpu", help="one of qemu's processors: 486, pentium, pentium2, pentium3 (default: pentium2; with a 64-bit kernel qemu64)")
+    parser.add_argument(
+        "--cpu", help="one of qemu's processors: 486, pentium, pentium2, pentium3 (default: pentium2; with a 64-bit kernel qemu64)"
+    )
     arguments = parser.parse_args()
     reason = missing()
     if reason:
@@ -133,7 +164,10 @@ def main() -> int:
         with open(path, "rb") as file:
             files[name] = file.read()
     runs = [["--selftest"], ["-p", PROMPT, "-n", "60", "-s", "1"]]
-    native = [subprocess.run([os.path.abspath(arguments.native), arguments.model, *run], stdout=subprocess.PIPE, check=True).stdout.decode() for run in runs]
+    native = [
+        subprocess.run([os.path.abspath(arguments.native), arguments.model, *run], stdout=subprocess.PIPE, check=True).stdout.decode()
+        for run in runs
+    ]
     width = bits(kernel())
     arguments.cpu = arguments.cpu or PROCESSORS[width]
     print(f"booting {arguments.cpu}, {arguments.memory} MiB, {kernel()} ...", flush=True)

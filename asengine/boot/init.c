@@ -13,15 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void memory(void)
-{
+static void memory(void) {
     struct sysinfo info;
     if (sysinfo(&info) == 0)
         printf("boot: memory %lu KiB, free %lu KiB\n", info.totalram / 1024 * info.mem_unit, info.freeram / 1024 * info.mem_unit);
 }
 
-static void run(char *line)
-{
+static void run(char *line) {
     char *arguments[32] = {0};
     for (int i = 0; i < 31 && (arguments[i] = strtok(i == 0 ? line : NULL, "\t\n")) != NULL; i++) continue;
     if (!arguments[0]) return;
@@ -39,8 +37,7 @@ static void run(char *line)
     else printf("boot: exit %d\n", child < 0 ? 127 : WEXITSTATUS(status));
 }
 
-int main(void)
-{
+int main(void) {
     char line[4096];
     FILE *commands = fopen("/commands", "r");
     memory();

@@ -27,8 +27,7 @@ static uint32_t memory_size;
 static void trap(const char *why) __attribute__((noreturn, noinline, cold));
 static void trap(const char *why) { system_fail("engine trap", why); }
 
-static INLINE uint8_t *place(u32 base, u32 offset, u32 size)
-{
+static INLINE uint8_t *place(u32 base, u32 offset, u32 size) {
     const u32 first = FIRST_PAGES * PAGE;
     if (offset > GUARD - size) { /* no such load or store is in the module; this is for one that a change might bring */
         if ((uint64_t)base + offset + size > memory_size) trap("out of bounds memory access");
@@ -39,7 +38,7 @@ static INLINE uint8_t *place(u32 base, u32 offset, u32 size)
 }
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-static inline uint8_t  little8(uint8_t value) { return value; }
+static inline uint8_t little8(uint8_t value) { return value; }
 static inline uint16_t little16(uint16_t value) { return __builtin_bswap16(value); }
 static inline uint32_t little32(uint32_t value) { return __builtin_bswap32(value); }
 static inline uint64_t little64(uint64_t value) { return __builtin_bswap64(value); }
@@ -51,18 +50,16 @@ static inline uint64_t little64(uint64_t value) { return __builtin_bswap64(value
 #endif
 
 /* name, bits in memory, their type, the type of the result */
-#define LOAD(name, bits, stored, result)                     \
-    static INLINE result name(u32 base, u32 offset)          \
-    {                                                        \
-        u##bits value;                                       \
+#define LOAD(name, bits, stored, result)                         \
+    static INLINE result name(u32 base, u32 offset) {            \
+        u##bits value;                                           \
         memcpy(&value, place(base, offset, bits / 8), bits / 8); \
-        return (result)(stored)little##bits(value);          \
+        return (result)(stored)little##bits(value);              \
     }
-#define STORE(name, bits, argument)                          \
-    static INLINE void name(u32 base, u32 offset, argument wide) \
-    {                                                        \
-        u##bits value = little##bits((u##bits)wide);         \
-        memcpy(place(base, offset, bits / 8), &value, bits / 8); \
+#define STORE(name, bits, argument)                                \
+    static INLINE void name(u32 base, u32 offset, argument wide) { \
+        u##bits value = little##bits((u##bits)wide);               \
+        memcpy(place(base, offset, bits / 8), &value, bits / 8);   \
     }
 
 LOAD(i32_load, 32, u32, u32)
@@ -85,15 +82,13 @@ STORE(i64_store8, 8, u64)
 STORE(i64_store16, 16, u64)
 STORE(i64_store32, 32, u64)
 
-static inline f32 f32_reinterpret_i32(u32 bits)
-{
+static inline f32 f32_reinterpret_i32(u32 bits) {
     f32 value;
     memcpy(&value, &bits, 4);
     return value;
 }
 
-static inline u32 i32_reinterpret_f32(f32 value)
-{
+static inline u32 i32_reinterpret_f32(f32 value) {
     u32 bits;
     memcpy(&bits, &value, 4);
     return bits;
@@ -103,8 +98,7 @@ static inline u32 i32_reinterpret_f32(f32 value)
 static INLINE f32 f32_load(u32 base, u32 offset) { return f32_reinterpret_i32(i32_load(base, offset)); }
 static INLINE void f32_store(u32 base, u32 offset, f32 value) { i32_store(base, offset, i32_reinterpret_f32(value)); }
 #else
-static INLINE f32 f32_load(u32 base, u32 offset)
-{
+static INLINE f32 f32_load(u32 base, u32 offset) {
     f32 value;
     memcpy(&value, place(base, offset, 4), 4);
     return value;
@@ -113,8 +107,7 @@ static INLINE f32 f32_load(u32 base, u32 offset)
 static INLINE void f32_store(u32 base, u32 offset, f32 value) { memcpy(place(base, offset, 4), &value, 4); }
 #endif
 
-static void allocate(u32 pages)
-{
+static void allocate(u32 pages) {
     if (pages != FIRST_PAGES) system_fail("the built-in engine does not load", "its first memory is not what aot.c was built for");
     memory = system_memory(NULL, 0, FIRST_PAGES * PAGE, GUARD);
     if (!memory) system_fail("the engine does not start", "not enough memory");
@@ -123,8 +116,7 @@ static void allocate(u32 pages)
 }
 
 /* memory.grow: returns the pages that there were, or -1. */
-static u32 grow(u32 pages)
-{
+static u32 grow(u32 pages) {
     u32 before = memory_size / PAGE;
     if (pages >= 65536 - before) return UINT32_MAX; /* 4 GiB do not fit memory_size */
     if (pages == 0) return before;
@@ -141,8 +133,7 @@ static u32 grow(u32 pages)
 #define wasm_rt_free_memory(unused)
 #define LOAD_DATA(unused, address, bytes, size) memcpy(memory + (address), bytes, size) /* all in the first pages: a test says so */
 
-static u32 grow_instance(engine *instance, u32 pages)
-{
+static u32 grow_instance(engine *instance, u32 pages) {
     u32 before = grow(pages);
     instance->w2c_memory.pages = memory_size / PAGE;
     return before;
@@ -165,8 +156,7 @@ static u32 grow_instance(engine *instance, u32 pages)
 #define I32_POPCNT(x) ((u32)__builtin_popcount(x))
 #define I64_POPCNT(x) ((u64)__builtin_popcountll(x))
 
-static inline u32 I32_TRUNC_S_F32(f32 x)
-{
+static inline u32 I32_TRUNC_S_F32(f32 x) {
 #if defined(__i386__) && !defined(__SSE__)
     /* The x87 truncates only after a change of its rounding mode and back, which takes longer than doing it by hand. */
     u32 bits = i32_reinterpret_f32(x), digits = (bits & 0x7fffff) | 0x800000;
@@ -181,8 +171,7 @@ static inline u32 I32_TRUNC_S_F32(f32 x)
     return (u32)(s32)x;
 }
 
-static inline f32 wasm_sqrtf(f32 x)
-{
+static inline f32 wasm_sqrtf(f32 x) {
 #if defined(__i386__) && !defined(__SSE__) /* some compilers would call a library that is not there */
     long double root = x;
     __asm__("fsqrt" : "+t"(root));
@@ -194,23 +183,20 @@ static inline f32 wasm_sqrtf(f32 x)
 static inline f32 wasm_fabsf(f32 x) { return __builtin_fabsf(x); }
 
 /* Of two zeros, -0 is the smaller one; the sum of anything and NaN is NaN. */
-static inline f32 FMIN(f32 a, f32 b)
-{
+static inline f32 FMIN(f32 a, f32 b) {
     if (a < b) return a;
     if (b < a) return b;
     return a == b ? f32_reinterpret_i32(i32_reinterpret_f32(a) | i32_reinterpret_f32(b)) : a + b;
 }
 
-static inline f32 FMAX(f32 a, f32 b)
-{
+static inline f32 FMAX(f32 a, f32 b) {
     if (a > b) return a;
     if (b > a) return b;
     return a == b ? f32_reinterpret_i32(i32_reinterpret_f32(a) & i32_reinterpret_f32(b)) : a + b;
 }
 
 /* f32.nearest: to an integer, halves to the even one. A number from 2^23 on has no bits below one. */
-static inline f32 wasm_nearbyintf(f32 x)
-{
+static inline f32 wasm_nearbyintf(f32 x) {
     f32 size = __builtin_fabsf(x);
     if (!(size < 8388608.0f)) return x;
     size += 8388608.0f;
@@ -234,8 +220,7 @@ static inline f32 wasm_nearbyintf(f32 x)
 
 #include "engine.inc" /* generated */
 
-void run_module(void)
-{
+void run_module(void) {
     static engine instance;
     engine_instantiate(&instance, NULL);
     engine_start(&instance);

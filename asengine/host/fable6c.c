@@ -14,14 +14,13 @@ static const unsigned char module_bytes[] = {
 enum { STACK_BYTES = 64 * 1024 }; /* wasm3's own stack for locals; the engine's calls are a dozen deep and never recurse */
 
 /* A WASI function in wasm3's raw calling convention: the result's slot comes first, then the arguments, eight bytes each. */
-#define WASI(name, ...)                                               \
-    static m3ApiRawFunction(name)                                     \
-    {                                                                 \
-        const uint64_t *arg = _sp + 1;                                \
-        (void)_ctx;                                                   \
-        wasi_memory(_mem, m3_GetMemorySize(runtime));                 \
-        *(uint32_t *)_sp = wasi_##name(__VA_ARGS__);                  \
-        return m3Err_none;                                            \
+#define WASI(name, ...)                               \
+    static m3ApiRawFunction(name) {                   \
+        const uint64_t *arg = _sp + 1;                \
+        (void)_ctx;                                   \
+        wasi_memory(_mem, m3_GetMemorySize(runtime)); \
+        *(uint32_t *)_sp = wasi_##name(__VA_ARGS__);  \
+        return m3Err_none;                            \
     }
 #define U32(i) (*(const uint32_t *)(arg + (i)))
 #define U64(i) (arg[i])
@@ -37,15 +36,13 @@ WASI(fd_seek, U32(0), U64(1), U32(2), U32(3))
 WASI(fd_read, U32(0), U32(1), U32(2), U32(3))
 WASI(fd_write, U32(0), U32(1), U32(2), U32(3))
 
-static m3ApiRawFunction(proc_exit)
-{
+static m3ApiRawFunction(proc_exit) {
     (void)runtime, (void)_ctx, (void)_mem;
     wasi_proc_exit(*(uint32_t *)_sp);
     return m3Err_none;
 }
 
-void run_module(void)
-{
+void run_module(void) {
     static const struct {
         const char *name, *signature; /* v nothing, i u32, I u64; * an address */
         M3RawCall function;

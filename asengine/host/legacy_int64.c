@@ -15,8 +15,7 @@ int __ctzdi2(uint64_t n);
 int __popcountsi2(uint32_t n);
 int __popcountdi2(uint64_t n);
 
-uint64_t __udivmoddi4(uint64_t n, uint64_t d, uint64_t *rest)
-{
+uint64_t __udivmoddi4(uint64_t n, uint64_t d, uint64_t *rest) {
     uint64_t quotient = 0;
     if (d >> 32 == 0) {
         /* Two steps of long division with 32-bit digits: the first rest is below d, so the second quotient fits. */
@@ -38,8 +37,7 @@ uint64_t __udivmoddi4(uint64_t n, uint64_t d, uint64_t *rest)
 
 uint64_t __udivdi3(uint64_t n, uint64_t d) { return __udivmoddi4(n, d, 0); }
 
-uint64_t __umoddi3(uint64_t n, uint64_t d)
-{
+uint64_t __umoddi3(uint64_t n, uint64_t d) {
     uint64_t rest;
     __udivmoddi4(n, d, &rest);
     return rest;
@@ -47,14 +45,12 @@ uint64_t __umoddi3(uint64_t n, uint64_t d)
 
 static uint64_t magnitude(int64_t n) { return n < 0 ? -(uint64_t)n : (uint64_t)n; }
 
-int64_t __divdi3(int64_t n, int64_t d)
-{
+int64_t __divdi3(int64_t n, int64_t d) {
     uint64_t quotient = __udivmoddi4(magnitude(n), magnitude(d), 0);
     return (int64_t)((n < 0) != (d < 0) ? -quotient : quotient);
 }
 
-int64_t __moddi3(int64_t n, int64_t d)
-{
+int64_t __moddi3(int64_t n, int64_t d) {
     uint64_t rest;
     __udivmoddi4(magnitude(n), magnitude(d), &rest);
     return (int64_t)(n < 0 ? -rest : rest); /* the sign of the dividend */
@@ -62,8 +58,7 @@ int64_t __moddi3(int64_t n, int64_t d)
 
 int __ctzdi2(uint64_t n) { return (uint32_t)n ? __builtin_ctz((uint32_t)n) : 32 + __builtin_ctz((uint32_t)(n >> 32)); }
 
-int __popcountsi2(uint32_t n)
-{
+int __popcountsi2(uint32_t n) {
     int count = 0;
     for (; n; n &= n - 1) count++;
     return count;

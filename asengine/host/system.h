@@ -10,9 +10,26 @@
 
 /* The error numbers of WASI preview 1 that are used. */
 enum {
-    WASI_ACCES = 2, WASI_BADF = 8, WASI_FAULT = 21, WASI_FBIG = 22, WASI_INVAL = 28, WASI_IO = 29, WASI_ISDIR = 31,
-    WASI_LOOP = 32, WASI_MFILE = 33, WASI_NAMETOOLONG = 37, WASI_NFILE = 41, WASI_NODEV = 43, WASI_NOENT = 44, WASI_NOMEM = 48,
-    WASI_NOSPC = 51, WASI_NOTDIR = 54, WASI_NXIO = 60, WASI_PERM = 63, WASI_PIPE = 64, WASI_SPIPE = 70
+    WASI_ACCES = 2,
+    WASI_BADF = 8,
+    WASI_FAULT = 21,
+    WASI_FBIG = 22,
+    WASI_INVAL = 28,
+    WASI_IO = 29,
+    WASI_ISDIR = 31,
+    WASI_LOOP = 32,
+    WASI_MFILE = 33,
+    WASI_NAMETOOLONG = 37,
+    WASI_NFILE = 41,
+    WASI_NODEV = 43,
+    WASI_NOENT = 44,
+    WASI_NOMEM = 48,
+    WASI_NOSPC = 51,
+    WASI_NOTDIR = 54,
+    WASI_NXIO = 60,
+    WASI_PERM = 63,
+    WASI_PIPE = 64,
+    WASI_SPIPE = 70
 };
 
 /* The file types of WASI preview 1 that are used. */

@@ -22,22 +22,19 @@ static volatile BOOL stopping;
 
 /* ---- what gcc calls ---- */
 
-void *memcpy(void *to, const void *from, size_t size)
-{
+void *memcpy(void *to, const void *from, size_t size) {
     void *start = to;
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
     return start;
 }
 
-void *memset(void *to, int value, size_t size)
-{
+void *memset(void *to, int value, size_t size) {
     void *start = to;
     __asm__ volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(value) : "memory");
     return start;
 }
 
-size_t strlen(const char *text)
-{
+size_t strlen(const char *text) {
     const char *end = text;
     while (*end) {
         end++;
@@ -49,8 +46,7 @@ size_t strlen(const char *text)
 /* ---- text ---- */
 
 /* UTF-8 to UTF-16. A byte that is none becomes U+FFFD. Returns the number of units; the target has room for `size` of them. */
-static unsigned widen(const uint8_t *text, unsigned size, WCHAR *wide)
-{
+static unsigned widen(const uint8_t *text, unsigned size, WCHAR *wide) {
     unsigned count = 0;
     for (unsigned i = 0; i < size;) {
         unsigned byte = text[i++], following = byte < 0xc2 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : byte < 0xf5 ? 3 : 0;
@@ -71,8 +67,7 @@ static unsigned widen(const uint8_t *text, unsigned size, WCHAR *wide)
 }
 
 /* UTF-16 to UTF-8, at most three bytes for a unit. Half of a pair becomes U+FFFD. Returns the number of bytes. */
-static unsigned narrow(const WCHAR *wide, unsigned count, uint8_t *text)
-{
+static unsigned narrow(const WCHAR *wide, unsigned count, uint8_t *text) {
     unsigned size = 0;
     for (unsigned i = 0; i < count; i++) {
         unsigned character = wide[i];
@@ -91,8 +86,7 @@ static unsigned narrow(const WCHAR *wide, unsigned count, uint8_t *text)
     return size;
 }
 
-static unsigned length_of(const WCHAR *wide)
-{
+static unsigned length_of(const WCHAR *wide) {
     unsigned count = 0;
     while (wide[count]) count++;
     return count;
@@ -100,29 +94,28 @@ static unsigned length_of(const WCHAR *wide)
 
 /* ---- errors ---- */
 
-static int wasi_error(void)
-{
+static int wasi_error(void) {
     switch (GetLastError()) {
-    case ERROR_ACCESS_DENIED:
-    case ERROR_SHARING_VIOLATION: return -WASI_ACCES;
-    case ERROR_BROKEN_PIPE:
-    case ERROR_PIPE_NOT_CONNECTED:
-    case ERROR_NO_DATA: return -WASI_PIPE;
-    case ERROR_DISK_FULL:
-    case ERROR_HANDLE_DISK_FULL: return -WASI_NOSPC;
-    case ERROR_FILE_NOT_FOUND:
-    case ERROR_PATH_NOT_FOUND:
-    case ERROR_INVALID_NAME:
-    case ERROR_BAD_NETPATH:
-    case ERROR_BAD_NET_NAME:
-    case ERROR_INVALID_DRIVE:
-    case ERROR_NOT_READY: return -WASI_NOENT;
-    case ERROR_FILENAME_EXCED_RANGE: return -WASI_NAMETOOLONG;
-    case ERROR_INVALID_HANDLE: return -WASI_BADF;
-    case ERROR_TOO_MANY_OPEN_FILES: return -WASI_MFILE;
-    case ERROR_NOT_ENOUGH_MEMORY:
-    case ERROR_OUTOFMEMORY: return -WASI_NOMEM;
-    default: return -WASI_IO;
+        case ERROR_ACCESS_DENIED:
+        case ERROR_SHARING_VIOLATION: return -WASI_ACCES;
+        case ERROR_BROKEN_PIPE:
+        case ERROR_PIPE_NOT_CONNECTED:
+        case ERROR_NO_DATA: return -WASI_PIPE;
+        case ERROR_DISK_FULL:
+        case ERROR_HANDLE_DISK_FULL: return -WASI_NOSPC;
+        case ERROR_FILE_NOT_FOUND:
+        case ERROR_PATH_NOT_FOUND:
+        case ERROR_INVALID_NAME:
+        case ERROR_BAD_NETPATH:
+        case ERROR_BAD_NET_NAME:
+        case ERROR_INVALID_DRIVE:
+        case ERROR_NOT_READY: return -WASI_NOENT;
+        case ERROR_FILENAME_EXCED_RANGE: return -WASI_NAMETOOLONG;
+        case ERROR_INVALID_HANDLE: return -WASI_BADF;
+        case ERROR_TOO_MANY_OPEN_FILES: return -WASI_MFILE;
+        case ERROR_NOT_ENOUGH_MEMORY:
+        case ERROR_OUTOFMEMORY: return -WASI_NOMEM;
+        default: return -WASI_IO;
     }
 }
 
@@ -136,8 +129,7 @@ static HANDLE handle_of(int fd) { return fd < FILES ? handles[fd] : NULL; }
 
 int system_is_closed(int fd) { return handles[fd] == NULL; }
 
-int system_open(const char *path)
-{
+int system_open(const char *path) {
     static WCHAR wide[4096 + 2];
     static char plain[2 * (4096 + 2)];
     unsigned count = widen((const uint8_t *)path, (unsigned)strlen(path), wide);
@@ -161,16 +153,14 @@ int system_open(const char *path)
     return fd;
 }
 
-int system_type(int fd)
-{
+int system_type(int fd) {
     HANDLE file = handle_of(fd);
     if (!file) return -WASI_BADF;
     if (fd < FIRST_FOLDER && console[fd]) return WASI_CHARACTER_DEVICE;
     return GetFileType(file) == FILE_TYPE_DISK ? WASI_REGULAR_FILE : WASI_UNKNOWN;
 }
 
-int64_t system_seek(int fd, int64_t offset, int whence)
-{
+int64_t system_seek(int fd, int64_t offset, int whence) {
     HANDLE file = handle_of(fd);
     LONG high = (LONG)(offset >> 32);
     if (!file) return -WASI_BADF;
@@ -181,8 +171,7 @@ int64_t system_seek(int fd, int64_t offset, int whence)
 }
 
 /* A line from the keyboard, as UTF-8. Control-Z or, as the chat says, Control-D at its beginning is the end. */
-static int32_t read_console(HANDLE file, uint8_t *bytes, uint32_t length)
-{
+static int32_t read_console(HANDLE file, uint8_t *bytes, uint32_t length) {
     static uint8_t line[3 * 256];
     static unsigned at, end; /* what was typed and not asked for yet */
     if (at == end) {
@@ -208,8 +197,7 @@ static int32_t read_console(HANDLE file, uint8_t *bytes, uint32_t length)
     return (int32_t)size;
 }
 
-int32_t system_read(int fd, uint8_t *bytes, uint32_t length)
-{
+int32_t system_read(int fd, uint8_t *bytes, uint32_t length) {
     HANDLE file = handle_of(fd);
     DWORD moved;
     if (!file) return -WASI_BADF;
@@ -219,8 +207,7 @@ int32_t system_read(int fd, uint8_t *bytes, uint32_t length)
 }
 
 /* Whole characters to the console, in parts: some systems take only 64 KiB at a time. */
-static int32_t write_console(HANDLE file, const uint8_t *bytes, uint32_t length)
-{
+static int32_t write_console(HANDLE file, const uint8_t *bytes, uint32_t length) {
     static WCHAR wide[1024];
     static char plain[2 * 1024];
     for (uint32_t i = 0; i < length;) {
@@ -239,8 +226,7 @@ static int32_t write_console(HANDLE file, const uint8_t *bytes, uint32_t length)
     return (int32_t)length;
 }
 
-int32_t system_write(int fd, const uint8_t *bytes, uint32_t length)
-{
+int32_t system_write(int fd, const uint8_t *bytes, uint32_t length) {
     HANDLE file = handle_of(fd);
     DWORD moved;
     if (!file) return -WASI_BADF;
@@ -251,8 +237,7 @@ int32_t system_write(int fd, const uint8_t *bytes, uint32_t length)
 
 /* ---- time, memory, end ---- */
 
-uint64_t system_nanoseconds(void)
-{
+uint64_t system_nanoseconds(void) {
     LARGE_INTEGER ticks, frequency;
     if (QueryPerformanceFrequency(&frequency) && frequency.QuadPart > 0 && QueryPerformanceCounter(&ticks)) {
         uint64_t t = (uint64_t)ticks.QuadPart, f = (uint64_t)frequency.QuadPart;
@@ -264,14 +249,12 @@ uint64_t system_nanoseconds(void)
 static void say(const char *text) { system_write(2, (const uint8_t *)text, (uint32_t)strlen(text)); }
 
 static void leave(int status) __attribute__((noreturn));
-static void leave(int status)
-{
+static void leave(int status) {
     ExitProcess((UINT)status);
     for (;;) {}
 }
 
-void system_exit(int status)
-{
+void system_exit(int status) {
     if (stopping) Sleep(INFINITE); /* as in system_write */
     /* Started by a double click or by dropping a model on it: the window would close before a message is read. */
     if (alone && console[0] && console[1]) {
@@ -282,8 +265,7 @@ void system_exit(int status)
     leave(status);
 }
 
-void system_fail(const char *what, const char *why)
-{
+void system_fail(const char *what, const char *why) {
     say("fable6c: ");
     say(what);
     say(": ");
@@ -292,15 +274,13 @@ void system_fail(const char *what, const char *why)
     system_exit(1);
 }
 
-static LONG WINAPI out_of_bounds(EXCEPTION_POINTERS *exception)
-{
+static LONG WINAPI out_of_bounds(EXCEPTION_POINTERS *exception) {
     (void)exception;
     say("fable6c: engine trap: out of bounds memory access\n");
     leave(1);
 }
 
-uint8_t *system_memory(uint8_t *old, size_t old_size, size_t size, size_t guard)
-{
+uint8_t *system_memory(uint8_t *old, size_t old_size, size_t size, size_t guard) {
     if (size > SIZE_MAX / 2 - guard) return NULL;
     uint8_t *memory = VirtualAlloc(NULL, size + guard, MEM_RESERVE, PAGE_NOACCESS);
     if (!memory) return NULL;
@@ -318,8 +298,7 @@ uint8_t *system_memory(uint8_t *old, size_t old_size, size_t size, size_t guard)
 }
 
 /* Ctrl-C and Ctrl-Break, and a window that is closed. */
-static BOOL WINAPI interrupted(DWORD event)
-{
+static BOOL WINAPI interrupted(DWORD event) {
     stopping = TRUE;
     if (event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT) say("\nstopped\n");
     leave(130);
@@ -329,8 +308,7 @@ static BOOL WINAPI interrupted(DWORD event)
 
 /* Splits the command line as Microsoft's C run time does: quotes hold spaces, 2n backslashes before a quote are n, one more makes
    the quote a character, and two quotes within quotes are one. In place; returns the number of arguments. */
-static unsigned split(WCHAR *line, WCHAR **words, unsigned capacity)
-{
+static unsigned split(WCHAR *line, WCHAR **words, unsigned capacity) {
     unsigned count = 0;
     WCHAR *from = line, *to = line;
     for (;;) {
@@ -364,15 +342,13 @@ static unsigned split(WCHAR *line, WCHAR **words, unsigned capacity)
     }
 }
 
-static void *allocate(size_t size)
-{
+static void *allocate(size_t size) {
     void *memory = HeapAlloc(GetProcessHeap(), 0, size);
     if (!memory) system_fail("the program does not start", "not enough memory");
     return memory;
 }
 
-static void read_command_line(void)
-{
+static void read_command_line(void) {
     WCHAR *line;
     if (unicode) {
         const WCHAR *given = GetCommandLineW();
@@ -397,8 +373,7 @@ static void read_command_line(void)
 }
 
 void start(void) __asm__("_start");
-void start(void)
-{
+void start(void) {
     static const DWORD names[FIRST_FOLDER] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
     CONSOLE_SCREEN_BUFFER_INFO screen;
     unicode = GetVersion() < 0x80000000; /* the highest bit is that of the 95 family */
@@ -409,7 +384,8 @@ void start(void)
         console[fd] = handles[fd] && GetConsoleMode(file, &mode);
     }
     /* In a console that a shell has used, the cursor has left the corner. */
-    alone = console[1] && GetConsoleScreenBufferInfo(handles[1], &screen) && screen.dwCursorPosition.X == 0 && screen.dwCursorPosition.Y == 0;
+    alone =
+        console[1] && GetConsoleScreenBufferInfo(handles[1], &screen) && screen.dwCursorPosition.X == 0 && screen.dwCursorPosition.Y == 0;
     SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOOPENFILEERRORBOX); /* an empty disk drive is an error, not a window */
     SetConsoleCtrlHandler(interrupted, TRUE);
     read_command_line();

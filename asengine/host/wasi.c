@@ -12,32 +12,25 @@
 static uint8_t *memory;
 static uint32_t memory_size;
 
-void wasi_memory(uint8_t *where, uint32_t size)
-{
+void wasi_memory(uint8_t *where, uint32_t size) {
     memory = where;
     memory_size = size;
 }
 
 /* The host address of `size` bytes at the module's `address`, or NULL when they do not lie in its memory. */
-static uint8_t *at(uint32_t address, uint32_t size)
-{
-    return (uint64_t)address + size <= memory_size ? memory + address : NULL;
-}
+static uint8_t *at(uint32_t address, uint32_t size) { return (uint64_t)address + size <= memory_size ? memory + address : NULL; }
 
-static void put(uint8_t *where, uint64_t value, int bytes)
-{
+static void put(uint8_t *where, uint64_t value, int bytes) {
     for (int i = 0; i < bytes; i++) where[i] = (uint8_t)(value >> (8 * i));
 }
 
-static uint32_t get32(const uint8_t *where)
-{
+static uint32_t get32(const uint8_t *where) {
     return (uint32_t)where[0] | (uint32_t)where[1] << 8 | (uint32_t)where[2] << 16 | (uint32_t)where[3] << 24;
 }
 
 /* ---- command line, clock, end ---- */
 
-uint32_t wasi_args_sizes_get(uint32_t count_address, uint32_t size_address)
-{
+uint32_t wasi_args_sizes_get(uint32_t count_address, uint32_t size_address) {
     uint8_t *count = at(count_address, 4), *size = at(size_address, 4);
     uint32_t bytes = 0;
     if (!count || !size) return WASI_FAULT;
@@ -47,8 +40,7 @@ uint32_t wasi_args_sizes_get(uint32_t count_address, uint32_t size_address)
     return 0;
 }
 
-uint32_t wasi_args_get(uint32_t pointers_address, uint32_t address)
-{
+uint32_t wasi_args_get(uint32_t pointers_address, uint32_t address) {
     uint8_t *pointers = at(pointers_address, 4 * argument_count);
     if (!pointers) return WASI_FAULT;
     for (unsigned i = 0; i < argument_count; i++) {
@@ -62,8 +54,7 @@ uint32_t wasi_args_get(uint32_t pointers_address, uint32_t address)
     return 0;
 }
 
-uint32_t wasi_clock_time_get(uint32_t clock, uint64_t precision, uint32_t address)
-{
+uint32_t wasi_clock_time_get(uint32_t clock, uint64_t precision, uint32_t address) {
     uint8_t *time = at(address, 8);
     (void)clock, (void)precision; /* whichever clock: only differences are used */
     if (!time) return WASI_FAULT;
@@ -81,8 +72,7 @@ static const char *const preopened[FOLDERS] = {"/", "."};
 static int is_folder(uint32_t fd) { return fd >= FIRST_FOLDER && fd < FIRST_FOLDER + FOLDERS; }
 static int is_usable(uint32_t fd) { return fd <= INT32_MAX && !is_folder(fd) && !(fd < FIRST_FOLDER && system_is_closed((int)fd)); }
 
-uint32_t wasi_fd_prestat_get(uint32_t fd, uint32_t address)
-{
+uint32_t wasi_fd_prestat_get(uint32_t fd, uint32_t address) {
     uint8_t *prestat = at(address, 8);
     if (!is_folder(fd)) return WASI_BADF;
     if (!prestat) return WASI_FAULT;
@@ -91,8 +81,7 @@ uint32_t wasi_fd_prestat_get(uint32_t fd, uint32_t address)
     return 0;
 }
 
-uint32_t wasi_fd_prestat_dir_name(uint32_t fd, uint32_t address, uint32_t capacity)
-{
+uint32_t wasi_fd_prestat_dir_name(uint32_t fd, uint32_t address, uint32_t capacity) {
     if (!is_folder(fd)) return WASI_BADF;
     const char *name = preopened[fd - FIRST_FOLDER];
     uint32_t size = (uint32_t)strlen(name);
@@ -103,8 +92,7 @@ uint32_t wasi_fd_prestat_dir_name(uint32_t fd, uint32_t address, uint32_t capaci
 }
 
 uint32_t wasi_path_open(uint32_t folder, uint32_t lookup, uint32_t path_address, uint32_t length, uint32_t flags, uint64_t rights,
-                        uint64_t inherited, uint32_t fdflags, uint32_t opened_address)
-{
+                        uint64_t inherited, uint32_t fdflags, uint32_t opened_address) {
     uint8_t *text = at(path_address, length), *opened = at(opened_address, 4);
     static char path[4096 + 2];
     (void)lookup, (void)rights, (void)inherited, (void)fdflags;
@@ -121,8 +109,7 @@ uint32_t wasi_path_open(uint32_t folder, uint32_t lookup, uint32_t path_address,
     return 0;
 }
 
-uint32_t wasi_fd_fdstat_get(uint32_t fd, uint32_t address)
-{
+uint32_t wasi_fd_fdstat_get(uint32_t fd, uint32_t address) {
     uint8_t *fdstat = at(address, 24);
     if (!is_usable(fd)) return WASI_BADF;
     if (!fdstat) return WASI_FAULT;
@@ -135,8 +122,7 @@ uint32_t wasi_fd_fdstat_get(uint32_t fd, uint32_t address)
     return 0;
 }
 
-uint32_t wasi_fd_seek(uint32_t fd, uint64_t offset, uint32_t whence, uint32_t address)
-{
+uint32_t wasi_fd_seek(uint32_t fd, uint64_t offset, uint32_t whence, uint32_t address) {
     uint8_t *position = at(address, 8);
     if (!is_usable(fd)) return WASI_BADF;
     if (!position) return WASI_FAULT;
@@ -148,8 +134,7 @@ uint32_t wasi_fd_seek(uint32_t fd, uint64_t offset, uint32_t whence, uint32_t ad
 }
 
 /* Read into, or write out of, `count` buffers {u32 address, u32 length}, up to the first short transfer. */
-static uint32_t transfer(uint32_t fd, uint32_t vectors, uint32_t count, uint32_t done_address, int writing)
-{
+static uint32_t transfer(uint32_t fd, uint32_t vectors, uint32_t count, uint32_t done_address, int writing) {
     uint32_t done = 0;
     uint8_t *total = at(done_address, 4);
     if (!is_usable(fd)) return WASI_BADF;

@@ -44,7 +44,8 @@ test("the golden digests, token by token", () => {
 });
 
 test("tokens read four at a time leave the same bits as one by one", () => {
-  const together = Engine.golden(), single = Engine.golden();
+  const together = Engine.golden(),
+    single = Engine.golden();
   for (const length of [0, 1, 2, 3, 4, 5, 7, 8, 9, 30, 200, 201, 202, 203]) {
     for (const engine of [together, single]) engine.exports.reset();
     const ids = together.queue(together.feed(goldenText.subarray(0, length)));
@@ -56,7 +57,8 @@ test("tokens read four at a time leave the same bits as one by one", () => {
 });
 
 test("a text in parts, cut before a space, is the text", () => {
-  const whole = Engine.golden(), parts = Engine.golden();
+  const whole = Engine.golden(),
+    parts = Engine.golden();
   whole.feed("Once upon a time there was");
   whole.read();
   for (const part of ["Once upon", " a time", " there was"]) {
@@ -72,10 +74,12 @@ test("a text in parts, cut before a space, is the text", () => {
 function messages() {
   const table = readFileSync(new URL("../../docs/model-file.md", import.meta.url), "utf8");
   const rows = [...table.matchAll(/^\| (\d+) \| `(\w+)` \| (.*) \|$/gm)];
-  return new Map(rows.map(([, code, name, text]) => {
-    const pattern = text.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace("{}", "([a-z_]+|\\d+)");
-    return [name, { code: Number(code), pattern: new RegExp(`^${pattern}$`) }];
-  }));
+  return new Map(
+    rows.map(([, code, name, text]) => {
+      const pattern = text.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace("{}", "([a-z_]+|\\d+)");
+      return [name, { code: Number(code), pattern: new RegExp(`^${pattern}$`) }];
+    }),
+  );
 }
 
 const attacks = new URL("../../tests/attacks/", import.meta.url);
@@ -218,7 +222,8 @@ test("reset forgets the text and keeps settings and the random numbers' place", 
   };
   engine.exports.sampling(1, 0, 1, 1);
   engine.exports.seed(5);
-  const first = tell(), second = tell();
+  const first = tell(),
+    second = tell();
   assert.notEqual(first, second);
   engine.exports.seed(5);
   assert.equal(tell(), first);
@@ -232,8 +237,18 @@ test("settings out of range are refused and change nothing", () => {
   engine.read();
   const greedy = engine.make(20).text;
   const bad = [
-    [-1, 0, 1, 1], [0.001, 0, 1, 1], [101, 0, 1, 1], [NaN, 0, 1, 1], [Infinity, 0, 1, 1], [1, 0, 0, 1], [1, 0, -0.5, 1], [1, 0, 1.5, 1],
-    [1, 0, NaN, 1], [1, 0, 1, 0.5], [1, 0, 1, 11], [1, 0, 1, NaN],
+    [-1, 0, 1, 1],
+    [0.001, 0, 1, 1],
+    [101, 0, 1, 1],
+    [NaN, 0, 1, 1],
+    [Infinity, 0, 1, 1],
+    [1, 0, 0, 1],
+    [1, 0, -0.5, 1],
+    [1, 0, 1.5, 1],
+    [1, 0, NaN, 1],
+    [1, 0, 1, 0.5],
+    [1, 0, 1, 11],
+    [1, 0, 1, NaN],
   ];
   for (const settings of bad) {
     assert.equal(engine.exports.sampling(...settings), BAD_SAMPLING, String(settings));
@@ -286,7 +301,8 @@ test("a host that stops in the middle of a character can flush it, and a new tex
   const engine = Engine.golden();
   engine.exports.sampling(100, 0, 1, 1);
   const untilHeldBack = () => {
-    do engine.exports.step(); while (engine.exports.token() < 0xc2 || engine.exports.token() > 0xf4); // a first byte of several
+    do engine.exports.step();
+    while (engine.exports.token() < 0xc2 || engine.exports.token() > 0xf4); // a first byte of several
   };
   untilHeldBack();
   assert.equal(engine.exports.flush(), 3);
@@ -343,11 +359,16 @@ test("candidates are the tokens that may be drawn, with the shares that the logi
   engine.feed("Once upon a time");
   engine.read();
   const logits = new Float32Array(engine.exports.memory.buffer, engine.exports.logits(), engine.exports.dimension(4)).slice();
-  const best = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b).slice(0, 40);
+  const best = Array.from(logits.keys())
+    .sort((a, b) => logits[b] - logits[a] || a - b)
+    .slice(0, 40);
   const weights = best.map((id) => Math.exp((logits[id] - logits[best[0]]) / 0.8));
   const total = weights.reduce((a, b) => a + b);
   const listed = candidatesOf(engine);
-  assert.deepEqual(listed.map(([id]) => id), best);
+  assert.deepEqual(
+    listed.map(([id]) => id),
+    best,
+  );
   listed.forEach(([, share], i) => assert.ok(Math.abs(share - weights[i] / total) < 1e-6, `${share} for ${weights[i] / total}`));
   const half = listed.findIndex((_, i) => listed.slice(0, i + 1).reduce((sum, [, share]) => sum + share, 0) >= 0.5) + 1;
   engine.exports.sampling(0.8, 40, 0.5, 1);

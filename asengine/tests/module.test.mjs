@@ -17,8 +17,36 @@ test("the library imports nothing and exports what docs/engine.md lists", () => 
   assert.deepEqual(library.import ?? [], []);
   const names = library.export.map(({ name }) => name).sort();
   assert.deepEqual(names, [
-    "candidate", "candidates", "card", "card_length", "decompress", "dimension", "feed", "file_buffer", "flush", "hash_high", "hash_low", "load", "load_more", "load_start", "logits", "memory",
-    "message", "message_length", "pending", "queue", "reset", "run", "sampling", "seed", "share", "step", "text_buffer", "text_capacity", "token", "token_text",
+    "candidate",
+    "candidates",
+    "card",
+    "card_length",
+    "decompress",
+    "dimension",
+    "feed",
+    "file_buffer",
+    "flush",
+    "hash_high",
+    "hash_low",
+    "load",
+    "load_more",
+    "load_start",
+    "logits",
+    "memory",
+    "message",
+    "message_length",
+    "pending",
+    "queue",
+    "reset",
+    "run",
+    "sampling",
+    "seed",
+    "share",
+    "step",
+    "text_buffer",
+    "text_capacity",
+    "token",
+    "token_text",
   ]);
   const text = readFileSync(new URL("../../docs/engine.md", import.meta.url), "utf8");
   for (const name of names) assert.match(text, new RegExp(`\`${name}[\`(]`), `docs/engine.md does not describe ${name}`);
@@ -35,8 +63,11 @@ test("the command imports WASI preview 1 and nothing else", () => {
 });
 
 test("there is no 64-bit float in either module", () => {
-  const f64 = (opcode) => [0x2b, 0x39, 0x44].includes(opcode) || (opcode >= 0x61 && opcode <= 0x66)
-    || (opcode >= 0x99 && opcode <= 0xa6) || [0xaa, 0xab, 0xb0, 0xb1, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xbb, 0xbd, 0xbf].includes(opcode);
+  const f64 = (opcode) =>
+    [0x2b, 0x39, 0x44].includes(opcode) ||
+    (opcode >= 0x61 && opcode <= 0x66) ||
+    (opcode >= 0x99 && opcode <= 0xa6) ||
+    [0xaa, 0xab, 0xb0, 0xb1, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xbb, 0xbd, 0xbf].includes(opcode);
   for (const module of [library, command]) {
     for (const opcodes of module.code) assert.deepEqual([...opcodes].filter(f64), []);
   }

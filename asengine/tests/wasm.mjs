@@ -21,7 +21,8 @@ export function parse(bytes) {
     at += count;
   }
 
-  function number() { // LEB128, signed or not: the tests only need small unsigned ones
+  function number() {
+    // LEB128, signed or not: the tests only need small unsigned ones
     let value = 0;
     for (let shift = 0; ; shift += 7) {
       const next = byte();
@@ -56,21 +57,26 @@ export function parse(bytes) {
   /** Reads one instruction and what belongs to it. Returns its opcode. */
   function instruction() {
     const opcode = byte();
-    if (opcode >= 0x02 && opcode <= 0x04) { // block, loop, if
+    if (opcode >= 0x02 && opcode <= 0x04) {
+      // block, loop, if
       const type = byte();
       if (type !== 0x40 && !isValueType(type)) fail("a block with several values");
     } else if (opcode === 0x0c || opcode === 0x0d || opcode === 0x10 || (opcode >= 0x20 && opcode <= 0x24)) {
       number(); // br, br_if, call, local.*, global.*
-    } else if (opcode === 0x0e) { // br_table
+    } else if (opcode === 0x0e) {
+      // br_table
       list(number);
       number();
-    } else if (opcode === 0x11) { // call_indirect
+    } else if (opcode === 0x11) {
+      // call_indirect
       number();
       if (byte() !== 0) fail("a second table");
-    } else if (opcode >= 0x28 && opcode <= 0x3e) { // loads and stores
+    } else if (opcode >= 0x28 && opcode <= 0x3e) {
+      // loads and stores
       number();
       number();
-    } else if (opcode === 0x3f || opcode === 0x40) { // memory.size, memory.grow
+    } else if (opcode === 0x3f || opcode === 0x40) {
+      // memory.size, memory.grow
       if (byte() !== 0) fail("a second memory");
     } else if (opcode === 0x41 || opcode === 0x42) {
       number();

@@ -45,7 +45,8 @@ function chooseModels() {
     if (!existsSync(path)) mistake(`${path}: there is no such file; MODEL names a .f6c file, or several`);
     if (!statSync(path).isFile()) mistake(`${path}: this is a folder or a device; MODEL names a .f6c file, or several`);
   }
-  const paths = given.length > 0 ? given : MODELS.map((names) => names.map((name) => join(root, name))).find((names) => names.every(existsSync));
+  const paths =
+    given.length > 0 ? given : MODELS.map((names) => names.map((name) => join(root, name))).find((names) => names.every(existsSync));
   for (const path of paths) {
     const refusal = refusalOf(readFileSync(path));
     if (refusal) mistake(`${given.length > 0 ? path : relative(root, path)}: ${refusal}`);
@@ -121,7 +122,8 @@ function makePage(library, models) {
 }
 
 function modelInPage(path) {
-  const data = readFileSync(path), name = escaped(basename(path, ".f6c"));
+  const data = readFileSync(path),
+    name = escaped(basename(path, ".f6c"));
   return `<script type="text/plain" class="model" data-name="${name}" data-bytes="${data.length}" data-sha256="${hash(data, "hex")}">${data.toString("base64")}</script>`;
 }
 

@@ -33,7 +33,8 @@ function core(post, fallback, wasm64) {
       done(fallback(completeMath(Math)), "JavaScript");
     }
     if (typeof WebAssembly !== "object" || !WebAssembly.instantiate) return plain();
-    var module = fromBase64(wasm64), exports;
+    var module = fromBase64(wasm64),
+      exports;
     // At once in a Worker, where WebKit 2.50 may forget a promise; a promise in a page, where Chromium before 115 allows nothing else.
     if (typeof importScripts === "undefined") {
       WebAssembly.instantiate(module).then(function (result) {
@@ -53,15 +54,21 @@ function core(post, fallback, wasm64) {
   function completeMath(old) {
     if (old.fround && old.imul && old.clz32 && old.trunc) return old;
     // Two views: the compiler of WebKit in 2014 takes what it reads from the one it wrote for the number before rounding.
-    var rounded = new Float32Array(1), read = new Float32Array(rounded.buffer);
+    var rounded = new Float32Array(1),
+      read = new Float32Array(rounded.buffer);
     return {
-      abs: old.abs, min: old.min, max: old.max, floor: old.floor, ceil: old.ceil, sqrt: old.sqrt,
+      abs: old.abs,
+      min: old.min,
+      max: old.max,
+      floor: old.floor,
+      ceil: old.ceil,
+      sqrt: old.sqrt,
       fround: function (x) {
         rounded[0] = x;
         return read[0];
       },
       imul: function (a, b) {
-        return ((a & 0xffff) * b + (((a >>> 16) * b & 0xffff) << 16)) | 0;
+        return ((a & 0xffff) * b + ((((a >>> 16) * b) & 0xffff) << 16)) | 0;
       },
       clz32: function (x) {
         var n = 32;
@@ -77,15 +84,20 @@ function core(post, fallback, wasm64) {
   // ---- Bytes and text ----
 
   function fromBase64(text) {
-    var values = new Uint8Array(128), i, at = 0;
+    var values = new Uint8Array(128),
+      i,
+      at = 0;
     var digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (i = 0; i < 64; i++) values[digits.charCodeAt(i)] = i;
     var length = text.length;
     while (text.charCodeAt(length - 1) === 0x3d) length--; // =
-    var bytes = new Uint8Array(Math.floor(length * 3 / 4));
+    var bytes = new Uint8Array(Math.floor((length * 3) / 4));
     for (i = 0; i < length; i += 4) {
-      var word = (values[text.charCodeAt(i)] << 18) | (values[text.charCodeAt(i + 1)] << 12)
-        | (values[text.charCodeAt(i + 2) & 127] << 6) | values[text.charCodeAt(i + 3) & 127]; // past the end: NaN & 127 is 0
+      var word =
+        (values[text.charCodeAt(i)] << 18) |
+        (values[text.charCodeAt(i + 1)] << 12) |
+        (values[text.charCodeAt(i + 2) & 127] << 6) |
+        values[text.charCodeAt(i + 3) & 127]; // past the end: NaN & 127 is 0
       bytes[at++] = word >> 16;
       bytes[at++] = word >> 8; // beyond the array's end nothing is stored
       bytes[at++] = word;
@@ -98,7 +110,8 @@ function core(post, fallback, wasm64) {
     text = text.replace(/[\uD800-\uDBFF][\uDC00-\uDFFF]|[\uD800-\uDFFF]/g, function (found) {
       return found.length === 2 ? found : "\uFFFD";
     });
-    var binary = unescape(encodeURIComponent(text)), bytes = new Uint8Array(binary.length);
+    var binary = unescape(encodeURIComponent(text)),
+      bytes = new Uint8Array(binary.length);
     for (var i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
     return bytes;
   }
@@ -109,9 +122,13 @@ function core(post, fallback, wasm64) {
 
   /** The engine gives whole characters only. */
   function textAt(address, length) {
-    var bytes = memory(), at = address >>> 0, end = at + length, text = "";
+    var bytes = memory(),
+      at = address >>> 0,
+      end = at + length,
+      text = "";
     while (at < end) {
-      var code = bytes[at++], more = code < 0xc0 ? 0 : code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
+      var code = bytes[at++],
+        more = code < 0xc0 ? 0 : code < 0xe0 ? 1 : code < 0xf0 ? 2 : 3;
       if (more > 0) code &= 0x3f >> more;
       for (; more > 0; more--) code = (code << 6) | (bytes[at++] & 0x3f);
       if (code >= 0x10000) {
@@ -186,7 +203,8 @@ function core(post, fallback, wasm64) {
   function loadSlice() {
     var code = engine.load_more();
     if (code > 0) return;
-    var done = loading, message = done.message;
+    var done = loading,
+      message = done.message;
     loading = null;
     if (code < 0) {
       engineFails(-code, undefined, message.file);
@@ -227,7 +245,9 @@ function core(post, fallback, wasm64) {
   /** message: id, prompt, seed, temperature, topK, topP, penalty, length, turns (fable6.js says what they are). */
   function tell(message) {
     if (loading !== null) {
-      loading.then = function () { tell(message); };
+      loading.then = function () {
+        tell(message);
+      };
       return;
     }
     story = looking = null;
@@ -272,7 +292,11 @@ function core(post, fallback, wasm64) {
   function stop() {
     if (story !== null) finish("stopped", "");
     var then = loading !== null && loading.then;
-    if (then) loading.then = function () { then(); stop(); };
+    if (then)
+      loading.then = function () {
+        then();
+        stop();
+      };
   }
 
   function endMark() {
@@ -306,7 +330,9 @@ function core(post, fallback, wasm64) {
   /** Hands the engine as much unread text as it takes at once, cut before a space: a space only ever begins a piece for the
       tokenizer, so the tokens are those of the whole text. */
   function feed() {
-    var capacity = engine.text_capacity(), text = unread.shift(), cut = text.length;
+    var capacity = engine.text_capacity(),
+      text = unread.shift(),
+      cut = text.length;
     if (cut > capacity) {
       cut = capacity - 1;
       while (cut > 0 && text[cut] !== SPACE) cut--;
@@ -326,7 +352,9 @@ function core(post, fallback, wasm64) {
   function textOf(ids) {
     var binary = "";
     for (var i = 0; i < ids.length; i++) {
-      var length = engine.token_text(ids[i]), bytes = memory(), at = engine.text_buffer();
+      var length = engine.token_text(ids[i]),
+        bytes = memory(),
+        at = engine.text_buffer();
       for (var end = at + length; at < end; at++) binary += String.fromCharCode(bytes[at]);
     }
     try {
@@ -344,7 +372,9 @@ function core(post, fallback, wasm64) {
   }
 
   function tellSlice() {
-    var text = "", started = now(), time = started;
+    var text = "",
+      started = now(),
+      time = started;
     for (; time - started < SLICE; time = now()) {
       if (readAgain()) continue;
       if (unread.length > 0) {
@@ -358,7 +388,8 @@ function core(post, fallback, wasm64) {
         continue;
       }
       story.left--;
-      var before = now(), piece = chosen.length > 0 ? chosenToken() : ownToken();
+      var before = now(),
+        piece = chosen.length > 0 ? chosenToken() : ownToken();
       story.seconds += (now() - before) / 1000;
       if (piece === null) {
         ended = true;
@@ -444,7 +475,9 @@ function core(post, fallback, wasm64) {
 
   /** Lists the token that was drawn and the likeliest of the others, with their shares; a temperature of 0 has none and counts as 1. */
   function weigh() {
-    var drawn = said[tokenAt[looking.message.place]], others = [], share = 0;
+    var drawn = said[tokenAt[looking.message.place]],
+      others = [],
+      share = 0;
     engine.sampling(sampling[0] || 1, sampling[1], sampling[2], sampling[3]);
     for (var i = 0, count = engine.candidates(); i < count; i++) {
       var id = engine.candidate(i);
@@ -457,7 +490,8 @@ function core(post, fallback, wasm64) {
   }
 
   function nextChoice() {
-    var list = looking.list, i;
+    var list = looking.list,
+      i;
     while (looking.at < list.length && (list[looking.at].whole || !endsInLetter(list[looking.at]))) list[looking.at++].whole = true;
     for (i = 0; i < list.length; i++) {
       list[i].text = textOf(list[i].tokens);
@@ -483,7 +517,8 @@ function core(post, fallback, wasm64) {
   /** A token may be the beginning of a word only: the likeliest ones after it make it whole. */
   function complete() {
     engine.candidates();
-    var choice = looking.list[looking.at], id = engine.candidate(0);
+    var choice = looking.list[looking.at],
+      id = engine.candidate(0);
     if (/^(?:[A-Za-z\x80-\uffff]|'[a-z])/.test(textOf([id])) && choice.tokens.length < LONGEST_WORD) {
       choice.tokens.push(id);
       engine.run(id);

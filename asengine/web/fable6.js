@@ -11,7 +11,9 @@ function Fable6(on) {
   var DEFAULTS = { prompt: "", seed: 1, temperature: 0.8, topK: 40, topP: 1, penalty: 1, length: 1000, turns: [] }; // the command line's
   var WORKER_STARTS_IN = 5000; // ms
 
-  var storyId = 0, file = 0, ask = 0; // what comes from stories, files and questions before these, still under way, is dropped
+  var storyId = 0,
+    file = 0,
+    ask = 0; // what comes from stories, files and questions before these, still under way, is dropped
   var kind = null; // of the engine, once it is ready
   var worker = null;
   var deliver = null; // takes a message to the core
@@ -23,8 +25,12 @@ function Fable6(on) {
   }
 
   function receive(message) {
-    if (message.id !== undefined && message.id !== storyId || message.file !== undefined && message.file !== file
-      || message.ask !== undefined && message.ask !== ask) return;
+    if (
+      (message.id !== undefined && message.id !== storyId) ||
+      (message.file !== undefined && message.file !== file) ||
+      (message.ask !== undefined && message.ask !== ask)
+    )
+      return;
     switch (message.type) {
       case "ready":
         kind = message.engine;
@@ -56,8 +62,15 @@ function Fable6(on) {
 
   function startWorker() {
     var urls = window.URL || window.webkitURL;
-    var source = "var receive = (" + program + ")()(function (message) { postMessage(message); }, " + fallback + ', "' + wasm64 + '");'
-      + "onmessage = function (event) { receive(event.data); };";
+    var source =
+      "var receive = (" +
+      program +
+      ")()(function (message) { postMessage(message); }, " +
+      fallback +
+      ', "' +
+      wasm64 +
+      '");' +
+      "onmessage = function (event) { receive(event.data); };";
     var url = urls.createObjectURL(new Blob([source], { type: "application/javascript" }));
     worker = new Worker(url);
     var patience = setTimeout(startHere, WORKER_STARTS_IN);

@@ -7,8 +7,14 @@ import { Engine } from "../tests/engine.mjs";
 
 const Wish = new Function(`${readFileSync(new URL("wish.js", import.meta.url), "utf8")}; return Wish;`)();
 const LINES = [
-  "a dragon, a spoon, a girl called Mia, a happy end", "a frog, a hat", "brave, Tom, a kite", "a bear, a cake, in the forest",
-  "a robot called Bob, a flower", "a cat, a ball, a sad end", "a witch, an apple", "a pirate called Sam, a parrot, a shiny coin",
+  "a dragon, a spoon, a girl called Mia, a happy end",
+  "a frog, a hat",
+  "brave, Tom, a kite",
+  "a bear, a cake, in the forest",
+  "a robot called Bob, a flower",
+  "a cat, a ball, a sad end",
+  "a witch, an apple",
+  "a pirate called Sam, a parrot, a shiny coin",
 ];
 const FIRST_SEEDS = [100, 200, 300, 400, 500];
 const TOKENS = 400;
@@ -17,7 +23,8 @@ for (const path of process.argv.slice(2)) {
   const engine = new Engine();
   if (engine.load(readFileSync(path)) !== 0) throw new Error(`${path}: ${engine.message()}`);
   for (const tries of [1, 6, 12, 24]) {
-    let came = 0, asked = 0;
+    let came = 0,
+      asked = 0;
     for (const line of LINES) {
       const { prompt, wishes } = Wish.ask(line, null);
       for (const first of FIRST_SEEDS) {
@@ -27,7 +34,7 @@ for (const path of process.argv.slice(2)) {
         asked += wishes.length;
       }
     }
-    console.log(`${path}  ${String(tries).padStart(2)} tries  ${(100 * came / asked).toFixed(0)} % of ${asked} wishes`);
+    console.log(`${path}  ${String(tries).padStart(2)} tries  ${((100 * came) / asked).toFixed(0)} % of ${asked} wishes`);
   }
 }
 

@@ -95,7 +95,9 @@
   function readSettings() {
     var wrong = null;
     function field(name, isRight, rule) {
-      var input = id(name), text = input.value.replace(/^\s+|\s+$/g, ""), right = isRight(text);
+      var input = id(name),
+        text = input.value.replace(/^\s+|\s+$/g, ""),
+        right = isRight(text);
       input.className = right ? "" : "wrong";
       input.setAttribute("aria-invalid", right ? "false" : "true");
       complain(right ? "" : '"' + text + '": ' + rule, name + "-error");
@@ -150,7 +152,8 @@
 
   /** What stands behind the # for the story that is shown. */
   function fragment() {
-    var parts = ["seed=" + t.settings.seed], settings = t.settings;
+    var parts = ["seed=" + t.settings.seed],
+      settings = t.settings;
     if (teller !== null && teller.own !== own[0]) parts.push("model=" + encode(teller.name));
     if (settings.temperature !== Number(FIELDS.temperature)) parts.push("temperature=" + settings.temperature);
     if (settings.topK !== Number(FIELDS["top-k"])) parts.push("top-k=" + settings.topK);
@@ -177,26 +180,37 @@
 
   /** Fills the drawer and the line to ask from an address or a fragment of one. Returns the seed and what else tells a story, or null. */
   function readAddress(href) {
-    var fields = {}, found = { seed: null, model: "", turns: [] }, line = "", name;
+    var fields = {},
+      found = { seed: null, model: "", turns: [] },
+      line = "",
+      name;
     for (name in FIELDS) fields[name] = FIELDS[name];
     given = null;
-    href.split("#").slice(1).join("#").split("&").forEach(function (part) {
-      var equals = part.indexOf("="), key = part.slice(0, equals), value = part.slice(equals + 1);
-      try {
-        value = decodeURIComponent(value);
-      } catch (error) {
-        return; // a stray %
-      }
-      var turn = /^([0-9]{1,7})(?:((?:\.[0-9]{1,5}){1,8})|-([\s\S]*))$/.exec(value);
-      if (key === "prompt") given = { line: value.replace(/\s+/g, " ") + "\u2026", prompt: value };
-      else if (key === "wish") line = value;
-      else if (key === "model") found.model = value;
-      else if (key === "pace" && PACES.hasOwnProperty(value)) setPace(value);
-      else if (key === "turn" && turn && turn[2]) found.turns.push({ at: Number(turn[1]), tokens: turn[2].slice(1).split(".").map(Number) });
-      else if (key === "turn" && turn) found.turns.push({ at: Number(turn[1]), text: turn[3] });
-      else if (key === "seed" && value !== "") found.seed = value;
-      else if (key !== "seed" && fields.hasOwnProperty(key)) fields[key] = value;
-    });
+    href
+      .split("#")
+      .slice(1)
+      .join("#")
+      .split("&")
+      .forEach(function (part) {
+        var equals = part.indexOf("="),
+          key = part.slice(0, equals),
+          value = part.slice(equals + 1);
+        try {
+          value = decodeURIComponent(value);
+        } catch (error) {
+          return; // a stray %
+        }
+        var turn = /^([0-9]{1,7})(?:((?:\.[0-9]{1,5}){1,8})|-([\s\S]*))$/.exec(value);
+        if (key === "prompt") given = { line: value.replace(/\s+/g, " ") + "\u2026", prompt: value };
+        else if (key === "wish") line = value;
+        else if (key === "model") found.model = value;
+        else if (key === "pace" && PACES.hasOwnProperty(value)) setPace(value);
+        else if (key === "turn" && turn && turn[2])
+          found.turns.push({ at: Number(turn[1]), tokens: turn[2].slice(1).split(".").map(Number) });
+        else if (key === "turn" && turn) found.turns.push({ at: Number(turn[1]), text: turn[3] });
+        else if (key === "seed" && value !== "") found.seed = value;
+        else if (key !== "seed" && fields.hasOwnProperty(key)) fields[key] = value;
+      });
     for (name in fields) id(name).value = fields[name];
     id("wish").value = given === null ? line : given.line;
     showChips();
@@ -205,7 +219,9 @@
 
   /** Tells the story that an address names. */
   function tellAddress(href) {
-    var found = readAddress(href), settings, model = ownNamed(found.model);
+    var found = readAddress(href),
+      settings,
+      model = ownNamed(found.model);
     id("seed").value = found.seed === null ? "" : found.seed;
     settings = readSettings();
     if (settings === null) return;
@@ -231,31 +247,56 @@
   /** units are what a person can touch: a word or a mark, with the white space before it and the token that began it. */
   function newStory(settings, line, asked) {
     return {
-      settings: settings, line: line, state: "telling",
+      settings: settings,
+      line: line,
+      state: "telling",
       wishes: asked.wishes.map(function (wish) {
-        return { text: wish.text, words: wish.words, came: wish.words.map(function () { return false; }), tag: null };
+        return {
+          text: wish.text,
+          words: wish.words,
+          came: wish.words.map(function () {
+            return false;
+          }),
+          tag: null
+        };
       }),
-      units: [], next: 0, // the first unit that is not shown yet
-      gap: "", open: false, // white space, or the beginning of a word, that the next token goes on from
-      place: 0, turn: 0, // tokens and turns that have come
-      told: false, reason: "", // the engine is done, and why
+      units: [],
+      next: 0, // the first unit that is not shown yet
+      gap: "",
+      open: false, // white space, or the beginning of a word, that the next token goes on from
+      place: 0,
+      turn: 0, // tokens and turns that have come
+      told: false,
+      reason: "", // the engine is done, and why
       untold: false, // it was stopped before the engine began with it
-      fork: -1, forked: 0, // the place where a person changed the story, and the units before it
+      fork: -1,
+      forked: 0, // the place where a person changed the story, and the units before it
       cleared: true, // what was on the page before is gone
-      words: 0, tokens: 0, seconds: 0, sentence: "", together: false, sentences: 0
+      words: 0,
+      tokens: 0,
+      seconds: 0,
+      sentence: "",
+      together: false,
+      sentences: 0
     };
   }
 
   /** Tells what the line asks for. */
   function start(settings) {
-    var input = id("wish"), line = input.value, asked, seed;
+    var input = id("wish"),
+      line = input.value,
+      asked,
+      seed;
     if (/#(?:.*&)?seed=/.test(line)) return tellAddress(line); // a link that was pasted
     settings = settings || readSettings();
     if (settings === null || teller === null) return;
     if (given !== null && given.line === line) asked = { prompt: given.prompt, wishes: [], ignored: [] };
     else asked = Wish.ask(line, teller.card);
-    complain(asked.ignored.length === 0 ? "" : "Left out: \u201c" + asked.ignored.join("\u201d, \u201c")
-      + "\u201d. It takes up to six things, of a few words each.");
+    complain(
+      asked.ignored.length === 0
+        ? ""
+        : "Left out: \u201c" + asked.ignored.join("\u201d, \u201c") + "\u201d. It takes up to six things, of a few words each."
+    );
     settings.prompt = asked.prompt;
     seed = settings.seed;
     if (seed === null) settings.seed = newSeed();
@@ -264,10 +305,21 @@
     take(settings.prompt, -1, "given");
     t.open = false;
     clearStory();
-    if (seed === null && t.wishes.length > 0) trying = { seed: settings.seed, tries: 0, best: -1, text: "", until: new Date().getTime() + TRYING };
+    if (seed === null && t.wishes.length > 0)
+      trying = { seed: settings.seed, tries: 0, best: -1, text: "", until: new Date().getTime() + TRYING };
     showTitle();
     showState("telling");
-    say(asked.wishes.length > 0 ? "A story with " + asked.wishes.map(function (wish) { return wish.text; }).join(", ") + "." : "A story.");
+    say(
+      asked.wishes.length > 0
+        ? "A story with " +
+            asked.wishes
+              .map(function (wish) {
+                return wish.text;
+              })
+              .join(", ") +
+            "."
+        : "A story."
+    );
     following = true;
     scrollTo(0);
     while (t.next < t.units.length) showUnit(t.units[t.next++]);
@@ -292,16 +344,31 @@
 
   function tryNext() {
     trying.text = "";
-    var settings = t.settings, seed = (trying.seed - 1 + trying.tries) % LARGEST_NEW_SEED + 1;
+    var settings = t.settings,
+      seed = ((trying.seed - 1 + trying.tries) % LARGEST_NEW_SEED) + 1;
     trying.trySeed = seed;
     trying.tries++;
-    fable6.tell({ prompt: settings.prompt, seed: seed, temperature: settings.temperature, topK: settings.topK, length: Math.min(settings.length, TRY_LENGTH) });
+    fable6.tell({
+      prompt: settings.prompt,
+      seed: seed,
+      temperature: settings.temperature,
+      topK: settings.topK,
+      length: Math.min(settings.length, TRY_LENGTH)
+    });
   }
 
   function tried(reason) {
-    var words = trying.text.split(/\s+/), score = reason === "end" ? 0.5 : 0;
+    var words = trying.text.split(/\s+/),
+      score = reason === "end" ? 0.5 : 0;
     t.wishes.forEach(function (wish) {
-      if (wish.words.every(function (asked) { return words.some(function (told) { return Wish.isForm(asked, told); }); })) score++;
+      if (
+        wish.words.every(function (asked) {
+          return words.some(function (told) {
+            return Wish.isForm(asked, told);
+          });
+        })
+      )
+        score++;
     });
     if (score > trying.best) {
       trying.best = score;
@@ -316,7 +383,8 @@
   // ---- The engine's text becomes units ----
 
   var CHUNKS = /\s+|[A-Za-z0-9\u0080-\uffff]+(?:['-][A-Za-z0-9\u0080-\uffff]+)*|[^A-Za-z0-9\u0080-\uffff\s]+/g; // white space, words, marks
-  var IN_WORD = /[A-Za-z0-9\u0080-\uffff]$/, GOES_ON = /^['A-Za-z0-9\u0080-\uffff]/;
+  var IN_WORD = /[A-Za-z0-9\u0080-\uffff]$/,
+    GOES_ON = /^['A-Za-z0-9\u0080-\uffff]/;
 
   function take(text, place, kind) {
     (text.match(CHUNKS) || []).forEach(function (chunk) {
@@ -394,13 +462,14 @@
       t.cleared = true;
     }
     for (var end; (end = groupEnd()) > 0;) {
-      var instant = end <= t.forked || t.units[t.next].kind === "yours", text = "";
+      var instant = end <= t.forked || t.units[t.next].kind === "yours",
+        text = "";
       while (t.next < end) {
         text += t.units[t.next].gap + t.units[t.next].body;
         showUnit(t.units[t.next++]);
       }
       if (!instant && t.together && isSentenceEnd(text) && ++t.sentences === SENTENCES && t.next < t.units.length) return stop("yours");
-      if (instant || pace === "fast" || matchesReducedMotion() && !isSentenceEnd(text)) continue;
+      if (instant || pace === "fast" || (matchesReducedMotion() && !isSentenceEnd(text))) continue;
       showCount();
       follow();
       timer = setTimeout(pump, breath(text) / PACES[pace]);
@@ -413,7 +482,8 @@
 
   /** The end of the next word with all that clings to it, or 0 where it may still grow. */
   function groupEnd() {
-    var units = t.units, end = t.next + 1;
+    var units = t.units,
+      end = t.next + 1;
     if (t.next >= units.length) return 0;
     while (end < units.length && units[end].gap === "") end++;
     return end < units.length || t.told || t.gap !== "" ? end : 0;
@@ -465,7 +535,8 @@
       paragraph.appendChild(document.createTextNode(unit.body));
       return;
     }
-    if (paragraph.className === "first" && !paragraph.firstChild) paragraph.className = /^["'\u201c]?[A-Za-z]/.test(unit.body) ? "first capital" : "first";
+    if (paragraph.className === "first" && !paragraph.firstChild)
+      paragraph.className = /^["'\u201c]?[A-Za-z]/.test(unit.body) ? "first capital" : "first";
     var span = add(paragraph, "span", "w" + (unit.kind ? " " + unit.kind : "") + (isWord && lightUp(unit) ? " asked" : ""), unit.body);
     span.setAttribute("data-unit", t.next - 1);
     unit.span = span;
@@ -495,7 +566,9 @@
   }
 
   function isTrue(wish) {
-    return wish.came.every(function (came) { return came; });
+    return wish.came.every(function (came) {
+      return came;
+    });
   }
 
   function showTitle() {
@@ -513,14 +586,15 @@
   }
 
   function showCount() {
-    var words = parade === null ? t.words : parade.words + t.words, seconds = parade === null ? t.seconds : parade.seconds + t.seconds;
+    var words = parade === null ? t.words : parade.words + t.words,
+      seconds = parade === null ? t.seconds : parade.seconds + t.seconds;
     var fast = pace === "fast" || parade !== null ? speed(words, seconds) : "";
     setText(id("count"), (trying !== null ? "thinking of a story" : counted(words, "word")) + (fast ? " \u00b7 " + fast : ""));
   }
 
   /** Keeps the last word in view, unless the person scrolled away. What is there at once is read from its beginning. */
   function follow() {
-    if (!following || (pace === "fast" || t.forked > 0 && t.next <= t.forked) && parade === null) return;
+    if (!following || ((pace === "fast" || (t.forked > 0 && t.next <= t.forked)) && parade === null)) return;
     var last = isShown(id("after")) ? id("after") : isShown(id("yours")) ? id("yours") : paragraph;
     var below = last.getBoundingClientRect().bottom + 32 - (window.innerHeight - id("bar").offsetHeight);
     if (below > 0) scrollTo(scrollTop() + Math.ceil(below));
@@ -539,7 +613,8 @@
 
   function showState(state) {
     if (t !== null) t.state = state;
-    var telling = state === "telling", stopHadFocus = document.activeElement === id("stop") || document.activeElement === id("faster");
+    var telling = state === "telling",
+      stopHadFocus = document.activeElement === id("stop") || document.activeElement === id("faster");
     document.body.className = (telling ? "telling" : "") + (pace === "fast" || parade !== null ? " fast" : " slow");
     document.body.setAttribute("data-state", state);
     id("story").setAttribute("aria-busy", telling ? "true" : "false");
@@ -581,15 +656,21 @@
     if (parade !== null) {
       follow();
       endParade();
-    } else say((pace === "fast" ? "The story is told: " + counted(t.words, "word") + ". " : t.sentence) + (t.reason === "length" ? "It could go on." : "The end."));
+    } else
+      say(
+        (pace === "fast" ? "The story is told: " + counted(t.words, "word") + ". " : t.sentence) +
+          (t.reason === "length" ? "It could go on." : "The end.")
+      );
     follow();
   }
 
   function showMade(remark) {
-    var came = t.wishes.filter(isTrue).length, parts = [counted(t.words, "word")];
+    var came = t.wishes.filter(isTrue).length,
+      parts = [counted(t.words, "word")];
     var fast = t.told && t.units.length > 0 ? speed(t.words, t.seconds) : "";
     if (fast) parts.push("made up at " + fast);
-    if (t.wishes.length > 0) parts.push(came === t.wishes.length ? "all you asked for came true" : came + " of " + t.wishes.length + " wishes came true");
+    if (t.wishes.length > 0)
+      parts.push(came === t.wishes.length ? "all you asked for came true" : came + " of " + t.wishes.length + " wishes came true");
     if (remark) parts.push(remark);
     setText(id("made"), parts.join(" \u00b7 "));
     setText(id("copied"), "");
@@ -631,11 +712,15 @@
 
   /** The same story, but for a turn: what was told before it stays. */
   function fork(turn) {
-    var settings = t.settings, name, copy = {};
+    var settings = t.settings,
+      name,
+      copy = {};
     for (name in settings) copy[name] = settings[name];
-    copy.turns = settings.turns.filter(function (old) {
-      return old.at < turn.at || old.at === turn.at && !old.tokens;
-    }).concat([turn]);
+    copy.turns = settings.turns
+      .filter(function (old) {
+        return old.at < turn.at || (old.at === turn.at && !old.tokens);
+      })
+      .concat([turn]);
     copy.length = Math.max(settings.length, turn.at + Number(FIELDS.length));
     var story = newStory(copy, t.line, { wishes: t.wishes });
     leave();
@@ -670,7 +755,10 @@
   }
 
   function writeOn() {
-    var text = id("sentence").value.replace(/^\s+|\s+$/g, ""), unit = t.units[t.next], at, before;
+    var text = id("sentence").value.replace(/^\s+|\s+$/g, ""),
+      unit = t.units[t.next],
+      at,
+      before;
     if (text === "") return goOn();
     for (var i = t.next; unit && unit.place < 0; i++) unit = t.units[i]; // what is still to be told of an opening
     at = unit ? unit.place : t.place;
@@ -696,7 +784,7 @@
       return;
     }
     closeChoices();
-    if (!unit || unit.place < 0 && !pinned || trying !== null || parade !== null) return;
+    if (!unit || (unit.place < 0 && !pinned) || trying !== null || parade !== null) return;
     choices.unit = unit;
     choices.pinned = pinned;
     choices.list = [];
@@ -732,12 +820,23 @@
   }
 
   function showChoices() {
-    var box = id("choices"), unit = choices.unit, hadFocus = box.contains && box.contains(document.activeElement);
+    var box = id("choices"),
+      unit = choices.unit,
+      hadFocus = box.contains && box.contains(document.activeElement);
     clear(box);
     if (unit.place < 0) {
       add(box, "p", "", unit.kind === "yours" ? "These are your own words." : "These words opened the story; it was told from here on.");
     } else {
-      add(box, "p", "", choices.list.length === 0 ? "Looking back\u2026" : choices.list.length === 1 ? "It saw no other word here." : "It might have said; choose, and the story goes on from there:");
+      add(
+        box,
+        "p",
+        "",
+        choices.list.length === 0
+          ? "Looking back\u2026"
+          : choices.list.length === 1
+            ? "It saw no other word here."
+            : "It might have said; choose, and the story goes on from there:"
+      );
     }
     choices.list.forEach(function (choice, i) {
       var row = add(box, choice.drawn ? "div" : "button", "row" + (choice.drawn ? " drawn" : ""));
@@ -759,7 +858,10 @@
 
   /** Below the word, or above it where there is no room. */
   function placeChoices() {
-    var box = id("choices"), word = choices.unit.span.getBoundingClientRect(), width = box.offsetWidth, height = box.offsetHeight;
+    var box = id("choices"),
+      word = choices.unit.span.getBoundingClientRect(),
+      width = box.offsetWidth,
+      height = box.offsetHeight;
     var left = Math.max(8, Math.min(word.left - 16, document.documentElement.clientWidth - width - 8));
     var room = window.innerHeight - id("bar").offsetHeight - word.bottom;
     box.style.left = left + "px";
@@ -767,7 +869,8 @@
   }
 
   function choose(index) {
-    var choice = choices.list[index], place = choices.unit.place;
+    var choice = choices.list[index],
+      place = choices.unit.place;
     if (!choices.done) return;
     t.together = false;
     fork({ at: place, tokens: choice.tokens });
@@ -775,14 +878,17 @@
 
   /** Goes to another word with the keyboard. */
   function move(step) {
-    var story = id("story"), spans = story.getElementsByClassName("w"), at = story.getAttribute("data-at");
+    var story = id("story"),
+      spans = story.getElementsByClassName("w"),
+      at = story.getAttribute("data-at");
     if (spans.length === 0) return;
     at = at === null ? (step > 0 ? 0 : spans.length - 1) : Math.max(0, Math.min(spans.length - 1, Number(at) + step));
     for (var i = 0; i < spans.length; i++) spans[i].className = spans[i].className.replace(/ at\b/, "") + (i === at ? " at" : "");
     story.setAttribute("data-at", at);
     say(spans[at].textContent);
     var edge = spans[at].getBoundingClientRect();
-    if (edge.top < 0 || edge.bottom > window.innerHeight - id("bar").offsetHeight) scrollTo(scrollTop() + edge.top - window.innerHeight / 3);
+    if (edge.top < 0 || edge.bottom > window.innerHeight - id("bar").offsetHeight)
+      scrollTo(scrollTop() + edge.top - window.innerHeight / 3);
   }
 
   // ---- A hundred stories ----
@@ -814,7 +920,8 @@
 
   /** Returns whether there is another one. */
   function nextOfParade() {
-    var settings = {}, name;
+    var settings = {},
+      name;
     parade.words += t.words;
     parade.seconds += t.seconds;
     parade.stories++;
@@ -827,8 +934,16 @@
   }
 
   function endParade() {
-    var words = parade.words + (parade.left > 0 ? t.words : 0), seconds = parade.seconds + (parade.left > 0 ? t.seconds : 0);
-    setText(id("made"), counted(parade.stories, "whole story").replace("storys", "stories") + " \u00b7 " + counted(words, "word") + " \u00b7 " + speed(words, seconds));
+    var words = parade.words + (parade.left > 0 ? t.words : 0),
+      seconds = parade.seconds + (parade.left > 0 ? t.seconds : 0);
+    setText(
+      id("made"),
+      counted(parade.stories, "whole story").replace("storys", "stories") +
+        " \u00b7 " +
+        counted(words, "word") +
+        " \u00b7 " +
+        speed(words, seconds)
+    );
     say(id("made").textContent);
     parade = null;
     showAddress(fragment());
@@ -861,7 +976,9 @@
   }
 
   function loaded(model) {
-    var card = null, facts = [], text = megabytes(model.bytes) + (model.bytes < 2000000 ? ", smaller than one photo" : "");
+    var card = null,
+      facts = [],
+      text = megabytes(model.bytes) + (model.bytes < 2000000 ? ", smaller than one photo" : "");
     try {
       card = JSON.parse(model.card);
       facts.push(String(card.name || "a model without a name"));
@@ -873,7 +990,8 @@
       card = null;
       facts = [model.card]; // shown as it is
     } else {
-      if (typeof card.parameters === "number") text += ": " + (card.parameters / 1e6).toFixed(1) + " million weights, nearly all of them \u22121, 0 or +1";
+      if (typeof card.parameters === "number")
+        text += ": " + (card.parameters / 1e6).toFixed(1) + " million weights, nearly all of them \u22121, 0 or +1";
       if (typeof card.minutes === "number") text += ", after " + counted(Math.round(card.minutes), "minute") + " of learning";
       if (typeof card.tokens_trained === "number") facts.push((card.tokens_trained / 1e6).toFixed(1) + " million tokens seen");
       if (typeof card.bits_per_char === "number") facts.push(card.bits_per_char.toFixed(3) + " bits per character of text it had not seen");
@@ -888,7 +1006,8 @@
     show(id("empty"), false);
     show(id("title"), true);
     if (wanted !== null) return tellWanted();
-    if (teller.quiet) { // a file's mistake is to be read first
+    if (teller.quiet) {
+      // a file's mistake is to be read first
       if (isShown(id("drawer"))) intoView("file-error");
       return;
     }
@@ -898,7 +1017,8 @@
   }
 
   function failed(message, code) {
-    var isFile = code > 0 && code < 32, file = coming === null ? "" : coming.file;
+    var isFile = code > 0 && code < 32,
+      file = coming === null ? "" : coming.file;
     if (isFile && coming.own === null && own.length > 0) {
       complainAboutFile(file + ": " + message);
       loadOwn(own[0]);
@@ -908,7 +1028,7 @@
     if (isFile) {
       complainAboutFile((coming.own === null ? file + ": " : "") + message);
       setText(id("card"), "No model is loaded.");
-    setText(id("facts"), "");
+      setText(id("facts"), "");
       noModel();
       return;
     }
@@ -931,7 +1051,9 @@
 
   function pick(file) {
     if (file.size > MOST_BYTES) {
-      complainAboutFile(file.name + ": the file has " + file.size + " bytes, far more than a model; give a file made by `python -m fable6c.export`");
+      complainAboutFile(
+        file.name + ": the file has " + file.size + " bytes, far more than a model; give a file made by `python -m fable6c.export`"
+      );
       return;
     }
     var reader = new FileReader();
@@ -977,13 +1099,22 @@
   function listTellers() {
     if (own.length < 2) return;
     for (var i = 0; i < own.length; i++) {
-      var row = add(id("tellers"), "p", "tick"), radio = add(row, "input"), label;
+      var row = add(id("tellers"), "p", "tick"),
+        radio = add(row, "input"),
+        label;
       radio.type = "radio";
       radio.name = "teller";
       radio.id = "teller-" + i;
       row.appendChild(document.createTextNode(" "));
-      label = add(row, "label", "", own[i].getAttribute("data-name") + ", " + megabytes(Number(own[i].getAttribute("data-bytes")))
-        + (i === 0 ? ": tells best" : ": smaller and sillier"));
+      label = add(
+        row,
+        "label",
+        "",
+        own[i].getAttribute("data-name") +
+          ", " +
+          megabytes(Number(own[i].getAttribute("data-bytes"))) +
+          (i === 0 ? ": tells best" : ": smaller and sillier")
+      );
       label.setAttribute("for", radio.id);
       listTellers.choose(radio, own[i]);
     }
@@ -1025,11 +1156,16 @@
   }
 
   function wishesInLine() {
-    return id("wish").value.split(/\s*,\s*/).filter(function (wish) { return wish !== ""; });
+    return id("wish")
+      .value.split(/\s*,\s*/)
+      .filter(function (wish) {
+        return wish !== "";
+      });
   }
 
   function showChips() {
-    var chips = id("chips").getElementsByClassName("wish"), wishes = wishesInLine();
+    var chips = id("chips").getElementsByClassName("wish"),
+      wishes = wishesInLine();
     for (var i = 0; i < chips.length; i++) {
       var isOn = wishes.indexOf(chips[i].textContent) >= 0;
       chips[i].className = "chip wish" + (isOn ? " on" : "");
@@ -1038,7 +1174,8 @@
   }
 
   function toggleChip(text) {
-    var wishes = wishesInLine(), at = wishes.indexOf(text);
+    var wishes = wishesInLine(),
+      at = wishes.indexOf(text);
     if (given !== null && given.line === id("wish").value) wishes = []; // not to be added to an opening
     if (at >= 0) wishes.splice(at, 1);
     else wishes.push(text);
@@ -1049,7 +1186,9 @@
   function surprise() {
     id("wish").value = SURPRISES.map(function (list) {
       return list[Math.floor(Math.random() * list.length)];
-    }).slice(Math.random() < 0.5 ? 1 : 0).join(", ");
+    })
+      .slice(Math.random() < 0.5 ? 1 : 0)
+      .join(", ");
     showChips();
     start();
   }
@@ -1062,7 +1201,8 @@
       follow();
     }
     function copyOld() {
-      var area = document.createElement("textarea"), copied = false;
+      var area = document.createElement("textarea"),
+        copied = false;
       area.value = text;
       document.body.appendChild(area);
       area.select();
@@ -1083,9 +1223,13 @@
 
   function copyLink() {
     var isFile = location.protocol === "file:" && !document.body.getAttribute("data-hosted");
-    copy(linkForOthers(), id("link"), isFile
-      ? "Copied. This page is a file of yours: send it along. Whoever has it pastes the link into the line below, and reads this story."
-      : "Copied. Whoever opens the link reads this story.");
+    copy(
+      linkForOthers(),
+      id("link"),
+      isFile
+        ? "Copied. This page is a file of yours: send it along. Whoever has it pastes the link into the line below, and reads this story."
+        : "Copied. Whoever opens the link reads this story."
+    );
   }
 
   // ---- Events ----
@@ -1165,9 +1309,11 @@
   });
   on(id("story"), "mouseover", function (event) {
     var span = spanOf(event.target);
-    if (span === null || choices.pinned && choices.unit !== null) return;
+    if (span === null || (choices.pinned && choices.unit !== null)) return;
     clearTimeout(choices.timer);
-    choices.timer = setTimeout(function () { openChoices(span, false); }, 400);
+    choices.timer = setTimeout(function () {
+      openChoices(span, false);
+    }, 400);
   });
   function letGo() {
     if (choices.pinned && choices.unit !== null) return;
@@ -1185,10 +1331,12 @@
     if (target !== id("choices")) choose(Number(target.getAttribute("data-choice")));
   });
   on(document, "click", function (event) {
-    if (choices.unit !== null && spanOf(event.target) === null && !(id("choices").contains && id("choices").contains(event.target))) closeChoices();
+    if (choices.unit !== null && spanOf(event.target) === null && !(id("choices").contains && id("choices").contains(event.target)))
+      closeChoices();
   });
   on(id("story"), "keydown", function (event) {
-    var spans = id("story").getElementsByClassName("w"), at = id("story").getAttribute("data-at");
+    var spans = id("story").getElementsByClassName("w"),
+      at = id("story").getAttribute("data-at");
     if (event.keyCode === 37 || event.keyCode === 39) {
       move(event.keyCode === 39 ? 1 : -1);
       event.preventDefault();
@@ -1249,4 +1397,4 @@
     if (location.protocol !== "file:") fetchModel();
     else noModel();
   }
-}());
+})();

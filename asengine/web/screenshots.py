@@ -105,7 +105,9 @@ class Camera:
         from PIL import Image
 
         # Words are still fading in and lights still going out: to the end of these.
-        self.run("document.getAnimations && document.getAnimations().forEach(a => { try { a.finish(); } catch (e) { a.currentTime = 1200; a.pause(); } })")
+        self.run(
+            "document.getAnimations && document.getAnimations().forEach(a => { try { a.finish(); } catch (e) { a.currentTime = 1200; a.pause(); } })"
+        )
         return Image.open(io.BytesIO(self.driver.get_screenshot_as_png())).convert("RGB")
 
 
@@ -121,9 +123,13 @@ def scenes(camera, page):
     yield "end", camera.picture()
     camera.run("window.scrollTo(0, 0)")
     camera.run("const w = document.querySelectorAll('#story .w'); w[Array.from(w).findIndex(e => e.textContent === 'toys')].click()")
-    camera.wait("return document.querySelectorAll('#choices button').length === 4 && !/\\u2026/.test(document.getElementById('choices').textContent)")
+    camera.wait(
+        "return document.querySelectorAll('#choices button').length === 4 && !/\\u2026/.test(document.getElementById('choices').textContent)"
+    )
     yield "choices", camera.picture()
-    camera.run("document.body.click(); document.getElementById('write').click(); document.getElementById('sentence').value = 'But the dog could fly!'; window.scrollTo(0, 1e6)")
+    camera.run(
+        "document.body.click(); document.getElementById('write').click(); document.getElementById('sentence').value = 'But the dog could fly!'; window.scrollTo(0, 1e6)"
+    )
     yield "yours", camera.picture()
     camera.open(page, f"#seed={WISH_SEED}&pace=fast&wish={urllib.parse.quote(WISH)}")
     camera.wait("return document.body.getAttribute('data-state') !== 'telling'")
@@ -133,7 +139,9 @@ def scenes(camera, page):
     yield "drawer", camera.picture()
     camera.run("document.getElementById('temperature').value = '0,8'; document.querySelector('#settings [type=submit]').click()")
     yield "field-error", camera.picture()
-    camera.run("document.getElementById('close').click(); document.getElementById('wish').value = 'a cat, it should all be about the meaning of life and taxes, a hat'; document.getElementById('temperature').value = '0.8'; document.getElementById('tell').click()")
+    camera.run(
+        "document.getElementById('close').click(); document.getElementById('wish').value = 'a cat, it should all be about the meaning of life and taxes, a hat'; document.getElementById('temperature').value = '0.8'; document.getElementById('tell').click()"
+    )
     camera.wait("return document.body.getAttribute('data-state') !== 'telling'")
     yield "error", camera.picture()
 
@@ -160,7 +168,9 @@ def film(camera, page):
     camera.run(f"window.scrollTo(0, 0); document.getElementById('pace-voice').click(); Math.random = () => {(WISH_SEED - 0.5) / 999}")
     yield camera.picture(), 900
     for end in range(3, len(WISH) + 3, 3):
-        camera.run("const w = document.getElementById('wish'); w.focus(); w.value = arguments[0]; w.dispatchEvent(new Event('input'))", WISH[:end])
+        camera.run(
+            "const w = document.getElementById('wish'); w.focus(); w.value = arguments[0]; w.dispatchEvent(new Event('input'))", WISH[:end]
+        )
         yield camera.picture(), 90
     camera.run("document.getElementById('tell').click(); document.activeElement.blur()")
     camera.wait("return window.waiting() > 0")
@@ -173,8 +183,12 @@ def film(camera, page):
             break
         yield camera.picture(), 190
     yield camera.picture(), 1800
-    camera.run("window.scrollTo(0, 0); const w = Array.from(document.querySelectorAll('#story .w')); w.filter(e => e.textContent === 'cookie' || e.textContent === 'brave')[0].click()")
-    camera.wait("return document.querySelectorAll('#choices button').length === 4 && !/\u2026/.test(document.getElementById('choices').textContent)")
+    camera.run(
+        "window.scrollTo(0, 0); const w = Array.from(document.querySelectorAll('#story .w')); w.filter(e => e.textContent === 'cookie' || e.textContent === 'brave')[0].click()"
+    )
+    camera.wait(
+        "return document.querySelectorAll('#choices button').length === 4 && !/\u2026/.test(document.getElementById('choices').textContent)"
+    )
     yield camera.picture(), 2200
     camera.run("document.querySelector('#choices button').click()")
     for _ in range(12):

@@ -1,8 +1,12 @@
 /** SHA-256 (FIPS 180-4), in pieces: add(bytes, from, to) as often as needed, then digest(), 64 hex digits.
     crypto.subtle would be faster, but browsers withhold it from pages opened as files or served without TLS. */
 function Sha256() {
-  var constants = [], state = [], words = new Int32Array(64);
-  var block = new Uint8Array(64), filled = 0, total = 0;
+  var constants = [],
+    state = [],
+    words = new Int32Array(64);
+  var block = new Uint8Array(64),
+    filled = 0,
+    total = 0;
 
   // The first 32 bits of the fractions of the cube roots (constants) and square roots (state) of the first primes.
   for (var candidate = 2; constants.length < 64; candidate++) {
@@ -33,7 +37,14 @@ function Sha256() {
       y = rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10);
       words[i] = words[i - 16] + x + words[i - 7] + y;
     }
-    var a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
+    var a = state[0],
+      b = state[1],
+      c = state[2],
+      d = state[3],
+      e = state[4],
+      f = state[5],
+      g = state[6],
+      h = state[7];
     for (i = 0; i < 64; i++) {
       x = (h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + constants[i] + words[i]) | 0;
       y = ((rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
@@ -68,7 +79,8 @@ function Sha256() {
 
   this.digest = function () {
     var bits = [Math.floor(total / 536870912), total << 3];
-    var padding = new Uint8Array((filled < 56 ? 64 : 128) - filled), last = padding.length - 8;
+    var padding = new Uint8Array((filled < 56 ? 64 : 128) - filled),
+      last = padding.length - 8;
     padding[0] = 0x80;
     for (var i = 0; i < 8; i++) padding[last + i] = bits[i >> 2] >>> (24 - 8 * (i & 3));
     this.add(padding, 0, padding.length);

@@ -1,10 +1,10 @@
 """Learn a vocabulary from text: docs/tokenizer.md, "Training".
 
-    tokenizer = train_tokenizer(documents, vocab_size=4096)
+tokenizer = train_tokenizer(documents, vocab_size=4096)
 """
 
 import collections
-from typing import Dict, Iterable, List, Tuple
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -33,9 +33,9 @@ def train_tokenizer(documents: Iterable[str], vocab_size: int, progress: bool = 
     return Tokenizer(train_merges(count_pieces(documents, progress), vocab_size, progress))
 
 
-def count_pieces(documents: Iterable[str], progress: bool = True) -> Dict[bytes, int]:
+def count_pieces(documents: Iterable[str], progress: bool = True) -> dict[bytes, int]:
     """How often each distinct piece is in the documents."""
-    counts: "collections.Counter[str]" = collections.Counter()
+    counts: collections.Counter[str] = collections.Counter()
     with Progress("reading", unit="characters", enabled=progress) as shown:
         for document in documents:
             for part in slices(document):
@@ -44,7 +44,7 @@ def count_pieces(documents: Iterable[str], progress: bool = True) -> Dict[bytes,
     return {piece.encode("utf-8"): count for piece, count in counts.items()}
 
 
-def train_merges(pieces: Dict[bytes, int], vocab_size: int, progress: bool = True) -> np.ndarray:
+def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = True) -> np.ndarray:
     """The merges (vocab_size - 257, 2) uint16 that docs/tokenizer.md, "Training", gives for counted pieces.
 
     The loop over merges is here, the work on the text in _bpe.c; the arrays are explained there. Raises UserError for a
@@ -73,7 +73,7 @@ def train_merges(pieces: Dict[bytes, int], vocab_size: int, progress: bool = Tru
     text_in_c = library.struct(
         "bpe_text", symbols=symbols, piece_of=piece_of, piece_count=piece_count, pair=pair, pair_count=pair_count, index=index
     )
-    merges: List[Tuple[int, int]] = []
+    merges: list[tuple[int, int]] = []
     pairs = library.call("bpe_count_pairs", text_in_c)
     with Progress("making tokens", vocab_size - MIN_VOCAB, "merges", progress) as shown:
         while MIN_VOCAB + len(merges) < vocab_size:

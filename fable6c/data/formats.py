@@ -5,7 +5,8 @@ import itertools
 import json
 import os
 import re
-from typing import Iterable, Iterator, Optional, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional
 
 from fable6c.errors import UserError
 
@@ -34,7 +35,7 @@ JSON_ARRAY, JSON_LINES = "array", "lines"
 JSON_KINDS = {".json": JSON_ARRAY, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES}
 TEXT_FIELDS = ("text", "story")  # TinyStories' data00.json has the second
 JSON_CHARACTERS = 1 << 24  # of one entry
-_WHITE = re.compile(r"[ \t\r\n]*").match
+_BLANKS = re.compile(r"[ \t\r\n]*")
 _SURROGATE = re.compile("[\ud800-\udfff]").search
 
 
@@ -62,7 +63,7 @@ def refusal(name: str, start: bytes) -> Optional[str]:
         return f"is UTF-16 (it starts with {start[:2].hex(' ')}); save it as UTF-8"
     what = foreign_format(name, start)
     if what in TABLES.values():
-        return f"is {what}, a table; save its texts as .jsonl (a line {{\"text\": …}} for each), or as plain text with a line <|endoftext|> after each"
+        return f'is {what}, a table; save its texts as .jsonl (a line {{"text": …}} for each), or as plain text with a line <|endoftext|> after each'
     if what == "a zstd file":
         return "is a zstd file; give it a name that ends in .zst" if not name.endswith(".zst") else "is packed twice; unpack it once"
     if what:
@@ -80,7 +81,9 @@ def json_texts(path: str, pieces: Iterable[str], kind: str) -> Iterator[str]:
         except StopIteration:
             return
         except ValueError as error:
-            raise UserError(f"{path}: {error}; give JSON lines or an array of objects with a field `text` or `story`, or plain text") from None
+            raise UserError(
+                f"{path}: {error}; give JSON lines or an array of objects with a field `text` or `story`, or plain text"
+            ) from None
         text = text_of(value)
         if text is None:
             raise UserError(f"{path}: entry {number} has no text in a field `text` or `story`; add it, or give plain text")
@@ -126,7 +129,7 @@ def array_values(pieces: Iterable[str]) -> Iterator[object]:
         if piece is not None and len(text) < needed:
             continue
         while True:
-            at = _WHITE(text, at).end()
+            at = _BLANKS.match(text, at).end()  # type: ignore[union-attr]  # it always matches
             if at == len(text):
                 break
             here = text[at]

@@ -16,18 +16,12 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from typing import (
     Any,
     BinaryIO,
     Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
     Optional,
-    Sequence,
-    Set,
-    Tuple,
 )
 
 import numpy as np
@@ -56,13 +50,13 @@ class FolderDataset:
     valid: np.ndarray
     tokenizer: Tokenizer
     valid_chars: int
-    description: Dict[str, object]
+    description: dict[str, object]
 
     def starts(self, context: int, seed: int, epoch: int) -> np.ndarray:
         """`window_starts` of the text to train on."""
         return window_starts(self.train, context, seed, epoch)
 
-    def batch(self, starts: np.ndarray, context: int) -> Tuple[np.ndarray, np.ndarray]:
+    def batch(self, starts: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
         """`batch` of the text to train on."""
         return batch(self.train, starts, context)
 
@@ -74,11 +68,11 @@ class FolderDataset:
 class HeldOut:
     """Which documents are held out, by the names that `_name` gives: copies of one document never lie on both sides."""
 
-    whole: Set[int]  # names of the documents that are held out
+    whole: set[int]  # names of the documents that are held out
     cut: Optional[int]  # name of the document whose end is held out
     cut_characters: int  # about how much of it
 
-    def split(self, document: str) -> Tuple[str, str]:
+    def split(self, document: str) -> tuple[str, str]:
         """(part to train on, part held out); either may be empty."""
         name = _name(document.encode("utf-8"))
         if name in self.whole:
@@ -97,8 +91,8 @@ class Survey:
     """
 
     def __init__(self) -> None:
-        self.names: List[int] = []
-        self.lengths: List[int] = []
+        self.names: list[int] = []
+        self.lengths: list[int] = []
         self.sha256 = hashlib.sha256()
         self.bytes = 0
 
@@ -156,7 +150,7 @@ def prepare(
     return _open(directory, stored)
 
 
-def _read_description(directory: str) -> Optional[Dict[str, object]]:
+def _read_description(directory: str) -> Optional[dict[str, object]]:
     """data.json, or None if the folder has to be prepared (again): nothing there, another format, or files that are not whole."""
     try:
         with open(os.path.join(directory, "data.json"), encoding="ascii") as file:
@@ -173,7 +167,7 @@ def _read_description(directory: str) -> Optional[Dict[str, object]]:
         return None
 
 
-def _open(directory: str, stored: Dict[str, Any]) -> FolderDataset:
+def _open(directory: str, stored: dict[str, Any]) -> FolderDataset:
     train, valid = (np.memmap(os.path.join(directory, name), dtype=TOKEN, mode="r") for name in ("train.bin", "valid.bin"))
     tokenizer = Tokenizer.load(os.path.join(directory, "tokenizer.f6t"))
     return FolderDataset(train, valid, tokenizer, stored["valid_characters"], stored)
@@ -200,7 +194,7 @@ def choose_held_out(names: Sequence[int], lengths: Sequence[int]) -> HeldOut:
     return HeldOut(whole, cut=name if room > least else None, cut_characters=max(1, room // copies[name]))
 
 
-def _cut_end(document: str, characters: int) -> Tuple[str, str]:
+def _cut_end(document: str, characters: int) -> tuple[str, str]:
     """The document in two, the second part half to all of `characters` long: cut at a paragraph, a line, a space, or anywhere."""
     latest = len(document) - characters // 2
     for separator in ("\n\n", "\n", " ", ""):
@@ -210,17 +204,17 @@ def _cut_end(document: str, characters: int) -> Tuple[str, str]:
     return document[:cut], document[cut:].lstrip("\r\n ")
 
 
-def _encode(
-    documents: Iterable[str], directory: str, tokenizer: Tokenizer, survey: Survey, threads: int, progress: bool
-) -> Dict[str, int]:
+def _encode(documents: Iterable[str], directory: str, tokenizer: Tokenizer, survey: Survey, threads: int, progress: bool) -> dict[str, int]:
     """Write train.bin and valid.bin; returns their counts for data.json."""
     held_out = choose_held_out(survey.names, survey.lengths)
     characters = sum(survey.lengths)
     counts = {"train_tokens": 0, "valid_tokens": 0, "valid_documents": 0, "valid_characters": 0}
     read = 0
-    with atomic_file(os.path.join(directory, "train.bin")) as train, atomic_file(
-        os.path.join(directory, "valid.bin")
-    ) as valid, Progress("encoding", characters, "characters", progress) as shown:
+    with (
+        atomic_file(os.path.join(directory, "train.bin")) as train,
+        atomic_file(os.path.join(directory, "valid.bin")) as valid,
+        Progress("encoding", characters, "characters", progress) as shown,
+    ):
         for group in grouped(documents, ENCODE_CHARACTERS):
             parts = [held_out.split(document) for document in group]
             train_parts = [part for part, _ in parts if part]
@@ -232,9 +226,7 @@ def _encode(
             read += sum(map(len, group))
             shown.add(sum(map(len, group)))
         if read != characters:
-            raise UserError(
-                f"the text changed while it was read ({characters} characters, then {read}); start again when it is complete"
-            )
+            raise UserError(f"the text changed while it was read ({characters} characters, then {read}); start again when it is complete")
         if 0 in counts.values():
             raise UserError(
                 "the text cannot be divided into a part to train on and a part to hold out (it ends in white space, or its documents are "

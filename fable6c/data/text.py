@@ -8,7 +8,8 @@ import codecs
 import contextlib
 import os
 import re
-from typing import BinaryIO, Iterable, Iterator, List, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
 
 import zstandard
 
@@ -144,7 +145,7 @@ def warn_of_marks(name: str, marks: MarkCount) -> None:
 
 def _split(path: str, texts: Iterable[str], marks: MarkCount) -> Iterator[str]:
     """Documents out of a text that comes in pieces."""
-    parts: List[str] = []
+    parts: list[str] = []
     size = 0
     after_mark = False  # the document that is being read
     for text in _whole_marks(texts):
@@ -158,7 +159,9 @@ def _split(path: str, texts: Iterable[str], marks: MarkCount) -> Iterator[str]:
             marks.text(other)
             parts, size, after_mark = [other], len(other), True
         while size > DOCUMENT_CHARACTERS:
-            say_once(f"{path}: a document of more than {DOCUMENT_CHARACTERS:,} characters is read in parts; end marks {END_OF_TEXT} would divide it")
+            say_once(
+                f"{path}: a document of more than {DOCUMENT_CHARACTERS:,} characters is read in parts; end marks {END_OF_TEXT} would divide it"
+            )
             document = "".join(parts)
             cut = _place_to_cut(document, DOCUMENT_CHARACTERS)
             yield from _document([document[:cut]], after_mark, False)
@@ -166,7 +169,7 @@ def _split(path: str, texts: Iterable[str], marks: MarkCount) -> Iterator[str]:
     yield from _document(parts, after_mark, False)
 
 
-def _document(parts: Sequence[str], after_mark: bool, before_mark: bool) -> List[str]:
+def _document(parts: Sequence[str], after_mark: bool, before_mark: bool) -> list[str]:
     """The document that the parts make, as a list of one, or of none if there is only white space."""
     document = "".join(parts)
     if after_mark:
@@ -199,7 +202,7 @@ def _whole_marks(texts: Iterable[str]) -> Iterator[str]:
 
 def _whole_lines(texts: Iterable[str]) -> Iterator[str]:
     """The same text cut after line ends; in a line that is longer than a block, before a space or, without one, between marks."""
-    unfinished: List[str] = []
+    unfinished: list[str] = []
     size = 0
     for text in _whole_marks(texts):
         lines, newline, rest = text.rpartition("\n")
@@ -261,7 +264,7 @@ def zstd_blocks(file: BinaryIO) -> Iterator[bytes]:
     unpacker = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOG)
     frame = None  # the frame that is being unpacked; None between frames
     for packed in iter(lambda: file.read(PACKED_BYTES), b""):
-        made: List[bytes] = []
+        made: list[bytes] = []
         size = 0
         for start in range(0, len(packed), STEP_BYTES):
             step = packed[start : start + STEP_BYTES]
@@ -335,9 +338,9 @@ def normalize(document: str) -> str:
     return re.sub(r"\n+", "\n", document).strip("\n")
 
 
-def grouped(documents: Iterable[str], characters: int) -> Iterator[List[str]]:
+def grouped(documents: Iterable[str], characters: int) -> Iterator[list[str]]:
     """Documents in groups of about so many characters. The last one may be empty."""
-    group: List[str] = []
+    group: list[str] = []
     size = 0
     for document in documents:
         group.append(document)

@@ -1,7 +1,8 @@
 """Windows of tokens: what the trainer takes from a dataset, step by step."""
 
 import dataclasses
-from typing import Dict, Protocol, Sized, Tuple
+from collections.abc import Sized
+from typing import Protocol
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Dataset(Protocol):
 
     tokenizer: Tokenizer
     valid_chars: int
-    description: Dict[str, object]
+    description: dict[str, object]
 
     @property
     def train(self) -> Sized: ...
@@ -35,7 +36,7 @@ class Dataset(Protocol):
         """A key for each window of an epoch, int64, in the order of this epoch."""
         ...
 
-    def batch(self, starts: np.ndarray, context: int) -> Tuple[np.ndarray, np.ndarray]:
+    def batch(self, starts: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets, int32 (B, T) each, of the windows with these keys: targets are the inputs' next tokens."""
         ...
 
@@ -69,7 +70,7 @@ class Shard:
     def starts(self, context: int, seed: int, epoch: int) -> np.ndarray:
         return self.dataset.starts(context, seed, epoch)[self.worker :: self.workers]
 
-    def batch(self, starts: np.ndarray, context: int) -> Tuple[np.ndarray, np.ndarray]:
+    def batch(self, starts: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
         return self.dataset.batch(starts, context)
 
     def shard(self, worker: int, workers: int) -> "Shard":
@@ -96,7 +97,7 @@ def window_starts(tokens: np.ndarray, context: int, seed: int, epoch: int) -> np
     return phase + order * context
 
 
-def batch(tokens: np.ndarray, starts: np.ndarray, context: int) -> Tuple[np.ndarray, np.ndarray]:
+def batch(tokens: np.ndarray, starts: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and targets, int32 (B, T) each, of the windows that begin at starts (B,): targets are the inputs' next tokens."""
     windows = tokens[np.asarray(starts)[:, None] + np.arange(context + 1)].astype(np.int32)
     return np.ascontiguousarray(windows[:, :-1]), np.ascontiguousarray(windows[:, 1:])

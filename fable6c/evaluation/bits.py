@@ -11,7 +11,8 @@ The figure is the cross-entropy of all tokens in bits, divided by the text's cha
 
 import hashlib
 import time
-from typing import Iterable, Iterator, Optional, Sequence, Tuple, Union
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional, Union
 
 import numpy as np
 
@@ -25,7 +26,9 @@ from fable6c.progress import Progress
 GROUP_CHARACTERS = 1 << 25  # of documents to hold at a time
 
 
-def predictions(reference: Reference, tokens: Union[Sequence[int], np.ndarray], progress: Progress) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+def predictions(
+    reference: Reference, tokens: Union[Sequence[int], np.ndarray], progress: Progress
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """What the model thinks before each token of one document, in pieces: logits (T, V - 1) float64, the largest of each row 0
     and the end mark's left out, and the T tokens that came."""
     before = end_mark = reference.model.dimensions.end_mark

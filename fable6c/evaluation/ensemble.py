@@ -10,7 +10,8 @@ the next token is one: p = (1 - g) p_network + g p_scout, and g depends only on 
 """
 
 import re
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -134,12 +135,12 @@ def kinds_of(tokens: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
     """The kind of each token, as its place in KINDS: (N,) int. A name is a capitalised word within a sentence, "I" excepted."""
     pieces = [tokenizer.token_bytes[token] for token in tokens.tolist()]
     is_word = {piece for piece in set(pieces) if re.match(rb" [a-z]", piece)}
-    counts = {piece: 0 for piece in is_word}
+    counts = dict.fromkeys(is_word, 0)
     for piece in pieces:
         if piece in is_word:
             counts[piece] += 1
     frequent = set(sorted(counts, key=lambda piece: (-counts[piece], piece))[:FREQUENT])
-    said: Dict[bytes, int] = {}
+    said: dict[bytes, int] = {}
     out, before = [], b"\n"  # the text before a token: its last few bytes are enough; where each token was last
     for place, piece in enumerate(pieces):
         if not re.match(rb" ?[A-Za-z\x80-\xff]", piece):
@@ -170,7 +171,7 @@ def memories_of(reading: Reading) -> np.ndarray:
     return out
 
 
-def contributions(reading: Reading, bits: np.ndarray, kinds: np.ndarray, names: Sequence[str]) -> List[dict]:
+def contributions(reading: Reading, bits: np.ndarray, kinds: np.ndarray, names: Sequence[str]) -> list[dict]:
     """A row for each kind: its tokens, and the mean bits of one by the network, by the scout, by both."""
     rows = []
     for i, name in enumerate(names):
@@ -182,7 +183,7 @@ def contributions(reading: Reading, bits: np.ndarray, kinds: np.ndarray, names: 
     return rows
 
 
-def divide(model_path: str, model: Model, corpus: Sequence[str]) -> Tuple[Iterator[str], str]:
+def divide(model_path: str, model: Model, corpus: Sequence[str]) -> tuple[Iterator[str], str]:
     """The documents to learn from, and the text that was held out, as `fable6c.train` divided them.
 
     UserError if the model learned another text, because then something else was held out.

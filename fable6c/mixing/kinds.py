@@ -1,6 +1,6 @@
 """What the scout looks at: the kinds of context, and the tiers that read more or fewer of them."""
 
-from typing import Dict, List, NamedTuple, Tuple
+from typing import NamedTuple
 
 from fable6c import headers
 
@@ -30,7 +30,7 @@ class Kind(NamedTuple):
     parts, and its share of the memory for tables."""
 
     form: str
-    parts: Tuple[Tuple[str, int], ...] = ()
+    parts: tuple[tuple[str, int], ...] = ()
     reach: int = 0
     share: int = 0
 
@@ -105,9 +105,9 @@ deep
 VECTORS = {"fast": 16, "normal": 32, "deep": 128}  # numbers of a token's vector
 
 
-def read_tiers() -> Dict[str, List[Kind]]:
-    tiers: Dict[str, List[Kind]] = {}
-    kinds: List[Kind] = []
+def read_tiers() -> dict[str, list[Kind]]:
+    tiers: dict[str, list[Kind]] = {}
+    kinds: list[Kind] = []
     for line in KINDS.split("\n"):
         if line in VECTORS:
             tiers[line] = list(kinds)

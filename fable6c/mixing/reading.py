@@ -2,7 +2,8 @@
 
 import itertools
 import time
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def train(
     tokenizer: Optional[Tokenizer] = None,
     progress: bool = True,
     note: Optional[Callable[[dict], None]] = None,
-) -> Tuple[Scout, dict]:
+) -> tuple[Scout, dict]:
     """Read the documents, or pieces of them that end with a line, once and return the scout with figures of the reading:
     characters, tokens, bits.
 
@@ -68,9 +69,7 @@ def train(
     return scout, figures
 
 
-def evaluate(
-    scout: Scout, documents: Iterable[str], chars: Optional[int] = None, learn: bool = True, progress: bool = True
-) -> dict:
+def evaluate(scout: Scout, documents: Iterable[str], chars: Optional[int] = None, learn: bool = True, progress: bool = True) -> dict:
     """Score a scout on documents, which it reads as one stream; `chars` is the number to divide by (those of the text if None).
 
     A newline stands between documents and is scored like any other token. With learn=False the scout is frozen.
@@ -112,14 +111,14 @@ def generate(scout: Scout, prompt: Sequence[int], n: int, sampler: Any) -> Itera
         yield scout.tokenizer.token_bytes[token]
 
 
-def _drain(documents: List[str]) -> Iterator[str]:
+def _drain(documents: list[str]) -> Iterator[str]:
     """The documents, forgotten one by one."""
     documents.reverse()
     while documents:
         yield documents.pop()
 
 
-def _chunks(documents: Iterable[str]) -> Iterator[List[str]]:
+def _chunks(documents: Iterable[str]) -> Iterator[list[str]]:
     """Documents in lists of about CHUNK_CHARACTERS."""
     chunk, characters = [], 0
     for document in documents:

@@ -14,7 +14,8 @@ tokenizer of docs/tokenizer.md without its end mark, so that a scout and a model
 import json
 import struct
 import zlib
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple, Union
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable, Union
 
 import numpy as np
 import zstandard
@@ -74,7 +75,7 @@ CHUNK_BYTES = 1 << 22
 class Scout:
     """A scout in memory. Its arrays are described in _scout.c; their sizes follow from tokenizer, tier and memory."""
 
-    def __init__(self, tokenizer: Tokenizer, tier: str, memory: int, arrays: Dict[str, np.ndarray], threads: int = 2):
+    def __init__(self, tokenizer: Tokenizer, tier: str, memory: int, arrays: dict[str, np.ndarray], threads: int = 2):
         """`arrays`: code (V,) uint32, length (V,) uint8, flags (V,) uint8 and vectors (V,E) float32, from `grow_tree`."""
         self.tokenizer, self.tier, self.memory = tokenizer, tier, memory
         self.kinds = TIERS[tier]
@@ -121,7 +122,7 @@ class Scout:
         )  # fmt: skip
         self._c_kinds = c_kinds
 
-    def _divide(self, room: int) -> List[int]:
+    def _divide(self, room: int) -> list[int]:
         """The slots (u32) of each kind's table in `room` bytes; UserError if they are too few for anything useful."""
         fixed = {"window": 2 * (self.vocab_size - 1), "recent": LINKS + MAX_TOKENS}
         sizes = [-(-fixed.get(it.form, 0) // 16) * 16 for it in self.kinds]
@@ -150,7 +151,7 @@ class Scout:
 
     # ---- reading
 
-    def probabilities_of(self, tokens: Union[Sequence[int], np.ndarray], learn: bool = True) -> Tuple[np.ndarray, np.ndarray]:
+    def probabilities_of(self, tokens: Union[Sequence[int], np.ndarray], learn: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Read tokens, and say how surprising each was, given all that was read before.
 
         tokens      (N,) integers from 0 to V - 1
@@ -161,9 +162,7 @@ class Scout:
         ValueError for a token out of range.
         """
         tokens = np.asarray(tokens)
-        if tokens.ndim != 1 or (
-            len(tokens) and (tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= self.vocab_size)
-        ):
+        if tokens.ndim != 1 or (len(tokens) and (tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= self.vocab_size)):
             raise ValueError(f"tokens: expected one row of integers from 0 to {self.vocab_size - 1}")
         tokens = np.ascontiguousarray(tokens, np.uint16)
         probability, confidence = np.empty(len(tokens)), np.empty((len(tokens), 4), np.int32)
@@ -200,9 +199,7 @@ class Scout:
         fixed += self.arrays["maps"].size + self.arrays["sse"].size + 7 * self.vocab_size  # the tree and the merges
         merged = next((m for m in MERGES if fixed + 4 * sum(self._slots(m)) <= size), None)
         if merged is None:
-            raise UserError(
-                f"--prune {size} bytes is too little: {fixed:,} are weights and maps; give more, or take a smaller tier"
-            )
+            raise UserError(f"--prune {size} bytes is too little: {fixed:,} are weights and maps; give more, or take a smaller tier")
         for name, row in rows.items():
             weights = self.arrays[name].reshape(-1, row)
             scale = np.abs(weights).max(1, keepdims=True) / 127 + np.float32(1e-30)
@@ -224,7 +221,7 @@ class Scout:
         self._c.tables = native.load("scout").pointer("tables", tables)
         return fixed + tables.nbytes
 
-    def _slots(self, merged: int) -> List[int]:
+    def _slots(self, merged: int) -> list[int]:
         return [c.slots // merged if it.share else c.slots for c, it in zip(self._c_kinds, self.kinds)]
 
     # ---- files
@@ -260,9 +257,7 @@ class Scout:
         damaged = UserError(f"{path}: is damaged (its content contradicts itself); copy it again or train again")
         head = file.read(PREFIX.size)
         if not head.startswith(MAGIC):
-            raise UserError(
-                f"{path}: starts with {head[:8]!r}, so it is not a scout; give a file made by `python -m fable6c.scout train`"
-            )
+            raise UserError(f"{path}: starts with {head[:8]!r}, so it is not a scout; give a file made by `python -m fable6c.scout train`")
         if len(head) < PREFIX.size or PREFIX.unpack(head)[1] > MAX_HEADER:
             raise damaged
         text = file.read(PREFIX.unpack(head)[1])
@@ -299,15 +294,13 @@ class Scout:
         streams = a["streams"].reshape(STREAM_COUNT, -1)
         limits = {name: V - 1 if name == "token" else STREAM_LIMITS.get(name) for name in STREAMS}
         fits = all(limits[name] is None or streams[i].max() <= limits[name] for i, name in enumerate(STREAMS))
-        floats = all(
-            np.isfinite(a[name]).all() for name in ("vectors", "mixers", "finals", "sse", "vector_weights", "asked", "averages")
-        )
+        floats = all(np.isfinite(a[name]).all() for name in ("vectors", "mixers", "finals", "sse", "vector_weights", "asked", "averages"))
         matches = a["position"][1:].reshape(-1, 2)
         places = 0 <= a["position"].min() and a["position"].max() < 1 << 40 and matches[:, 1].max() <= 60
         return bool(fits and floats and places and a["ring"].max() < V)
 
 
-def _filler(chunks: Iterator[bytes], damaged: UserError) -> Tuple[Callable[[np.ndarray], np.ndarray], Callable[[], None]]:
+def _filler(chunks: Iterator[bytes], damaged: UserError) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], None]]:
     """Two functions: one fills one array after the other from the chunks, the other expects their end. Both raise `damaged`."""
     chunks, rest = filter(None, chunks), b""
 
@@ -340,7 +333,7 @@ def _merge_lines(table: np.ndarray, merged: int, width: int) -> np.ndarray:
     return np.concatenate(out)
 
 
-def _curves() -> Dict[str, np.ndarray]:
+def _curves() -> dict[str, np.ndarray]:
     """stretch (4096,): the logit of (i + 0.5) / 4096; squash (4097,): its inverse from -12 to 12; levels (4096,): the place of a
     count in LEVELS; steps (1024,): how far the n-th answer moves an average."""
     p = (np.arange(4096) + 0.5) / 4096

@@ -1,7 +1,6 @@
 """The tree of tokens, a walk down which predicts one: grown from a sample of the text before it is read."""
 
 import re
-from typing import Dict
 
 import numpy as np
 
@@ -41,7 +40,7 @@ def token_flags(tokenizer: Tokenizer, counts: np.ndarray) -> np.ndarray:
     return flags
 
 
-def grow_tree(tokenizer: Tokenizer, sample: np.ndarray, neighbours: int = 1000, directions: int = 32) -> Dict[str, np.ndarray]:
+def grow_tree(tokenizer: Tokenizer, sample: np.ndarray, neighbours: int = 1000, directions: int = 32) -> dict[str, np.ndarray]:
     """The tree and the tokens' vectors from a sample of text (N,) uint16.
 
     Tokens are alike that have the same neighbours: positive pointwise mutual information with the `neighbours` most frequent
@@ -90,7 +89,7 @@ def paths(code: np.ndarray, length: np.ndarray) -> np.ndarray:
     return path
 
 
-def empty_tree(E: int) -> Dict[str, np.ndarray]:
+def empty_tree(E: int) -> dict[str, np.ndarray]:
     return {
         "code": np.empty(MAX_TOKENS, np.uint32),
         "length": np.empty(MAX_TOKENS, np.uint8),

@@ -7,7 +7,8 @@ layout (fable6c/model/layout.py writes asengine/assembly/layout.ts). OPERATIONS 
 
 import dataclasses
 import re
-from typing import Dict, Iterator, List, Optional, Tuple
+from collections.abc import Iterator
+from typing import Optional
 
 from fable6c.errors import UserError
 
@@ -63,7 +64,7 @@ class Dimensions:
 SIZE_LETTERS = {"D": "dim", "H": "hidden", "K": "taps", "V": "vocab", "C": "copy_dim"}
 
 
-def size_parts(text: str) -> Tuple[str, str]:
+def size_parts(text: str) -> tuple[str, str]:
     """Factor and letter of a size of the tables below: ("3", "D") of "3D"; either may be empty."""
     match = re.fullmatch(r"(\d*)([A-Z]?)", text)
     if match is None:
@@ -93,7 +94,7 @@ class Tensor:
 
 
 # Before the blocks, in each block, after them, and only in a model that copies.
-TENSORS: Dict[str, List[Tensor]] = {
+TENSORS: dict[str, list[Tensor]] = {
     "start": [
         Tensor("embedding", "nonary", "V", "D", "normal", "table", "packed"),
         Tensor("norm_in", "f32", "D"),
@@ -137,17 +138,17 @@ class Operation:
     """
 
     kind: str
-    tensors: Tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
     inp: str = ""
     out: str = ""
     residual: str = ""
     dinp: str = ""
     dout: str = ""
     saved: str = ""
-    draws: Tuple[int, ...] = ()
+    draws: tuple[int, ...] = ()
 
 
-OPERATIONS: Dict[str, List[Operation]] = {
+OPERATIONS: dict[str, list[Operation]] = {
     "start": [
         Operation("embedding", ("embedding",), "tokens", "embedded", dout="dnormed", saved="embedded:f32(N,D)"),
         Operation("rmsnorm", ("norm_in",), "embedded", "x", dinp="dnormed", dout="dx", saved="in.rstd:f32(N)"),
@@ -227,13 +228,13 @@ class TensorSpec:
         return 4 * self.scales + self.planes * self.rows * packed_row_bytes(self.cols)
 
 
-def parts(dimensions: Dimensions) -> List[tuple]:
+def parts(dimensions: Dimensions) -> list[tuple]:
     """The parts of the tables that this model has, in order: ("start", ""), ("block", "blocks.0."), … with the prefix of their names."""
     blocks = [("block", f"blocks.{layer}.") for layer in range(dimensions.layers)]
     return [("start", ""), *blocks, ("end", ""), *([("copying", "")] if dimensions.copies else [])]
 
 
-def tensor_specs(dimensions: Dimensions) -> List[TensorSpec]:
+def tensor_specs(dimensions: Dimensions) -> list[TensorSpec]:
     """All tensors in the order of the file."""
     size = dimensions.size
     return [
@@ -243,7 +244,7 @@ def tensor_specs(dimensions: Dimensions) -> List[TensorSpec]:
     ]
 
 
-def operations(dimensions: Dimensions) -> Iterator[Tuple[Operation, int, str]]:
+def operations(dimensions: Dimensions) -> Iterator[tuple[Operation, int, str]]:
     """The way of a token: each operation with its layer (the number of blocks, for those after them) and the prefix of its tensors' names."""
     L = dimensions.layers
     layers = {"start": [0], "block": range(L), "copying": [L] if dimensions.copies else [], "end": [L]}

@@ -1,7 +1,7 @@
 """The model file `.f6c`: read, check and write. docs/model-file.md is the contract; this page follows its order.
 
-    data = encode_model(model)        # bytes: 64-byte header, one zstd frame
-    model = decode_model(data)        # the same Model, or a ModelFileError with the document's code, name and message
+data = encode_model(model)        # bytes: 64-byte header, one zstd frame
+model = decode_model(data)        # the same Model, or a ModelFileError with the document's code, name and message
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ import json
 import os
 import struct
 import zlib
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import zstandard
@@ -69,7 +69,7 @@ class Model:
     dimensions: Dimensions
     card: dict
     merges: np.ndarray
-    tensors: Dict[str, Union[Matrix, np.ndarray]]
+    tensors: dict[str, Union[Matrix, np.ndarray]]
 
 
 POWERS = np.array([1, 3, 9, 27, 81], np.uint8)
@@ -94,7 +94,7 @@ def unpack_trits(data: Union[bytes, memoryview], m: int, n: int) -> np.ndarray:
     return np.ascontiguousarray(trits[:, :n])
 
 
-def split_planes(weight: np.ndarray) -> List[np.ndarray]:
+def split_planes(weight: np.ndarray) -> list[np.ndarray]:
     """int8 (m, n) in -4 … 4 to its two ternary planes, high and low, with weight = 3·high + low. 4 is 3+1, 2 is 3-1, 1 is 0+1."""
     high = ((weight + 4) // 3 - 1).astype(np.int8)
     return [high, weight - 3 * high]
@@ -292,8 +292,8 @@ def decode_card(data: memoryview) -> dict:
     return card if isinstance(card, dict) else {"text": text}
 
 
-def decode_tensors(data: memoryview, dimensions: Dimensions) -> Dict[str, Union[Matrix, np.ndarray]]:
-    tensors: Dict[str, Union[Matrix, np.ndarray]] = {}
+def decode_tensors(data: memoryview, dimensions: Dimensions) -> dict[str, Union[Matrix, np.ndarray]]:
+    tensors: dict[str, Union[Matrix, np.ndarray]] = {}
     start = 0
     for place, spec in enumerate(tensor_specs(dimensions)):
         record = data[start : start + spec.file_bytes]

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import textwrap
-from typing import List
 
 from fable6c.model.architecture import DIMENSION_RANGES, TENSORS, Tensor, size_parts
 from fable6c.model.errors import ENGINE_ERRORS, ERRORS
@@ -55,7 +54,7 @@ def scales(row: Tensor) -> str:
     return "1" if row.kind == "ternary" else size(row.rows)
 
 
-def addresses(row: Tensor) -> List[str]:
+def addresses(row: Tensor) -> list[str]:
     """Declarations of what a tensor has in memory."""
     shape = ", ".join(filter(None, (row.cols, row.rows) if row.engine == "transposed" else (row.rows, row.cols)))
     if row.kind == "f32":
@@ -64,9 +63,11 @@ def addresses(row: Tensor) -> List[str]:
     return [*weights, f"export let {scales_constant(row)}: usize = 0; // f32" + (f" ({row.rows})" if row.kind != "ternary" else "")]
 
 
-def placings(row: Tensor) -> List[str]:
+def placings(row: Tensor) -> list[str]:
     if row.kind == "f32":
-        return [f"{constant(row.name)} = place(4 * {' * '.join('<u64>' * (i == 0) + size(s) for i, s in enumerate(filter(None, (row.rows, row.cols))))});"]
+        return [
+            f"{constant(row.name)} = place(4 * {' * '.join('<u64>' * (i == 0) + size(s) for i, s in enumerate(filter(None, (row.rows, row.cols))))});"
+        ]
     weights = [f"{constant(row.name)} = place(ternarySize({size(row.rows)}, {size(row.cols)}));"] if row.engine == "unpacked" else []
     return [*weights, f"{scales_constant(row)} = place(4 * {scales(row)});"]
 
@@ -88,7 +89,7 @@ def reading(row: Tensor, base: str) -> str:
     return f"readMatrix({address}, {base}{scales_constant(row)}, {scales(row)}, {shape})"
 
 
-def function(head: str, body: List[str], comment: str) -> List[str]:
+def function(head: str, body: list[str], comment: str) -> list[str]:
     return ["", f"/** {comment} */", f"export function {head} {{", *(f"  {line}" for line in body), "}"]
 
 
@@ -116,7 +117,9 @@ def layout() -> str:
     lines += function("badDimension(): string", [*tests, 'return "";'], "The name of the first dimension that is out of range, or nothing.")
     cases = [f"  case {i}: return {name};" for i, name in enumerate(DIMENSION_RANGES)]
     lines += function(
-        "dimensionAt(place: u32): u32", ["switch (place) {", *cases, "  default: return 0;", "}"], "The dimension with this place in the header."
+        "dimensionAt(place: u32): u32",
+        ["switch (place) {", *cases, "  default: return 0;", "}"],
+        "The dimension with this place in the header.",
     )
 
     lines += function("rowBytes(columns: u32): u32", ["return (columns + 4) / 5;"], "Bytes of a row of trits in the file: five to a byte.")
@@ -132,15 +135,15 @@ def layout() -> str:
 def tensors() -> str:
     """The text of tensors.ts."""
 
-    def place_all(*parts: str) -> List[str]:
+    def place_all(*parts: str) -> list[str]:
         return [line for part in parts for row in TENSORS[part] for line in placings(row)]
 
-    def read_all(part: str, indent: str, base: str = "") -> List[str]:
+    def read_all(part: str, indent: str, base: str = "") -> list[str]:
         """`&& readVector(…)`, a line for each tensor, the last one with a semicolon."""
         calls = [f"{indent}&& {reading(row, base)}" for row in TENSORS[part]]
         return [*calls[:-1], calls[-1] + ";"]
 
-    lines: List[str] = [""]
+    lines: list[str] = [""]
     titles = {"start": "", "end": "", "copying": "// In a model that copies:", "block": "// In each layer, from its first address on:"}
     for part, title in titles.items():
         lines += [*([title] if title else []), *(line for row in TENSORS[part] for line in addresses(row))]
@@ -171,7 +174,9 @@ def tensors() -> str:
         "Reads all tensors, in the order of the file. False at the first that holds a value that is not allowed.",
     )
     used = set(re.findall(r"\w+", "\n".join(lines))) & set(re.findall(r"export (?:let|function) (\w+)", layout()))
-    return HEAD + TENSORS_HEAD % textwrap.fill(", ".join(sorted(used, key=str.lower)), 140, subsequent_indent="  ") + "\n".join(lines) + "\n"
+    return (
+        HEAD + TENSORS_HEAD % textwrap.fill(", ".join(sorted(used, key=str.lower)), 140, subsequent_indent="  ") + "\n".join(lines) + "\n"
+    )
 
 
 def tensor_list() -> str:

@@ -8,7 +8,8 @@ Vectorised over batch, time and channels only where that leaves the order of ope
 """
 
 import dataclasses
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -115,11 +116,9 @@ class Reference:
 
     def __init__(self, model: Model):
         self.model = model
-        tensors: Dict[str, Any] = {name: linear(t) if isinstance(t, Matrix) else t for name, t in model.tensors.items()}
+        tensors: dict[str, Any] = {name: linear(t) if isinstance(t, Matrix) else t for name, t in model.tensors.items()}
         names = [field.name for field in dataclasses.fields(Block)]
-        self.blocks = [
-            Block(*(tensors[f"blocks.{layer}.{name}"] for name in names)) for layer in range(model.dimensions.layers)
-        ]
+        self.blocks = [Block(*(tensors[f"blocks.{layer}.{name}"] for name in names)) for layer in range(model.dimensions.layers)]
         embedding = model.tensors["embedding"]
         assert isinstance(embedding, Matrix)
         self.embedding = embedding
@@ -134,7 +133,7 @@ class Reference:
         h = np.zeros((d.layers, batch, d.dim), np.float32)
         return State(v, h, np.zeros((batch, 0), np.intp), np.zeros((batch, 0, d.copy_dim), np.float32))
 
-    def forward(self, tokens: np.ndarray, state: Optional[State] = None) -> Tuple[np.ndarray, State]:
+    def forward(self, tokens: np.ndarray, state: Optional[State] = None) -> tuple[np.ndarray, State]:
         """Feed tokens (B, T) to streams in `state` (fresh if None): logits (B, T, V) and the new state; the old one is unchanged.
 
         T tokens at once give the same bits as T calls with one; memory is a few times B·T·(V + 6D + 4H) floats, and for copying
@@ -154,7 +153,7 @@ class Reference:
             state.tokens, state.keys = seen[:, kept:], keys[:, kept:]
         return logits, state
 
-    def _hidden(self, tokens: np.ndarray, state: State) -> Tuple[np.ndarray, State]:
+    def _hidden(self, tokens: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """The residual stream (B, T, D) before the last norm, and the new state without its tokens and keys."""
         D = self.model.dimensions.dim
         T = tokens.shape[1]
@@ -178,7 +177,7 @@ class Reference:
         return x, new
 
 
-def generate(reference: Reference, prompt: Union[Sequence[int], np.ndarray], n: int, sampler: Sampler) -> Iterator[Tuple[int, bytes]]:
+def generate(reference: Reference, prompt: Union[Sequence[int], np.ndarray], n: int, sampler: Sampler) -> Iterator[tuple[int, bytes]]:
     """Tell a story: feed the end mark and the prompt's tokens, then yield up to n new tokens, each with its bytes.
 
     Ends before n where the model makes the end mark (which is not yielded). The bytes of one token may end within a UTF-8
@@ -186,8 +185,8 @@ def generate(reference: Reference, prompt: Union[Sequence[int], np.ndarray], n: 
     """
     end_mark = reference.model.dimensions.end_mark
     texts = Tokenizer(reference.model.merges).token_bytes
-    history: List[int] = []
-    fed: List[int] = [end_mark, *prompt]
+    history: list[int] = []
+    fed: list[int] = [end_mark, *prompt]
     state = None
     for _ in range(n):
         for start in range(0, len(fed), PIECE):

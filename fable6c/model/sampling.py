@@ -1,6 +1,6 @@
 """How the next token is chosen: docs/numerics.md, "Sampling"."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 

@@ -11,7 +11,8 @@ import concurrent.futures
 import re
 import struct
 import zlib
-from typing import Any, Iterable, Iterator, List, Sequence, Tuple, Union
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Union
 
 import numpy as np
 
@@ -99,19 +100,19 @@ class Tokenizer:
         try:
             return self._encode_str(text.decode("utf-8"))
         except UnicodeDecodeError:
-            ids: List[int] = []
+            ids: list[int] = []
             for piece in find_pieces_of_bytes(text):
                 ids += self.encoding._encode_single_piece(piece)
             return np.array(ids, dtype=np.uint16)
 
-    def encode_documents(self, documents: Sequence[str], threads: int = 2) -> List[np.ndarray]:
+    def encode_documents(self, documents: Sequence[str], threads: int = 2) -> list[np.ndarray]:
         """The tokens of each document, uint16. tiktoken lets go of Python's lock, so that threads work side by side."""
         # In groups, because handing a short story to a thread costs more than encoding it.
         groups = [documents[start : start + GROUP] for start in range(0, len(documents), GROUP)]
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
             return [ids for group in pool.map(self._encode_group, groups) for ids in group]
 
-    def _encode_group(self, documents: Sequence[str]) -> List[np.ndarray]:
+    def _encode_group(self, documents: Sequence[str]) -> list[np.ndarray]:
         return [self._encode_str(document) for document in documents]
 
     def _encode_str(self, text: str) -> np.ndarray:
@@ -180,7 +181,7 @@ def encode_text(text: Union[str, bytes]) -> bytes:
         ) from None
 
 
-def _token_bytes(merges: np.ndarray) -> List[bytes]:
+def _token_bytes(merges: np.ndarray) -> list[bytes]:
     """The bytes of the tokens 0 … 255 + M. Raises TokenizerError for the first one that breaks a rule."""
     tokens = [bytes([byte]) for byte in range(256)]
     seen = set(tokens)
@@ -197,7 +198,7 @@ def _token_bytes(merges: np.ndarray) -> List[bytes]:
     return tokens
 
 
-def find_pieces_of_bytes(text: bytes) -> List[bytes]:
+def find_pieces_of_bytes(text: bytes) -> list[bytes]:
     """The pieces of a text, in order."""
     pieces, start = [], 0
     while start < len(text):
@@ -237,7 +238,7 @@ def slices(text: str) -> Iterator[str]:
                 start += len(part)
 
 
-def _short_pieces(text: str, start: int) -> Tuple[int, bool]:
+def _short_pieces(text: str, start: int) -> tuple[int, bool]:
     """(end, True) of a part with so many spaces that no piece in it can be too long: a space only ever begins a piece. (end, False) where
     a stretch without spaces begins in which one could be."""
     end = start

@@ -10,7 +10,7 @@ Nearly all of a model is Huffman-coded literals; NumPy looks up the codes at all
 from code to code only.
 """
 
-from typing import List, NamedTuple, Optional, Tuple, Union
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def need(condition: object) -> None:
 
 class FseTable(NamedTuple):
     log: int  # the states are 0 ... 2**log - 1
-    cells: List[Tuple[int, int, int]]  # for each state: symbol, bits to read for the next state, its least value
+    cells: list[tuple[int, int, int]]  # for each state: symbol, bits to read for the next state, its least value
 
 
 class HuffmanTable(NamedTuple):
@@ -64,7 +64,7 @@ def store(content: bytes) -> bytes:
     return b"".join([*parts, (xxh64(content) & 0xFFFFFFFF).to_bytes(4, "little")])
 
 
-def frame_header(frame: bytes, end: int, content_size: int) -> Tuple[int, int]:
+def frame_header(frame: bytes, end: int, content_size: int) -> tuple[int, int]:
     """3.1.1.1. Where the blocks start, and the window's size."""
     need(end >= 5 and frame[:4] == MAGIC)
     descriptor = frame[4]
@@ -96,7 +96,7 @@ class Decoder:
         self.content_size = content_size
         self.block_maximum = min(window, MAX_BLOCK)
         self.huffman: Optional[HuffmanTable] = None
-        self.sequence_tables: List[Optional[FseTable]] = [None, None, None]  # literals lengths, offsets, match lengths
+        self.sequence_tables: list[Optional[FseTable]] = [None, None, None]  # literals lengths, offsets, match lengths
         self.repeated_offsets = (1, 4, 8)
 
     def blocks(self, frame: bytes, at: int, end: int) -> int:
@@ -124,7 +124,7 @@ class Decoder:
         literals, size = self.literals_section(block)
         self.sequences_section(block[size:], literals)
 
-    def literals_section(self, block: bytes) -> Tuple[bytes, int]:
+    def literals_section(self, block: bytes) -> tuple[bytes, int]:
         """3.1.1.3.1. The block's literals, and the section's size."""
         need(block)
         kind, form = block[0] & 3, block[0] >> 2 & 3
@@ -243,7 +243,7 @@ class SequenceKind(NamedTuple):
     default: FseTable
 
 
-def sequence_table(section: bytes, mode: int, kind: SequenceKind, previous: Optional[FseTable]) -> Tuple[FseTable, int]:
+def sequence_table(section: bytes, mode: int, kind: SequenceKind, previous: Optional[FseTable]) -> tuple[FseTable, int]:
     """One of the three tables by its compression mode (3.1.1.3.2.1), and the size of its description."""
     if mode == 0:  # predefined
         return kind.default, 0
@@ -260,7 +260,7 @@ def sequence_table(section: bytes, mode: int, kind: SequenceKind, previous: Opti
 # ---- 4.1. FSE
 
 
-def fse_description(data: bytes, max_log: int, symbols: int) -> Tuple[int, List[int], int]:
+def fse_description(data: bytes, max_log: int, symbols: int) -> tuple[int, list[int], int]:
     """4.1.1. The accuracy log, the frequencies (-1: "less than one") of at most `symbols` symbols, and the description's size."""
     need(data)
     log = (data[0] & 15) + 5
@@ -268,7 +268,7 @@ def fse_description(data: bytes, max_log: int, symbols: int) -> Tuple[int, List[
     word = int.from_bytes(data[: 2 * symbols], "little")  # no description is longer; zeros follow the end
     bit = 4
     remaining = 1 << log
-    frequencies: List[int] = []
+    frequencies: list[int] = []
     while remaining > 0 and len(frequencies) < symbols:
         bits = (remaining + 1).bit_length()
         value = word >> bit & (1 << bits) - 1
@@ -293,7 +293,7 @@ def fse_description(data: bytes, max_log: int, symbols: int) -> Tuple[int, List[
     return log, frequencies, size
 
 
-def fse_table(log: int, frequencies: List[int]) -> FseTable:
+def fse_table(log: int, frequencies: list[int]) -> FseTable:
     """4.1.2. The decoding table for frequencies, which sum to its size."""
     size = 1 << log
     high = size  # the cells for "less than one" are taken from the end
@@ -347,7 +347,7 @@ class BackwardBits:
 # ---- 4.2. Huffman coding
 
 
-def huffman_tree(data: bytes) -> Tuple[HuffmanTable, int]:
+def huffman_tree(data: bytes) -> tuple[HuffmanTable, int]:
     """4.2.1. Huffman tree description: the decoding table, and the description's size."""
     need(data)
     header = data[0]
@@ -358,19 +358,19 @@ def huffman_tree(data: bytes) -> Tuple[HuffmanTable, int]:
     return huffman_table(weights), 1 + size
 
 
-def direct_weights(description: bytes) -> List[int]:
+def direct_weights(description: bytes) -> list[int]:
     """4.2.1.1. Weights of four bits each."""
     return [weight for byte in description for weight in (byte >> 4, byte & 15)]
 
 
-def compressed_weights(description: bytes) -> List[int]:
+def compressed_weights(description: bytes) -> list[int]:
     """4.2.1.2. Weights as symbols of two FSE states that take turns until the stream runs out of bits."""
     log, frequencies, size = fse_description(description, 6, 12)  # no weight exceeds 11
     cells = fse_table(log, frequencies).cells
     bits = BackwardBits(description[size:])
     state, other = bits.read(log), bits.read(log)
     need(bits.left >= 0)
-    weights: List[int] = []
+    weights: list[int] = []
     while len(weights) < 254:
         weight, count, base = cells[state]
         weights.append(weight)
@@ -381,7 +381,7 @@ def compressed_weights(description: bytes) -> List[int]:
     raise ZstdError("more than 255 weights")
 
 
-def huffman_table(weights: List[int]) -> HuffmanTable:
+def huffman_table(weights: list[int]) -> HuffmanTable:
     """4.2.1.3. The decoding table; the last symbol's weight is what the others lack to a power of two."""
     total = sum(1 << weight >> 1 for weight in weights)
     log = total.bit_length()

@@ -15,7 +15,7 @@ import math
 import os
 import struct
 import sys
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Optional, Union
 
 import numpy as np
 
@@ -27,14 +27,14 @@ VERSION = 1
 FRESH, NAME, PREVIOUS = "checkpoint.new.f6k", "checkpoint.f6k", "checkpoint.previous.f6k"  # from new to old
 
 
-def save(folder: str, description: dict, arrays: Dict[str, np.ndarray]) -> None:
+def save(folder: str, description: dict, arrays: dict[str, np.ndarray]) -> None:
     """Write `folder`/checkpoint.f6k; what was there becomes checkpoint.previous.f6k. UserError if it cannot be written."""
     fresh, path, previous = (os.path.join(folder, name) for name in (FRESH, NAME, PREVIOUS))
     table = [{"name": name, "dtype": array.dtype.str, "shape": array.shape} for name, array in arrays.items()]
     head = json.dumps({"version": VERSION, "description": description, "arrays": table}).encode()
     digest = hashlib.sha256()
     with atomic_file(fresh) as file:
-        parts: List[Union[bytes, memoryview]] = [MAGIC, struct.pack("<Q", len(head)), head]
+        parts: list[Union[bytes, memoryview]] = [MAGIC, struct.pack("<Q", len(head)), head]
         parts += [np.ascontiguousarray(array).data.cast("B") for array in arrays.values()]
         for part in parts:
             digest.update(part)
@@ -48,7 +48,7 @@ def save(folder: str, description: dict, arrays: Dict[str, np.ndarray]) -> None:
         raise UserError(f"{path}: cannot be replaced ({error.strerror}); check the folder's permissions") from error
 
 
-def load(folder: str) -> Optional[Tuple[dict, Dict[str, np.ndarray]]]:
+def load(folder: str) -> Optional[tuple[dict, dict[str, np.ndarray]]]:
     """The newest whole checkpoint of `folder`: (description, arrays), or None if there is none at all.
 
     A line on stderr if the newest is damaged and the one before is used. UserError if none is whole, or for one of another
@@ -65,7 +65,9 @@ def load(folder: str) -> Optional[Tuple[dict, Dict[str, np.ndarray]]]:
             problem = problem or error
             continue
         if head["version"] != VERSION:
-            raise UserError(f"{path}: the checkpoint has version {head['version']}, this build reads {VERSION}; use the fable6c that wrote it, or another folder")
+            raise UserError(
+                f"{path}: the checkpoint has version {head['version']}, this build reads {VERSION}; use the fable6c that wrote it, or another folder"
+            )
         if problem:
             print(f"{problem}; using {name} instead", file=sys.stderr)
         return head["description"], _arrays(path, head["arrays"], data)
@@ -74,7 +76,7 @@ def load(folder: str) -> Optional[Tuple[dict, Dict[str, np.ndarray]]]:
     return None
 
 
-def _read(path: str) -> Tuple[dict, memoryview]:
+def _read(path: str) -> tuple[dict, memoryview]:
     """The head of a checkpoint file and the bytes of its arrays; UserError if it is not whole."""
     try:
         with open_file(path) as file:
@@ -97,18 +99,24 @@ def _read(path: str) -> Tuple[dict, memoryview]:
 
 def foreign(path: str, reason: str) -> UserError:
     """A file with a right checksum and wrong content: it was made by something else."""
-    return UserError(f"{path}: is not a checkpoint that fable6c wrote ({reason}); restore it from a copy, or train anew in another folder (--out)")
+    return UserError(
+        f"{path}: is not a checkpoint that fable6c wrote ({reason}); restore it from a copy, or train anew in another folder (--out)"
+    )
 
 
-def _arrays(path: str, table: object, data: memoryview) -> Dict[str, np.ndarray]:
+def _arrays(path: str, table: object, data: memoryview) -> dict[str, np.ndarray]:
     """The arrays that `table` describes, as views of the file's bytes."""
-    arrays: Dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     at = 0
     try:
         for entry in table:  # type: ignore[attr-defined]
             dtype, shape = np.dtype(entry["dtype"]), entry["shape"]
             count = math.prod(shape)
-            if dtype.kind not in "fiu" or not all(type(size) is int and size >= 0 for size in shape) or count * dtype.itemsize > len(data) - at:
+            if (
+                dtype.kind not in "fiu"
+                or not all(type(size) is int and size >= 0 for size in shape)
+                or count * dtype.itemsize > len(data) - at
+            ):
                 raise ValueError
             arrays[entry["name"]] = np.frombuffer(data, dtype, count, at).reshape(shape)
             at += count * dtype.itemsize

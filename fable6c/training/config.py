@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import os
-from typing import Any, Dict, List, Tuple, Type, TypeVar
+from typing import Any, TypeVar
 
 from fable6c.errors import UsageError
 from fable6c.files import read_toml
@@ -55,7 +55,7 @@ RANGES = {
 }  # fmt: skip
 
 
-def presets() -> List[str]:
+def presets() -> list[str]:
     """The names of the presets that come with the package."""
     return sorted(name[:-5] for name in os.listdir(PRESETS_FOLDER) if name.endswith(".toml"))
 
@@ -82,7 +82,7 @@ def _read(path: str) -> dict:
     return tables
 
 
-def build(kind: Type[T], table: dict, path: str) -> T:
+def build(kind: type[T], table: dict, path: str) -> T:
     """A dataclass of configuration from a table. UsageError, after `path`, for what does not belong in it."""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     where = f"{path}: " if path else ""
@@ -91,7 +91,11 @@ def build(kind: Type[T], table: dict, path: str) -> T:
             near = difflib.get_close_matches(key, fields, 1, 0)
             raise UsageError(f"{where}unknown key `{key}`; did you mean `{near[0]}`?")
         wanted: Any = fields[key].type
-        types: Dict[type, Tuple[Any, str]] = {bool: (bool, "true or false"), int: (int, "a whole number"), float: ((int, float), "a number")}
+        types: dict[type, tuple[Any, str]] = {
+            bool: (bool, "true or false"),
+            int: (int, "a whole number"),
+            float: ((int, float), "a number"),
+        }
         kinds, said = types[wanted]
         if not isinstance(value, kinds) or isinstance(value, bool) != (wanted is bool):
             raise UsageError(f"{where}{key} = {value!r}: expected {said}")

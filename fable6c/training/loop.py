@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from typing import Sequence
+from collections.abc import Sequence
 
 from fable6c.cli import harmless
 from fable6c.training.plot import draw_loss

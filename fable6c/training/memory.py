@@ -1,6 +1,6 @@
 """How much memory a run takes, and how much there is."""
 
-from typing import Dict, Optional
+from typing import Optional
 
 from fable6c import kernels
 from fable6c.errors import UserError
@@ -12,7 +12,7 @@ from fable6c.training.network import HEAD_ROWS, batch_plan, plan_bytes, weight_p
 PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
 
 
-def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> Dict[str, int]:
+def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> dict[str, int]:
     """Bytes of a training run by part, as the classes here and in optimizer.py allocate them."""
     specs, tokens = tensor_specs(d), batch * d.context
     numbers = sum(spec.size for spec in specs)

@@ -5,7 +5,7 @@ arrays once (`kernels.bind`), so a step is two lists of C calls. docs/kernels.md
 """
 
 import re
-from typing import Any, Callable, Dict, List, Tuple, Union
+from typing import Any, Callable, Union
 
 import numpy as np
 
@@ -23,7 +23,7 @@ EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the
 # Arrays that pass from one operation to the next; all layers use the same.
 SHARED = {"tokens", "targets", "loss", "normed", "mixed", "logits", "odds", "scratch", "dx", "dnormed", "dmixed", "dconv", "du", "dcopy"}
 
-Plan = Dict[str, Tuple[Tuple[int, ...], type]]
+Plan = dict[str, tuple[tuple[int, ...], type]]
 
 
 def _up(n: int, multiple: int) -> int:
@@ -85,11 +85,11 @@ def plan_bytes(plan: Plan) -> int:
     return sum(_up(int(np.prod(shape)) * np.dtype(dtype).itemsize, kernels.LINE) for shape, dtype in plan.values())
 
 
-def _allocate(plan: Plan) -> Dict[str, np.ndarray]:
+def _allocate(plan: Plan) -> dict[str, np.ndarray]:
     """Arrays of zeros, each at the start of a cache line. They are one block of memory, because the operating system gives huge pages,
     and with them fewer page walks, to large blocks only."""
     block, at = kernels.zeros(plan_bytes(plan), np.uint8), 0
-    arrays: Dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, (shape, dtype) in plan.items():
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         arrays[name] = block[at : at + size].view(dtype).reshape(shape)
@@ -130,13 +130,13 @@ class Network:
         parts = -(-batch * dimensions.context // HEAD_ROWS)
         self._draws = np.zeros((DRAWS_IN_A_BLOCK * dimensions.layers + parts + dimensions.copies, 2), np.uint32)
         self._discretize = self._bind_discretize()
-        self._forward: List[Callable] = []
-        self._backward: List[Callable] = []  # in reverse order
-        self._head: List[Tuple[Callable, ...]] = []  # for each part: logits, loss with its gradient, and the dense gradient's backward
-        self._scored: List[Tuple[Callable, Callable]] = []  # for each part: logits, loss
+        self._forward: list[Callable] = []
+        self._backward: list[Callable] = []  # in reverse order
+        self._head: list[tuple[Callable, ...]] = []  # for each part: logits, loss with its gradient, and the dense gradient's backward
+        self._scored: list[tuple[Callable, Callable]] = []  # for each part: logits, loss
         self._bind_batch(loss_scale)
 
-    def views(self, flat: np.ndarray) -> Dict[str, np.ndarray]:
+    def views(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """A view of a flat array of all parameters for each tensor, in the order of the model file."""
         views, at = {}, 0
         for name, spec in self.specs.items():
@@ -190,7 +190,15 @@ class Network:
         if self.dimensions.copies:
             queries, keys = np.split(self._array("copy_in.u", self.dimensions.layers).reshape(*tokens.shape, -1), 2, axis=2)
             for b in range(len(tokens)):
-                mix_copies(logits[b], queries[b], keys[b], tokens[b], self.latent["copy_sentinel"], self.latent["copy_bias"], self.dimensions.context)
+                mix_copies(
+                    logits[b],
+                    queries[b],
+                    keys[b],
+                    tokens[b],
+                    self.latent["copy_sentinel"],
+                    self.latent["copy_bias"],
+                    self.dimensions.context,
+                )
         return logits
 
     def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0) -> float:
@@ -212,7 +220,7 @@ class Network:
 
     def model(self, merges: np.ndarray, card: dict) -> Model:
         """The model as the last forward pass used it: discrete weights and their scales."""
-        tensors: Dict[str, Union[Matrix, np.ndarray]] = {}
+        tensors: dict[str, Union[Matrix, np.ndarray]] = {}
         for name, spec in self.specs.items():
             if spec.kind == "f32":
                 tensors[name] = self.latent[name].copy()
@@ -220,8 +228,8 @@ class Network:
                 tensors[name] = Matrix(self.weights[name]["weight"].copy(), self.weights[name]["scale"].copy())
         return Model(self.dimensions, card, merges, tensors)
 
-    def _bind_discretize(self) -> List[Callable]:
-        calls: List[Callable] = []
+    def _bind_discretize(self) -> list[Callable]:
+        calls: list[Callable] = []
         for name, w in self.weights.items():
             levels, share = (EMBEDDING_LEVELS, EMBEDDING_SHARE) if name == "embedding" else (1, 1.0)
             calls.append(kernels.bind("quantize_weights", w["weight"], w["scale"], self.latent[name], levels, share))
@@ -290,7 +298,11 @@ class Network:
         )  # fmt: skip
         self._forward.append(kernels.bind("layer_forward", out, residual, call))
         if self.fast_gradients:
-            dq, ds, draw = a["dout.q"][: len(q) * _up(len(w["weight"]), 4)].reshape(len(q), -1), a["dout.s"], self._draw(operation, layer, 0)
+            dq, ds, draw = (
+                a["dout.q"][: len(q) * _up(len(w["weight"]), 4)].reshape(len(q), -1),
+                a["dout.s"],
+                self._draw(operation, layer, 0),
+            )
             self._backward.append(kernels.bind("linear_backward_weight_int8", gradient, dq, ds, q, s, draw, self._scratch))
             self._backward.append(kernels.bind("layer_backward", dinp, dgain, dq, ds, dout, draw, a["dgain"], call))
             return
@@ -342,7 +354,9 @@ class Network:
             self._backward += [
                 kernels.bind("linear_backward_weight_int8", gradient_in, a["dglu.q"], a["dglu.s"], q, s, draw_in, scratch),
                 kernels.bind("linear_backward_weight_int8", gradient_out, a["dx.q"], a["dx.s"], product_q, product_s, draw_out, scratch),
-                kernels.bind("glu_block_backward", dx, dgain, a["dx.q"], a["dx.s"], a["dglu.q"], a["dglu.s"], draw_out, draw_in, a["dgain"], call),
+                kernels.bind(
+                    "glu_block_backward", dx, dgain, a["dx.q"], a["dx.s"], a["dglu.q"], a["dglu.s"], draw_out, draw_in, a["dgain"], call
+                ),
             ]
             return
         self._backward += [
@@ -375,7 +389,12 @@ class Network:
         scratch = None if self.fast_gradients else kernels.linear_scratch(min(HEAD_ROWS, N), *w["weight"].shape)
 
         def crossentropy_gradient(rows: slice) -> Any:
-            return kernels.struct("sparse_gradient", first=a["first"], next=a["next_entry"][rows], **{name: a[name][rows] for name in ("entry", "value", "count")})
+            return kernels.struct(
+                "sparse_gradient",
+                first=a["first"],
+                next=a["next_entry"][rows],
+                **{name: a[name][rows] for name in ("entry", "value", "count")},
+            )
 
         for part, start in enumerate(range(0, N, HEAD_ROWS)):
             rows = slice(start, min(start + HEAD_ROWS, N))

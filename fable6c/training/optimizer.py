@@ -1,7 +1,5 @@
 """The optimizer of a run: Muon on the ternary matrices, AdamW on embedding, head and vectors, one schedule for all rates."""
 
-from typing import Dict
-
 import numpy as np
 
 from fable6c import kernels
@@ -31,7 +29,7 @@ class Optimizer:
         self._first = network.views(self.first)
         adam = {name: spec for name, spec in network.specs.items() if spec.row.group != "matrix"}
         self.second = kernels.zeros(sum(spec.size for spec in adam.values()))  # AdamW's second moment
-        self._second: Dict[str, np.ndarray] = {}
+        self._second: dict[str, np.ndarray] = {}
         at = 0
         for name, spec in adam.items():
             self._second[name] = self.second[at : at + spec.size]

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import time
-from typing import List, Optional
+from typing import Optional
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Reporter:
         self.path = os.path.join(run_.folder, "log.jsonl")
         _drop_later_entries(self.path, run_.step)
         _drop_later_samples(os.path.join(run_.folder, "samples.txt"), run_.step)
-        self.losses: List[float] = []  # of the steps since the last report
+        self.losses: list[float] = []  # of the steps since the last report
         self.seconds = 0.0  # that these steps took: checks and saves are not slow steps
         self.reported = time.monotonic()
         self.expected_said = False

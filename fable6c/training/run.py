@@ -12,7 +12,8 @@ A run lives in one folder (--out):
 import dataclasses
 import math
 import os
-from typing import Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class Run:
 
     def next_starts(self) -> np.ndarray:
         """The next `batch` windows, from one epoch to the next."""
-        parts: List[np.ndarray] = []
+        parts: list[np.ndarray] = []
         wanted = self.config.train.batch
         while wanted:
             if self.window == len(self.starts):
@@ -137,7 +138,7 @@ class Run:
         arrays = {"parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second}
         checkpoint.save(self.folder, description, arrays)
 
-    def restore(self, description: dict, arrays: Dict[str, np.ndarray]) -> None:
+    def restore(self, description: dict, arrays: dict[str, np.ndarray]) -> None:
         """Go on from a checkpoint that `save` wrote."""
         if description["tokenizer"] != self.dataset.tokenizer.to_bytes().hex():
             raise UserError(
@@ -192,7 +193,7 @@ def _flat(tables: dict) -> dict:
     return flat
 
 
-def load_run(folder: str) -> Optional[Tuple[dict, Dict[str, np.ndarray]]]:
+def load_run(folder: str) -> Optional[tuple[dict, dict[str, np.ndarray]]]:
     """The newest checkpoint of a run (checkpoint.load), with everything in it as a Run writes it. UserError for one that is not."""
     saved = checkpoint.load(folder)
     if saved is None:

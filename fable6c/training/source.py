@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from typing import Callable, Iterable, Iterator, Optional, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Callable, Optional
 
 from fable6c import __version__
 from fable6c.corpus import synth
@@ -29,7 +30,9 @@ def text_dataset(config: Config, paths: Sequence[str], folder: str, threads: int
         for _ in survey.watch(documents()):
             pass
         if survey.sha256.hexdigest() != before["text_sha256"]:
-            raise UserError(f"{folder} holds a run on another text ({before['corpus']}): go on with that, or choose another folder with --out")
+            raise UserError(
+                f"{folder} holds a run on another text ({before['corpus']}): go on with that, or choose another folder with --out"
+            )
     dataset = prepare(documents, os.path.join(folder, "data"), config.model.vocab, source, threads)
     dataset.description["corpus"] = corpus
     return dataset

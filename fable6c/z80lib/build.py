@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def folder_of(name: str) -> str:
     return installed if os.path.isdir(installed) else os.path.join(here, os.pardir, os.pardir, "z80", name)
 
 
-def released_models() -> List[str]:
+def released_models() -> list[str]:
     """The paths of the chat and the game that come with the project."""
     return [os.path.join(folder_of("models"), name) for name in ("chat.model", "game.model")]
 
@@ -65,8 +65,8 @@ class Source:
     """Assembly that is generated: its lines, and the bytes that they include as files, which is faster than `defb`."""
 
     def __init__(self) -> None:
-        self.lines: List[str] = []
-        self.files: Dict[str, bytes] = {}
+        self.lines: list[str] = []
+        self.files: dict[str, bytes] = {}
 
     def label(self, name: str, content: bytes) -> None:
         file = f"{len(self.files)}.bin"
@@ -97,10 +97,10 @@ class Source:
 # ---- the program
 
 
-def settings_of(models: Sequence[Model], spectrum: bool, check: bool) -> List[str]:
+def settings_of(models: Sequence[Model], spectrum: bool, check: bool) -> list[str]:
     """settings.asm: what the assembly and Python have to agree on."""
     game = len(models) == 2
-    constants: Dict[str, int] = {
+    constants: dict[str, int] = {
         "GAME": int(game),
         "SPECTRUM": int(spectrum),
         "CHECK": int(check),
@@ -147,7 +147,7 @@ def source_of(models: Sequence[Model]) -> Source:
     return source
 
 
-def assemble(models: Sequence[Model], spectrum: bool = False, check: bool = False) -> Tuple[bytes, Dict[str, int]]:
+def assemble(models: Sequence[Model], spectrum: bool = False, check: bool = False) -> tuple[bytes, dict[str, int]]:
     """The program's bytes and its symbols, for one model to talk to or the chat's and the game's. UserError: the assembler is missing."""
     with tempfile.TemporaryDirectory() as folder:
         for name in os.listdir(folder_of("assembly")):
@@ -186,9 +186,7 @@ def tape(program: bytes, memory_end: int) -> bytes:
         + b"\r"
     )  # fmt: skip
     basic = (10).to_bytes(2, "big") + len(line).to_bytes(2, "little") + line
-    return (
-        _header(0, basic, 10, len(basic)) + _block(0xFF, basic) + _header(3, program, SPECTRUM_ORIGIN, 32_768) + _block(0xFF, program)
-    )
+    return _header(0, basic, 10, len(basic)) + _block(0xFF, basic) + _header(3, program, SPECTRUM_ORIGIN, 32_768) + _block(0xFF, program)
 
 
 def _block(flag: int, content: bytes) -> bytes:
@@ -208,5 +206,7 @@ def build(models: Sequence[Model], path: str) -> bytes:
     if spectrum:
         return tape(program, labels["WORK_END"])
     if len(program) > COM_LIMIT:
-        raise UserError(f"the program would have {len(program):,} bytes, {len(program) - COM_LIMIT:,} more than fit; train with fewer --rows")
+        raise UserError(
+            f"the program would have {len(program):,} bytes, {len(program) - COM_LIMIT:,} more than fit; train with fewer --rows"
+        )
     return program

@@ -7,12 +7,11 @@ A conversation is a run of lines. `=` at the start of an answer makes the machin
 """
 
 import random
-from typing import Dict, List, Tuple
 
 from fable6c.z80lib.things import typo
 
 # What people say -> what comes back. Several answers are equally right.
-INTENTS: List[Tuple[str, str]] = [
+INTENTS: list[tuple[str, str]] = [
     ("hello, hi, hey, hello there, hi there, good morning, good evening, hey you, greetings, hello fable, hi fable", "HELLO.|HI. TELL ME."),
     ("how are you, how are you today, how do you do, are you well, how is it going, you ok, how do you feel", "WARM AND AWAKE."),
     ("who are you, what are you, what is your name, your name, tell me your name, what do they call you, introduce yourself", "I AM FABLE."),
@@ -77,7 +76,7 @@ INTENTS: List[Tuple[str, str]] = [
 ]  # fmt: skip
 
 # Topics: words for it, what comes back to "i like …", then to "why", "tell me more" and "what about you".
-TOPICS: Dict[str, Tuple[str, str, str, str]] = {
+TOPICS: dict[str, tuple[str, str, str, str]] = {
     "cats, my cat, kittens": ("CATS RULE.", "NOBODY SAYS NO.", "CATS SLEEP A LOT.", "I WOULD PURR."),
     "dogs, my dog, puppies": ("DOGS WAIT FOR YOU.", "LOVE. AND FOOD.", "DOGS SMELL TIME.", "I FETCH BYTES."),
     "books, reading, novels": ("BOOKS NEED NO POWER.", "PAPER LASTS.", "ONE HAS A WHALE.", "I READ BYTES."),
@@ -90,7 +89,9 @@ TOPICS: Dict[str, Tuple[str, str, str, str]] = {
     "coffee, tea, a cup of tea": ("TEA FIRST.", "WARM HANDS THINK.", "GOATS FOUND COFFEE.", "NOT ON MY KEYS."),
 }  # fmt: skip
 
-LIKING = "i like {x}, i love {x}, {x}, let us talk about {x}, do you like {x}, what about {x}, i enjoy {x}, tell me about {x}, i think about {x}"
+LIKING = (
+    "i like {x}, i love {x}, {x}, let us talk about {x}, do you like {x}, what about {x}, i enjoy {x}, tell me about {x}, i think about {x}"
+)
 WHY = "why, why is that, why so, how so, because, why do you say that"
 MORE = "tell me more, more, go on, and then, what else, more about that, anything else"
 YOU = "and you, what about you, do you too, and yourself, you too, how about you"
@@ -105,13 +106,13 @@ NAMES = (
 UNNAMED = "STRANGER"  # until the person says a name
 
 
-def _words(text: str) -> List[str]:
+def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")]
 
 
-def conversation(chance: random.Random, typos: float = 0.1) -> List[Tuple[str, str]]:
+def conversation(chance: random.Random, typos: float = 0.1) -> list[tuple[str, str]]:
     """Six to ten lines and their answers."""
-    said: List[Tuple[str, str]] = []
+    said: list[tuple[str, str]] = []
     length = chance.randint(6, 10)
     while len(said) < length:
         luck = chance.random()
@@ -132,7 +133,7 @@ def conversation(chance: random.Random, typos: float = 0.1) -> List[Tuple[str, s
     return [(typo(line, chance) if chance.random() < typos else line, answer) for line, answer in said]
 
 
-def lines(seed: int, conversations: int, typos: float = 0.1) -> List[str]:
+def lines(seed: int, conversations: int, typos: float = 0.1) -> list[str]:
     """Training lines `line|ANSWER`, with an empty line before each conversation."""
     chance = random.Random(seed)
     found = []

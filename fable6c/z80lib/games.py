@@ -1,6 +1,6 @@
 """20 Questions, both ways, as z80/assembly/games.asm plays it; and the lists that go into the program."""
 
-from typing import List, Optional, Tuple
+from typing import Optional
 
 from fable6c.z80lib.chatter import UNNAMED
 from fable6c.z80lib.things import ALL_THINGS, asked, knowledge, spoken
@@ -25,7 +25,7 @@ class Guesser:
         self.count = 0
         self.guess = self.question = -1
 
-    def ask(self) -> Optional[Tuple[str, int]]:
+    def ask(self) -> Optional[tuple[str, int]]:
         """("trait", its number), ("thing", its number), or None: the program gives up."""
         lowest = min(self.scores)
         if lowest == 255 or self.count == QUESTIONS:
@@ -54,7 +54,7 @@ class Guesser:
         return False
 
 
-def texts() -> List[Tuple[str, str]]:
+def texts() -> list[tuple[str, str]]:
     """(label, what the program says)"""
     return [
         ("unnamed", UNNAMED),
@@ -85,9 +85,9 @@ def packed() -> bytes:
     return b"".join(rows)
 
 
-def names() -> List[str]:
+def names() -> list[str]:
     return [thing.name for thing in ALL_THINGS]
 
 
-def questions() -> List[str]:
+def questions() -> list[str]:
     return [spoken(trait) for trait in asked(TRAITS_ASKED)]

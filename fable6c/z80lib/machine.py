@@ -7,7 +7,8 @@ import functools
 import operator
 import sys
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any, Callable, Optional
 
 from fable6c.errors import UserError
 
@@ -106,8 +107,8 @@ class CPM:
         self.core.watch(0)
         self.core.watch(top)
         self.ended = self.waiting = False
-        self.input: List[str] = []
-        self.shown: List[Tuple[str, int]] = []  # each character and the T-states until it
+        self.input: list[str] = []
+        self.shown: list[tuple[str, int]] = []  # each character and the T-states until it
 
     def run(self, show: Optional[Callable[[str], None]] = None, slice: int = FOREVER) -> None:
         """Go on until the program ends or waits for a line that nobody typed."""
@@ -216,7 +217,7 @@ class Spectrum:
         self.core.memory[0:16384] = rom
         self.core.cpu.set_input_callback(lambda port: 0xBF)  # no key is down
         self.core.watch(LD_BYTES)
-        self.blocks: List[bytes] = []
+        self.blocks: list[bytes] = []
         while tape:
             length = int.from_bytes(tape[:2], "little")
             self.blocks.append(tape[2 : 2 + length])
@@ -244,7 +245,7 @@ class Spectrum:
         cpu.f = int(right)
         cpu.pc, cpu.sp = memory[cpu.sp] | memory[cpu.sp + 1] << 8, cpu.sp + 2
 
-    def screen(self) -> List[str]:
+    def screen(self) -> list[str]:
         """The 24 lines of 32 characters, as the ROM's font draws them; "?" for other pictures."""
         memory = self.core.memory
         font = (memory[CHARS] | memory[CHARS + 1] << 8) + 256

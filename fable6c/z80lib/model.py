@@ -16,7 +16,8 @@ import dataclasses
 import io
 import zipfile
 import zlib
-from typing import List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def clamp(values: np.ndarray) -> np.ndarray:
     return np.clip(values, 0, TOP)
 
 
-def context(reply: str, count: int) -> List[int]:
+def context(reply: str, count: int) -> list[int]:
     """The rows of a table of `count` (a power of two) that the reply so far selects."""
     last = ("\0\0" + reply)[-2:]
     found = [hashed(AT, chr(len(reply))), hashed(LAST, last[1]), hashed(TWO, last), hashed(ALL, reply)]
@@ -63,7 +64,7 @@ class Model:
     mix: np.ndarray
     output: np.ndarray
     heat: float = 0.1  # nats for each unit of a logit
-    secrets: Tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     memory: bool = False
 
     def question(self, line: str, secret: int = 0, memory: Optional[Memory] = None) -> np.ndarray:
@@ -78,7 +79,7 @@ class Model:
         h = clamp(x + ((x @ self.mix.astype(np.int64)) >> 3))
         return h @ self.output.astype(np.int64)
 
-    def reply(self, line: str, secret: int = 0, memory: Optional[Memory] = None, heat: int = 0, seed: int = 1) -> Tuple[str, int]:
+    def reply(self, line: str, secret: int = 0, memory: Optional[Memory] = None, heat: int = 0, seed: int = 1) -> tuple[str, int]:
         """The reply, and the generator's state after it. heat / 5 is the temperature."""
         question, said = self.question(line, secret, memory), ""
         while len(said) < ANSWER:
@@ -96,13 +97,13 @@ class Model:
         """What turns a logit's distance from the largest into sixteenths of a step in the sampler's table."""
         return min(max(round(16 * 10 * self.heat * 5 / heat), 1), 255)
 
-    def sample(self, logits: np.ndarray, heat: int, seed: int) -> Tuple[int, int]:
+    def sample(self, logits: np.ndarray, heat: int, seed: int) -> tuple[int, int]:
         steps = (logits.max() - logits).clip(0, 255) * self.multiplier(heat) >> 4
         weights = np.where(steps < 64, EXPONENTIAL[np.minimum(steps, 63)], 0)
         seed = random_bits(seed)
         return int((np.cumsum(weights) <= (seed * int(weights.sum()) >> 16)).argmin()), seed
 
-    def replies(self, lines: Sequence[str], secrets: Sequence[int], memories: Sequence[Optional[Memory]]) -> List[str]:
+    def replies(self, lines: Sequence[str], secrets: Sequence[int], memories: Sequence[Optional[Memory]]) -> list[str]:
         """The greedy replies to many lines, the same as `reply` gives one by one."""
         if not len(lines):
             return []

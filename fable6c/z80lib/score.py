@@ -3,7 +3,7 @@
 import collections
 import heapq
 import random
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
 
 from fable6c.z80lib.text import Example, normalize
 
@@ -16,9 +16,9 @@ def template(line: str) -> str:
     return " ".join(words[:1] + [word for word in words[1:2] if word in (*SUBJECTS, "thing")])
 
 
-def split(examples: Sequence[Example], share: float = 0.05, seed: int = 1234, by: str = "query") -> Tuple[List[Example], List[Example]]:
+def split(examples: Sequence[Example], share: float = 0.05, seed: int = 1234, by: str = "query") -> tuple[list[Example], list[Example]]:
     """(training, held out). by: "query", no line of the one is in the other; or "template", no way of asking is."""
-    groups: Dict[str, set] = collections.defaultdict(set)
+    groups: dict[str, set] = collections.defaultdict(set)
     lines = {example.line for example in examples}
     for line in lines:
         groups[line if by == "query" else template(line)].add(line)
@@ -43,7 +43,7 @@ def nearest_neighbours(train: Sequence[Example], test: Sequence[Example], neighb
     """The accuracy of the commonest answer among the lines with the most trigrams in common (Jaccard), each distinct example once."""
     known = sorted({(example.line, example.answer) for example in train})
     sets = [trigrams(line) for line, _ in known]
-    having: Dict[str, List[int]] = collections.defaultdict(list)
+    having: dict[str, list[int]] = collections.defaultdict(list)
     for number, each in enumerate(sets):
         for trigram in each:
             having[trigram].append(number)

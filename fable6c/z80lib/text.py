@@ -6,7 +6,8 @@ h = 31 h + c modulo 65,536, which a Z80 does with five additions. z80/assembly/f
 
 import dataclasses
 import re
-from typing import Iterable, List, NamedTuple, Optional, Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional
 
 from fable6c.errors import UserError
 
@@ -30,7 +31,7 @@ def normalize(line: str) -> str:
     return " ".join(re.sub(r"[^a-z0-9]+", " ", line.lower().replace("'", "")).split())
 
 
-def hashes(line: str) -> List[int]:
+def hashes(line: str) -> list[int]:
     """The hashes of a normalized line in the order in which the machine meets them, reading it once."""
     found, last_word, word, pair = [], 0, WORD, PAIR
     text = f" {line} " if line else " "
@@ -52,7 +53,7 @@ class Memory(NamedTuple):
     last: int = 0
     older: int = 0
 
-    def hashes(self) -> List[int]:
+    def hashes(self) -> list[int]:
         """A row that comes several times weighs more: one row is little among the thirty of a line."""
         return [(self.last + SAID) & 0xFFFF] * 3 + [(self.older + 2 * SAID) & 0xFFFF] * 2
 
@@ -60,7 +61,7 @@ class Memory(NamedTuple):
         return Memory(hashed(ALL, reply), self.last)
 
 
-def rows(line: str, count: int, memory: Optional[Memory] = None) -> List[int]:
+def rows(line: str, count: int, memory: Optional[Memory] = None) -> list[int]:
     """The rows of a table of `count` that a line selects. A row may come twice."""
     found = (memory.hashes() if memory else []) + hashes(normalize(line))
     return [value % count for value in found[:ROWS_OF_A_LINE]]
@@ -80,7 +81,7 @@ class Example:
     place: str = ""
 
 
-def read_examples(path: str, answers: Sequence[str] = (), secrets: bool = False) -> List[Example]:
+def read_examples(path: str, answers: Sequence[str] = (), secrets: bool = False) -> list[Example]:
     """The lines `line|ANSWER` (or `secret|line|ANSWER`) of a text. Raises UserError with the first wrong line's place."""
     try:
         with open(path, "rb") as file:
@@ -95,8 +96,8 @@ def read_examples(path: str, answers: Sequence[str] = (), secrets: bool = False)
     return parse_examples(text.splitlines(), path, answers, secrets)
 
 
-def parse_examples(lines: Iterable[str], path: str, answers: Sequence[str] = (), secrets: bool = False) -> List[Example]:
-    found: List[Example] = []
+def parse_examples(lines: Iterable[str], path: str, answers: Sequence[str] = (), secrets: bool = False) -> list[Example]:
+    found: list[Example] = []
     starts = True
     pattern = "secret|line|ANSWER" if secrets else "line|ANSWER"
     for number, text in enumerate(lines, 1):
@@ -110,7 +111,9 @@ def parse_examples(lines: Iterable[str], path: str, answers: Sequence[str] = (),
         secret, (line, answer) = (fields[0] if secrets else ""), fields[-2:]
         odd = re.search(r"[^ -~]", text)
         if odd:
-            raise UserError(f"{place}: {odd.group()!r} (U+{ord(odd.group()):04X}) is no character of the machine, which has ASCII only; replace it")
+            raise UserError(
+                f"{place}: {odd.group()!r} (U+{ord(odd.group()):04X}) is no character of the machine, which has ASCII only; replace it"
+            )
         if not normalize(line):
             raise UserError(f"{place}: {line!r} has no letter or digit to learn from; write {pattern}")
         if line.startswith("/") or normalize(line) == "quit":
@@ -128,9 +131,9 @@ def parse_examples(lines: Iterable[str], path: str, answers: Sequence[str] = (),
     return found
 
 
-def memories(examples: Sequence[Example]) -> List[Memory]:
+def memories(examples: Sequence[Example]) -> list[Memory]:
     """What was said before each example of conversations."""
-    found: List[Memory] = []
+    found: list[Memory] = []
     memory = Memory()
     for example in examples:
         if example.starts:

@@ -8,7 +8,8 @@ takes one of them back. A question is a frame with the words for a trait in it, 
 
 import functools
 import random
-from typing import Dict, List, NamedTuple, Sequence, Set, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 # Traits that a kind of thing has.
 KINDS = {
@@ -296,17 +297,17 @@ KEYBOARD = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wqertyuiopsadfghjkxzcvbn"))
 
 class Thing(NamedTuple):
     name: str
-    others: Tuple[str, ...]
-    traits: Dict[str, str]  # trait: YES or MAYBE
+    others: tuple[str, ...]
+    traits: dict[str, str]  # trait: YES or MAYBE
 
 
-def _words(text: str) -> List[str]:
+def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _traits(text: str, kind: str = "") -> Dict[str, str]:
+def _traits(text: str, kind: str = "") -> dict[str, str]:
     """The traits of a thing or a kind: those of its kinds first, then what it says itself."""
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     for word in text.split():
         if word in KINDS and word != kind:
             found.update({**_traits(KINDS[word], word), word: "YES"})
@@ -326,17 +327,17 @@ def _thing(name: str, text: str) -> Thing:
 ALL_THINGS = [_thing(name, text) for name, text in sorted(THINGS.items())]
 
 
-def form(trait: str) -> Tuple[str, List[str]]:
+def form(trait: str) -> tuple[str, list[str]]:
     kind, _, words = TRAITS[trait].partition(":")
     return kind, _words(words)
 
 
-def frames(kind: str, unseen: bool = False) -> List[str]:
+def frames(kind: str, unseen: bool = False) -> list[str]:
     return _words(FRAMES[kind].split("|")[int(unseen)])
 
 
 def article(text: str) -> str:
-    """"is it a apple" -> "is it an apple" """
+    """ "is it a apple" -> "is it an apple" """
     words = text.split()
     return " ".join("an" if word == "a" and after[:1] in "aeiou" and after else word for word, after in zip(words, words[1:] + [""]))
 
@@ -356,7 +357,7 @@ def typo(line: str, chance: random.Random) -> str:
     return line[:place] + KEYBOARD.get(letter, letter) + line[place + 1 :]
 
 
-def question(chance: random.Random, unseen: bool = False, typos: float = 0.1) -> Tuple[str, str, Thing]:
+def question(chance: random.Random, unseen: bool = False, typos: float = 0.1) -> tuple[str, str, Thing]:
     """A line that someone might type, and the answer, for one of the things."""
     thing = chance.choice(ALL_THINGS)
     luck = chance.random()
@@ -379,7 +380,7 @@ def question(chance: random.Random, unseen: bool = False, typos: float = 0.1) ->
     return line, answer, thing
 
 
-def lines(seed: int, count: int, unseen: bool = False, typos: float = 0.1) -> List[str]:
+def lines(seed: int, count: int, unseen: bool = False, typos: float = 0.1) -> list[str]:
     """Training lines `secret|line|ANSWER`."""
     chance = random.Random(seed)
     return [f"{thing.name}|{line}|{answer}" for line, answer, thing in (question(chance, unseen, typos) for _ in range(count))]
@@ -394,8 +395,8 @@ def spoken(trait: str) -> str:
     return article(frames(kind)[0].replace("{x}", words[0])).upper() + "?"
 
 
-@functools.lru_cache(maxsize=None)
-def asked(limit: int) -> Tuple[str, ...]:
+@functools.cache
+def asked(limit: int) -> tuple[str, ...]:
     """The `limit` traits that tell the things apart best, in the order of TRAITS."""
     pairs = [(a, b) for place, a in enumerate(ALL_THINGS) for b in ALL_THINGS[:place]]
     apart = {
@@ -404,7 +405,7 @@ def asked(limit: int) -> Tuple[str, ...]:
     }
     # A pair that was told apart matters half as much for the next choice: a wrong answer or two must not lose the thing.
     weights = [1.0] * len(pairs)
-    chosen: Set[str] = set()
+    chosen: set[str] = set()
     while len(chosen) < limit:
         best = max((trait for trait in TRAITS if trait not in chosen), key=lambda trait: sum(weights[number] for number in apart[trait]))
         chosen.add(best)
@@ -413,6 +414,6 @@ def asked(limit: int) -> Tuple[str, ...]:
     return tuple(trait for trait in TRAITS if trait in chosen)
 
 
-def knowledge(traits: Sequence[str]) -> List[List[int]]:
+def knowledge(traits: Sequence[str]) -> list[list[int]]:
     """[trait][thing]: 0 NO, 1 YES, 2 MAYBE."""
     return [[("NO", "YES", "MAYBE").index(thing.traits.get(trait, "NO")) for thing in ALL_THINGS] for trait in traits]

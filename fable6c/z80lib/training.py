@@ -7,7 +7,7 @@ through each clamp where it does not clamp. Nothing is left to quantize at the e
 
 import collections
 import dataclasses
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class Trainer:
         self.rows = [np.array(rows(example.line, settings.rows, past)) for example, past in zip(examples, remembered)]
         self.secret = np.array([self.secrets.index(example.secret) if example.secret else 0 for example in examples])
         answers = sorted({example.answer for example in examples})
-        follow: Dict[str, set] = collections.defaultdict(set)
+        follow: dict[str, set] = collections.defaultdict(set)
         for answer in answers:
             for place in range(len(answer) + 1):
                 follow[answer[:place]].add(answer[place : place + 1])
@@ -103,7 +103,7 @@ class Trainer:
         def draw(*shape: int) -> np.ndarray:
             return np.asarray(self.random.normal(0, 0.6, shape), np.float32)
 
-        self.weights: Dict[str, np.ndarray] = {
+        self.weights: dict[str, np.ndarray] = {
             "table": draw(settings.rows, WIDTH),
             "context": draw(settings.context, WIDTH),
             "gates": draw(len(self.secrets), WIDTH) if self.secrets else np.ones((1, WIDTH), np.float32),
@@ -116,7 +116,7 @@ class Trainer:
         self.steps = 0
         self.steps_of_epoch = -(-len(examples) // settings.batch)
 
-    def _spell(self, answer: str, follow: Dict[str, set]) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _spell(self, answer: str, follow: dict[str, set]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of an answer's characters and its end: the context rows, the targets, and which of them are a choice."""
         prefixes = [answer[:place] for place in range(len(answer) + 1)]
         contexts = [context(prefix, self.settings.context) for prefix in prefixes]
@@ -142,7 +142,7 @@ class Trainer:
             targets[learned],
         )
 
-    def gradients(self, batch: Batch) -> Tuple[float, Dict[str, np.ndarray]]:
+    def gradients(self, batch: Batch) -> tuple[float, dict[str, np.ndarray]]:
         """The loss in nats for each character, and its gradient for each weight."""
         settings = self.settings
         w = {name: weights if name == "heat" else ternary(weights) for name, weights in self.weights.items()}
@@ -211,7 +211,7 @@ class Trainer:
 
 def accuracy(model: Model, examples: Sequence[Example], at_once: int = 512) -> float:
     """The share of examples whose greedy reply is the answer in every character."""
-    remembered: List = memories(examples) if model.memory else [None] * len(examples)
+    remembered: list = memories(examples) if model.memory else [None] * len(examples)
     right = 0
     for start in range(0, len(examples), at_once):
         part = examples[start : start + at_once]

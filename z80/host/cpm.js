@@ -66,7 +66,9 @@ export class Computer {
       for (let at = de; memory[at] !== 36; at = (at + 1) & 0xffff) this.show(String.fromCharCode(memory[at] & 127));
     } else if (regs.c === 10) {
       if (this.lines.length === 0) return false;
-      const line = Array.from(this.lines.shift().slice(0, memory[de]), (letter) => (letter.charCodeAt(0) < 128 ? letter.charCodeAt(0) : 63));
+      const line = Array.from(this.lines.shift().slice(0, memory[de]), (letter) =>
+        letter.charCodeAt(0) < 128 ? letter.charCodeAt(0) : 63,
+      );
       memory.set([line.length, ...line], de + 1);
     } else if (regs.c === 0) {
       this.ended = true;
