@@ -23,6 +23,7 @@ GROUND = {
     "native",
     "headers",
     "kernels",
+    "limits",
     "build_kernels",
 }  # modules of fable6c/ itself that others build on
 
