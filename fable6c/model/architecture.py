@@ -127,7 +127,8 @@ TENSORS: dict[str, list[Tensor]] = {
 class Operation:
     """A step of a token's way through the model.
 
-    kind      what is done: fable6c/training/network.py has a `_bind_KIND` for each
+    kind      what is done: the kernels KIND_forward and KIND_backward of _kernels.h, or what a `_bind_KIND` of
+              fable6c/training/network.py does
     tensors   the parameters that it has, by their names in TENSORS
     inp, out  arrays that it reads and writes: "x" is the residual stream before a block, "next" after it
     residual  an array that is added to the product
@@ -158,8 +159,8 @@ OPERATIONS: dict[str, list[Operation]] = {
             "linear", ("norm_mix", "mix_in"), "x", "u", dinp="dx", dout="du", draws=(0,),
             saved="x:f32(N,D) mix_in.rstd:f32(N) mix_in.q:i8(N,D~4) mix_in.s:f32(N) u:f32(N,3D)",
         ),
-        Operation("convolution", ("taps",), "u", "conv", dinp="du", dout="dconv", saved="conv:f32(N,D)"),
-        Operation("recurrence", ("forget_bias",), "conv", "mixed", dinp="dconv", dout="dmixed", saved="h:f32(N,D)"),
+        Operation("conv", ("taps",), "u", "conv", dinp="du", dout="dconv", saved="conv:f32(N,D)"),
+        Operation("scan", ("forget_bias",), "conv", "mixed", dinp="dconv", dout="dmixed", saved="h:f32(N,D)"),
         Operation("dropout", (), "mixed", dinp="dmixed", draws=(4,)),
         Operation(
             "linear", ("mix_out",), "mixed", "glu_in.x", "x", dinp="dmixed", dout="dx", draws=(1,),

@@ -9,7 +9,7 @@ from typing import Any, Callable, Union
 
 import numpy as np
 
-from fable6c import kernels
+from fable6c import headers, kernels
 from fable6c.errors import UsageError
 from fable6c.model.architecture import DRAWS_IN_A_BLOCK, Dimensions, Operation, TensorSpec, operations, parameter_count, tensor_specs
 from fable6c.model.file import Matrix, Model
@@ -245,7 +245,7 @@ class Network:
         self._scratch = max((kernels.linear_scratch(self.batch * self.dimensions.context, *shape) for shape in shapes), key=len)
         self._loss_scale = loss_scale
         for operation, layer, prefix in operations(self.dimensions):
-            getattr(self, f"_bind_{operation.kind}")(operation, layer, prefix)
+            getattr(self, f"_bind_{operation.kind}", self._bind_kernels)(operation, layer, prefix)
 
     # Each of these binds one operation of model/architecture.py: its forward call, and what backward does in its place. `layer` and
     # `prefix` say which arrays and tensors are its own.
@@ -257,9 +257,9 @@ class Network:
     def _array(self, name: str, layer: int) -> np.ndarray:
         return self.arrays[array_name(name, layer)]
 
-    def _sequence(self, name: str, layer: int) -> np.ndarray:
-        """An array as (B, T, …)."""
-        return self._array(name, layer).reshape(self.batch, self.dimensions.context, -1)
+    def _windows(self, array: np.ndarray) -> np.ndarray:
+        """An array (N, …) as (B, T, …)."""
+        return array.reshape(self.batch, self.dimensions.context, -1)
 
     def _draw(self, operation: Operation, layer: int, number: int) -> np.ndarray:
         return self._draws[DRAWS_IN_A_BLOCK * layer + operation.draws[number] if operation.draws else -1]
@@ -313,21 +313,23 @@ class Network:
             kernels.bind("linear_backward_weight", gradient, dout, q, s, self._scratch),
         ]
 
-    def _bind_convolution(self, operation: Operation, layer: int, prefix: str) -> None:
-        inp, out, dinp, dout = (self._sequence(name, layer) for name in (operation.inp, operation.out, operation.dinp, operation.dout))
-        taps = self.latent[prefix + "taps"]
-        self._both(
-            kernels.bind("conv_forward", out, inp, taps),
-            kernels.bind("conv_backward", dinp, self.gradient[prefix + "taps"], dout, inp, taps),
-        )
+    def _bind_kernels(self, operation: Operation, layer: int, prefix: str) -> None:
+        """KIND_forward and KIND_backward, each argument found by its name in _kernels.h: `out`, `inp`, `dout` and `dinp` as the operation says;
+        `weight`, `bias` or `gain`, its one tensor, and with a `d` the gradient; all others are arrays of the batch."""
+        arrays = {role: self._array(getattr(operation, role), layer) for role in ("out", "inp", "dout", "dinp") if getattr(operation, role)}
+        (tensor,) = operation.tensors
+        for name in ("weight", "bias", "gain"):
+            arrays[name], arrays[f"d{name}"] = self.latent[prefix + tensor], self.gradient[prefix + tensor]
 
-    def _bind_recurrence(self, operation: Operation, layer: int, prefix: str) -> None:
-        inp, out, dinp, dout = (self._sequence(name, layer) for name in (operation.inp, operation.out, operation.dinp, operation.dout))
-        h, u, du, bias = self._sequence("h", layer), self._sequence("u", layer), self._sequence("du", layer), prefix + "forget_bias"
-        self._both(
-            kernels.bind("scan_forward", out, h, u, inp, self.latent[bias]),
-            kernels.bind("scan_backward", dinp, du, self.gradient[bias], dout, h, u, inp),
-        )
+        def call(function: str) -> Callable:
+            values = []
+            for parameter in headers.declarations("kernels").functions[function].parameters:
+                if parameter.sizes is not None:
+                    array = arrays[parameter.name] if parameter.name in arrays else self._array(parameter.name, layer)
+                    values.append(self._windows(array) if parameter.sizes[0] == "B" else array)
+            return kernels.bind(function, *values)
+
+        self._both(call(f"{operation.kind}_forward"), call(f"{operation.kind}_backward"))
 
     def _bind_dropout(self, operation: Operation, layer: int, prefix: str) -> None:
         if self.dropout:
@@ -370,7 +372,7 @@ class Network:
         ]
 
     def _bind_copy(self, operation: Operation, layer: int, prefix: str) -> None:
-        u, du, odds, power = (self._sequence(name, layer) for name in (operation.inp, operation.dinp, operation.out, "power"))
+        u, du, odds, power = (self._windows(self._array(name, layer)) for name in (operation.inp, operation.dinp, operation.out, "power"))
         tokens, targets = (self.arrays[name].reshape(self.batch, self.dimensions.context) for name in ("tokens", "targets"))
         call = kernels.struct(
             "copying", u=u, sentinel=self.latent["copy_sentinel"], bias=self.latent["copy_bias"], tokens=tokens, targets=targets, power=power,
