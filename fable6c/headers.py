@@ -15,9 +15,29 @@ import functools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
+
+
+class Size(NamedTuple):
+    """One size of an array's shape, such as C, 3C, C~4, N/64, 2 or *."""
+
+    text: str
+    number: int  # 3 of 3C, 2 of 2, else 1
+    letter: str  # none for a number by itself and for *
+    operation: str  # "~", "/" or none
+    by: int
+
+    def value(self, sizes: Mapping[str, int]) -> Union[int, str]:
+        """Its value where these are the letters' values; the text itself for * and for a letter that has none."""
+        if self.letter not in sizes:
+            return self.number if self.text.isdigit() else self.text
+        value = self.number * sizes[self.letter]
+        if not self.operation:
+            return value
+        parts = -(-value // self.by)
+        return parts * self.by if self.operation == "~" else parts
 
 
 class Parameter(NamedTuple):
@@ -27,7 +47,7 @@ class Parameter(NamedTuple):
     kind: str  # the C type without const and *
     pointer: bool
     const: bool
-    sizes: Optional[tuple[str, ...]]  # of an array; None for everything else
+    sizes: Optional[tuple[Size, ...]]  # of an array; None for everything else
     optional: bool
 
 
@@ -47,7 +67,7 @@ class Declarations(NamedTuple):
     structs: dict[str, Struct]
 
 
-NUMBERS = {
+NUMBERS: dict[str, "np.dtype[Any]"] = {
     "float": np.dtype(np.float32), "double": np.dtype(np.float64),
     **{f"{sign}int{bits}_t": np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
@@ -56,7 +76,7 @@ _DECLARATION = re.compile(
     r"(?:typedef struct \{(?P<fields>.*?)\} (?P<struct>\w+);|\w[\w ]*?[ *]+(?P<function>\w+)\((?P<parameters>[^)]*)\);)",
     re.S,
 )
-_PARAMETER = re.compile(r"(const )?(\w+) (\*?)(\w+)(?:\[\d+\])?")
+_PARAMETER = re.compile(r"(const )?(\w+) (\*?)(\w+)(?:\[\d*\])?")
 _SHAPE = re.compile(r"([\w.]+) \(([\dA-Z~/,*]+)\)(\?)?")
 
 
@@ -76,7 +96,7 @@ def declarations(library: str) -> Declarations:
             found.structs[match["struct"]] = Struct(fields, _sizes_of(fields) & {field.name for field in fields})
             continue
         comment = " ".join(line.strip("/ ") for line in match["comment"].splitlines())
-        shapes = {name: (tuple(sizes.split(",")), bool(optional)) for name, sizes, optional in _SHAPE.findall(comment)}
+        shapes = {name: (_sizes(sizes), bool(optional)) for name, sizes, optional in _SHAPE.findall(comment)}
         texts = [] if match["parameters"] == "void" else match["parameters"].split(",")
         parameters = tuple(_parameter(text, shapes) for text in texts)
         structs = [found.structs[parameter.kind] for parameter in parameters if parameter.kind in found.structs]
@@ -100,18 +120,30 @@ def _fields(body: str) -> Iterator[Parameter]:
         shape = re.match(r" *// \(([\dA-Z~/,*]+)\)(\??)", comment)
         for text in [kind, *(f"{kind.rsplit(' ', 1)[0]} {name}" for name in names)]:
             parameter = _parameter(text, {})
-            yield parameter._replace(sizes=tuple(shape[1].split(",")), optional=bool(shape[2])) if shape else parameter
+            yield parameter._replace(sizes=_sizes(shape[1]), optional=bool(shape[2])) if shape else parameter
 
 
-def _parameter(text: str, shapes: Mapping[str, tuple[tuple[str, ...], bool]]) -> Parameter:
+def _parameter(text: str, shapes: Mapping[str, tuple[tuple[Size, ...], bool]]) -> Parameter:
     match = _PARAMETER.fullmatch(" ".join(text.split()))
     if match is None:
-        raise ValueError(f"a declaration that native.py cannot read: {text}")
+        raise ValueError(f"a declaration that headers.py cannot read: {text}")
     const, kind, pointer, name = match.groups()
     sizes, optional = shapes.get(name, (None, False))
     return Parameter(name, kind, bool(pointer), bool(const), sizes, optional)
 
 
+def _sizes(text: str) -> tuple[Size, ...]:
+    """The sizes of "B,T,3C"."""
+    sizes = []
+    for size in text.split(","):
+        match = re.fullmatch(r"(\d*)([A-Z]?)(?:([~/])(\d+))?", size.replace("*", ""))
+        if match is None:
+            raise ValueError(f"a size that headers.py cannot read: {size}")
+        number, letter, operation, by = match.groups()
+        sizes.append(Size(size, int(number or 1), letter, operation or "", int(by or 1)))
+    return tuple(sizes)
+
+
 def _sizes_of(parameters: Iterable[Parameter]) -> frozenset[str]:
-    """The names of single letters that the shapes of these parameters use."""
-    return frozenset(letter for parameter in parameters for size in parameter.sizes or () for letter in re.findall("[A-Z]", size))
+    """The letters that the shapes of these parameters use."""
+    return frozenset(size.letter for parameter in parameters for size in parameter.sizes or ())

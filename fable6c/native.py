@@ -13,11 +13,10 @@ What an array must be stands in the library's header: see headers.py. A struct i
 import functools
 import importlib
 import os
-import re
 import weakref
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -33,6 +32,9 @@ COMPILED_FOR: dict[str, tuple[str, ...]] = {"kernels": INSTRUCTION_SETS, "scout"
 # the awaited thread needs (measured: a 0.6 ms product took 12 ms beside another busy process); 1,000 rounds are some
 # microseconds. It is read when an extension is loaded, so it is set before.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+BYTE = np.dtype(np.uint8)
 
 
 class NotBuilt(UserError):
@@ -108,44 +110,48 @@ class Library:
 
     def __init__(self, name: str, isa: str, module: Any):
         self.name, self.isa, self.ffi, self.lib = name, isa, module.ffi, module.lib
+        self._functions, self._structs = headers.declarations(name)
         self._kept: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()  # the arrays that a struct points to
 
     def call(self, function: str, *values: Any) -> Any:
         """Check the values and call C with them."""
-        return self.bind(function, *values)()
+        return getattr(self.lib, function)(*self._arguments(function, values, {}))
 
     def bind(self, function: str, *values: Any) -> Call:
         """Check the values and return the call that runs C on them, any number of times. It keeps the arrays alive.
 
         TypeError or ValueError, with the name of the argument, for a wrong number of values, dtype, shape or order in memory.
         """
-        functions, structs = headers.declarations(self.name)
-        parameters, needs, derived = functions[function]
-        asked = [parameter for parameter in parameters if parameter.name not in derived]
-        if len(values) != len(asked):
-            raise TypeError(f"{function}: expected {len(asked)} arguments, got {len(values)}")
-        given = dict(zip((parameter.name for parameter in asked), values))
         sizes: dict[str, int] = {}
-        for parameter in asked:
-            if parameter.kind in structs:
-                value = given[parameter.name]
-                struct = given[parameter.name] = self.struct(parameter.kind, **value) if isinstance(value, dict) else value
-                sizes.update((name, getattr(struct, name)) for name in structs[parameter.kind].sizes)
-        for name in needs:
-            parameter_name, _, field = name.partition(".")
-            if getattr(given[parameter_name], field) == self.ffi.NULL:
-                raise ValueError(f"{function}: {name}: expected an array, got None")
-        given.update(self._pointers(function, asked, given, sizes))
-        call = Call(getattr(self.lib, function), *(sizes[name] if name in derived else given[name] for name, *_ in parameters))
+        call = Call(getattr(self.lib, function), *self._arguments(function, values, sizes))
         call.sizes = sizes
         return call
+
+    def _arguments(self, function: str, values: Sequence[Any], sizes: dict[str, int]) -> list[Any]:
+        """What C gets, in its order. Fills `sizes`."""
+        parameters, needs, derived = self._functions[function]
+        if len(values) != len(parameters) - len(derived):
+            raise TypeError(f"{function}: expected {len(parameters) - len(derived)} arguments, got {len(values)}")
+        rest = iter(values)
+        given = {parameter.name: next(rest) for parameter in parameters if parameter.name not in derived}
+        for parameter in parameters:
+            if parameter.kind in self._structs:
+                if isinstance(given[parameter.name], dict):
+                    given[parameter.name] = self.struct(parameter.kind, **given[parameter.name])
+                sizes.update((name, getattr(given[parameter.name], name)) for name in self._structs[parameter.kind].sizes)
+        for name in needs:
+            argument, _, field = name.partition(".")
+            if getattr(given[argument], field) == self.ffi.NULL:
+                raise ValueError(f"{function}: {name}: expected an array, got None")
+        given.update(self._pointers(function, parameters, given, sizes))
+        return [sizes[parameter.name] if parameter.name in derived else given[parameter.name] for parameter in parameters]
 
     def struct(self, kind: str, **values: Any) -> Any:
         """A checked struct of cffi from the values of its fields. It keeps the arrays alive.
 
         A size need only be given where no array has it as it is.
         """
-        fields, derived = headers.declarations(self.name).structs[kind]
+        fields, derived = self._structs[kind]
         names = {field.name for field in fields}
         missing, unknown = sorted(names - derived - values.keys()), sorted(values.keys() - names)
         if missing or unknown:
@@ -159,67 +165,58 @@ class Library:
     def pointer(self, name: str, array: np.ndarray) -> Any:
         """The array for C: a pointer of its dtype, which keeps it alive. For what `bind` and `struct` cannot say."""
         kind = next(kind for kind, dtype in headers.NUMBERS.items() if dtype == array.dtype)
-        parameter = headers.Parameter(name, kind, True, not array.flags.writeable, ("*",) * array.ndim, False)
+        shape = tuple(headers.Size(str(extent), extent, "", "", 1) for extent in array.shape)
+        parameter = headers.Parameter(name, kind, True, not array.flags.writeable, shape, False)
         return self._pointers(self.name, [parameter], {name: array}, {})[name]
 
     def _pointers(
         self, called: str, parameters: Sequence[headers.Parameter], values: Mapping[str, Any], sizes: dict[str, int]
     ) -> dict[str, Any]:
         """A pointer for each array, by name. Fills `sizes`: the first plain letter for a size fixes it, else the first multiple."""
-        arrays = []
+        arrays, multiples = [], []
         for parameter in parameters:
             if parameter.sizes is not None:
-                value = values[parameter.name]
-                arrays.append((parameter, parameter.sizes, np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value))
-        for plain in (True, False):
-            for _, expected, array in arrays:
-                if getattr(array, "ndim", None) == len(expected):
-                    for size, extent in zip(expected, array.shape):
-                        if size[-1].isupper() and (len(size) == 1) == plain:
-                            sizes.setdefault(size[-1], extent // int(size[:-1] or 1))
+                array = values[parameter.name]
+                shape, dtype = _kind_of(array)
+                arrays.append((parameter, parameter.sizes, array, shape, dtype))
+                if len(shape) == len(parameter.sizes):
+                    for size, extent in zip(parameter.sizes, shape):
+                        if size.text == size.letter:
+                            sizes.setdefault(size.letter, extent)
+                        elif size.letter and not size.operation:
+                            multiples.append((size, extent))
+        for size, extent in multiples:
+            sizes.setdefault(size.letter, extent // size.number)
         pointers = {}
-        for parameter, expected, array in arrays:
+        for parameter, expected, array, shape, dtype in arrays:
             if array is None and parameter.optional:
                 pointers[parameter.name] = self.ffi.NULL
-            else:
-                _check(f"{called}: {parameter.name}", array, parameter, tuple(_extent(size, sizes) for size in expected))
-                pointers[parameter.name] = self.ffi.from_buffer(f"{parameter.kind}[]", array)
+                continue
+            fits = bool(dtype == headers.NUMBERS[parameter.kind]) and len(shape) == len(expected)
+            for size, extent in zip(expected, shape):
+                fits = fits and (sizes.get(size.text) == extent or size.text == "*" or size.value(sizes) == extent)
+            try:
+                if not fits:
+                    raise ValueError
+                pointers[parameter.name] = self.ffi.from_buffer(f"{parameter.kind}[]", array, not parameter.const)
+            except (ValueError, BufferError):
+                wanted = tuple(size.value(sizes) for size in expected)
+                raise ValueError(
+                    f"{called}: {parameter.name}: expected {_mistake(array, wanted, headers.NUMBERS[parameter.kind], fits)}"
+                ) from None
         return pointers
 
 
-def _check(where: str, array: Any, parameter: headers.Parameter, shape: tuple[Union[int, str], ...]) -> None:
-    """ValueError for what is no array of the parameter's type and of this shape, in C's order."""
-    dtype = headers.NUMBERS[parameter.kind]
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or not _fits(array.shape, shape):
-        expected = ", ".join(map(str, shape)) + "," * (len(shape) == 1)
-        found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise ValueError(f"{where}: expected ({expected}) {dtype}, got {found}")
-    if not array.flags.c_contiguous:
-        raise ValueError(f"{where}: expected a C-contiguous array")
-    if not (array.flags.writeable or parameter.const):
-        raise ValueError(f"{where}: expected an array that can be written to")
+def _kind_of(array: Any) -> tuple[tuple[int, ...], Optional[np.dtype]]:
+    """Shape and dtype of an array or of bytes; of anything else that it has none."""
+    if isinstance(array, np.ndarray):
+        return array.shape, array.dtype
+    return ((len(array),), BYTE) if isinstance(array, bytes) else ((), None)
 
 
-def _fits(found: tuple[int, ...], expected: tuple[Union[int, str], ...]) -> bool:
-    return len(found) == len(expected) and all(size == "*" or size == extent for size, extent in zip(expected, found))
-
-
-def _extent(size: str, sizes: Mapping[str, int]) -> Union[int, str]:
-    """The value of a size: C, 3C, C~4 (rounded up to a multiple), C/4 (parts) or 2; the text itself for * and for a letter that no array has."""
-    number, letter, operation, by = _parsed(size)
-    if letter not in sizes:
-        return int(number) if number and not letter else size
-    value = number * sizes[letter] if number else sizes[letter]
-    if not operation:
-        return value
-    parts = -(-value // by)
-    return parts * by if operation == "~" else parts
-
-
-@functools.cache
-def _parsed(size: str) -> tuple[int, str, str, int]:
-    match = re.fullmatch(r"(\d*)([A-Z*]?)(?:([~/])(\d+))?", size)
-    if match is None:
-        raise ValueError(f"a size that native.py cannot read: {size}")
-    number, letter, operation, by = match.groups()
-    return int(number or 0), letter, operation or "", int(by or 0)
+def _mistake(array: Any, shape: tuple[Union[int, str], ...], dtype: np.dtype, fits: bool) -> str:
+    """What is wrong with an array, in the words after "expected"."""
+    if fits and isinstance(array, np.ndarray):
+        return "an array that can be written to" if array.flags.c_contiguous else "a C-contiguous array"
+    found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+    return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)}) {dtype}, got {found}"

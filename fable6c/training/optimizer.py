@@ -1,5 +1,7 @@
 """The optimizer of a run: Muon on the ternary matrices, AdamW on embedding, head and vectors, one schedule for all rates."""
 
+from typing import Callable
+
 import numpy as np
 
 from fable6c import kernels
@@ -26,13 +28,23 @@ class Optimizer:
         self.network, self.recipe = network, recipe
         self.steps = 0
         self.first = kernels.zeros(len(network.parameters))  # Muon's momentum or AdamW's first moment
-        self._first = network.views(self.first)
         adam = {name: spec for name, spec in network.specs.items() if spec.row.group != "matrix"}
         self.second = kernels.zeros(sum(spec.size for spec in adam.values()))  # AdamW's second moment
-        self._second: dict[str, np.ndarray] = {}
-        at = 0
+        # The settings of the calls, of which a step changes rates and corrections.
+        shared = {"rate": 0.0, "grad_scale": 1.0}
+        self._muon = kernels.struct("muon", **shared, beta=recipe.matrix_momentum, decay=recipe.decay)
+        self._adam = {
+            group: kernels.struct(
+                "adamw", **shared, beta1=recipe.beta1, beta2=recipe.beta2, eps=ADAM_EPS, decay=decay, correction1=1.0, correction2=1.0
+            )
+            for group, decay in (("table", recipe.decay), ("vector", 0.0))
+        }
+        self._updates: list[Callable[[], object]] = []
+        first, at = network.views(self.first), 0
         for name, spec in adam.items():
-            self._second[name] = self.second[at : at + spec.size]
+            arrays = (network.latent[name], first[name], self.second[at : at + spec.size], network.gradient[name])
+            settings = self._adam[spec.row.group]
+            self._updates.append(kernels.bind("adamw_update", *(array.reshape(-1) for array in arrays), settings))
             at += spec.size
         matrices, places = [], 0
         for spec in network.specs.values():
@@ -41,8 +53,10 @@ class Optimizer:
             places += spec.size
         matrices.sort(key=lambda matrix: -matrix[1] * matrix[2])  # the largest first, so that no thread begins it last
         # Where each of Muon's matrices begins in the flat arrays, its rows and columns.
-        self._matrices = np.array(matrices, np.int32).reshape(-1, 3)
-        self._scratch = kernels.muon_scratch([(rows, cols) for _, rows, cols in matrices])
+        places_and_shapes = np.array(matrices, np.int32).reshape(-1, 3)
+        scratch = kernels.muon_scratch([(rows, cols) for _, rows, cols in matrices])
+        flat = network.parameters, self.first, network.gradients
+        self._updates.append(kernels.bind("muon_update", *flat, places_and_shapes, scratch, self._muon))
 
     def step(self, progress: float) -> float:
         """One update; the gradients are zeroed. Returns the norm that the gradient had. FloatingPointError if it is not finite."""
@@ -53,19 +67,12 @@ class Optimizer:
         scale = min(1.0, recipe.clip / norm) if norm > 0 else 1.0
         factor = rate_factor(progress, recipe.warmup, recipe.cooldown, recipe.fall)
         self.steps += 1
-        correction1, correction2 = 1.0 - recipe.beta1**self.steps, 1.0 - recipe.beta2**self.steps
-        kernels.muon_update(
-            network.parameters, self.first, network.gradients, self._matrices, self._scratch,
-            {"rate": factor * recipe.matrix_rate, "beta": recipe.matrix_momentum, "decay": recipe.decay, "grad_scale": scale},
-        )  # fmt: skip
-        for name, second in self._second.items():
-            is_table = network.specs[name].row.group == "table"
-            rate, decay = (recipe.table_rate, recipe.decay) if is_table else (recipe.vector_rate, 0.0)
-            settings = {
-                "rate": factor * rate, "beta1": recipe.beta1, "beta2": recipe.beta2, "eps": ADAM_EPS, "decay": decay,
-                "correction1": correction1, "correction2": correction2, "grad_scale": scale,
-            }  # fmt: skip
-            arrays = network.latent[name], self._first[name], second, network.gradient[name]
-            kernels.adamw_update(*(array.reshape(-1) for array in arrays), settings)
+        self._muon.rate, self._muon.grad_scale = factor * recipe.matrix_rate, scale
+        for group, rate in (("table", recipe.table_rate), ("vector", recipe.vector_rate)):
+            settings = self._adam[group]
+            settings.rate, settings.grad_scale = factor * rate, scale
+            settings.correction1, settings.correction2 = 1.0 - recipe.beta1**self.steps, 1.0 - recipe.beta2**self.steps
+        for update in self._updates:
+            update()
         network.discretize()
         return norm
