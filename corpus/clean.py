@@ -29,6 +29,7 @@ from fable6c.corpus.encodings import Undecodable, decode
 from fable6c.corpus.filters import RULES, Settings, chosen, drop_reason
 from fable6c.corpus.measure import Figures, HashSet, Measure, Words
 from fable6c.corpus.readers import (
+    PageTooComplex,
     Raw,
     Unreadable,
     check_inputs,
@@ -38,8 +39,9 @@ from fable6c.corpus.readers import (
     size_of,
 )
 from fable6c.corpus.repair import REPAIRS
+from fable6c.data.text import zstd_blocks
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_write, make_folder, read_toml
+from fable6c.files import atomic_write, locked, make_folder, read_toml
 from fable6c.progress import Progress
 
 DEFAULTS = Settings()
@@ -49,6 +51,7 @@ EXAMPLE_CHARACTERS = 300
 UNREADABLE_LISTED = 100
 LEVEL = 1  # of zstd: higher ones take as long as all filters together
 WRITE_CHARACTERS = 1 << 17  # to pack at a time
+LINE_BYTES = 64 << 20  # of a record, at most
 
 _quoted = json.encoder.encode_basestring  # a JSON string, by the C of the standard library
 
@@ -107,6 +110,11 @@ class Tally:
         self.values: dict[str, list[float]] = {name: [] for name in QUALITY}
         self.histograms = {name: np.zeros(BINS, dtype=np.int64) for name in QUALITY}
 
+    def cannot_read(self, unreadable: Unreadable) -> None:
+        self.unreadable_count += 1
+        if len(self.unreadable) < UNREADABLE_LISTED:
+            self.unreadable.append(unreadable._asdict())
+
     def drop(self, reason: str, size: int, example: str, origin: str) -> None:
         _note(self.dropped, reason, size, {"origin": origin, "text": _shorten(example)})
 
@@ -160,7 +168,10 @@ class Overlap:
                 text = raw.content if isinstance(raw.content, str) else decode(raw.content, raw.likely)[0]
             except Undecodable as error:
                 raise UserError(f"{raw.origin}: the validation text cannot be decoded ({error}); save it as UTF-8") from None
-            text = page_text(text, raw.kind)[0]
+            try:
+                text = page_text(text, raw.kind)[0]
+            except PageTooComplex as error:
+                raise UserError(f"{raw.origin}: the validation text cannot be read ({error})") from None
             for name, repair in REPAIRS.items():  # as what is compared with it
                 text = repair(text) if name not in settings.off else text
             words = Words(text)
@@ -219,7 +230,11 @@ class Cleaner:
                     self.set_aside(raw._replace(content=text.encode("utf-8", "surrogatepass")), "it has a lone surrogate")
                 return None
             tally.encodings["text"] = tally.encodings.get("text", 0) + 1
-        text, _ = page_text(text, raw.kind)
+        try:
+            text, _ = page_text(text, raw.kind)
+        except PageTooComplex as error:
+            tally.cannot_read(Unreadable(raw.origin, str(error)))
+            return None
         for name, repair in self.repairs:
             before = text
             text = repair(text)
@@ -291,7 +306,6 @@ def clean(
     progress: bool = True,
 ) -> dict:
     """Clean the files and folders into the folder `output`; returns the report. duplicates: "near", "exact" or "off"."""
-    started, started_cpu = time.monotonic(), time.process_time()
     check_inputs([*paths, *validation])
     for path in paths:
         if os.path.isdir(path) and os.path.commonpath([os.path.abspath(path)] * 2) == os.path.commonpath(
@@ -299,6 +313,21 @@ def clean(
         ):
             raise UserError(f"{output}: lies in the input {path}, so its own output would be read; choose another folder with -o")
     make_folder(output)
+    with locked(output, "clean", "-o"):
+        return _clean(paths, output, settings, duplicates, validation, source, licence, progress)
+
+
+def _clean(
+    paths: Sequence[str],
+    output: str,
+    settings: Settings,
+    duplicates: str,
+    validation: Sequence[str],
+    source: str,
+    licence: str,
+    progress: bool,
+) -> dict:
+    started, started_cpu = time.monotonic(), time.process_time()
     work = os.path.join(output, DOCUMENTS + ".unfinished")
     shutil.rmtree(work, ignore_errors=True)
     make_folder(work)
@@ -321,9 +350,7 @@ def clean(
                     origin = origin_of(path, source, licence)
                     for raw in read([path], settings, shown.add):
                         if isinstance(raw, Unreadable):
-                            tally.unreadable_count += 1
-                            if len(tally.unreadable) < UNREADABLE_LISTED:
-                                tally.unreadable.append(raw._asdict())
+                            tally.cannot_read(raw)
                             continue
                         stays = cleaner.clean(raw)
                         if stays is None:
@@ -455,10 +482,8 @@ def read_records(path: str) -> Iterator[dict]:
 
 
 def _record_lines(file: Any) -> Iterable[bytes]:
-    from fable6c.corpus.readers import _unpack
-
     unfinished = b""
-    for block in _unpack(file):
+    for block in zstd_blocks(file):
         *lines, rest = block.split(b"\n")
         if lines:
             lines[0] = unfinished + lines[0]
@@ -466,6 +491,8 @@ def _record_lines(file: Any) -> Iterable[bytes]:
             unfinished = rest
         else:
             unfinished += rest
+            if len(unfinished) > LINE_BYTES:
+                raise ValueError(f"a line is longer than {LINE_BYTES >> 20} MiB")
 
 
 def _without_duplicates(spool: str, final: str, dropped: Sequence, tally: Tally, progress: bool) -> str:
@@ -565,7 +592,7 @@ def load_settings(path: str) -> Settings:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = ArgumentParser(
         "python -m fable6c.corpus clean",
-        "Make clean documents of files and folders: text, .gz, .zst, .zip, .jsonl, .parquet, .md, .html.",
+        "Make clean documents of files and folders: text, in which <|endoftext|> ends a document, .gz, .zst, .zip, .jsonl, .json (an array), .parquet, .md, .html.",
         "python -m fable6c.corpus clean stories.txt.zst books/ -o clean --validation valid500.txt",
     )
     parser.add_argument("inputs", nargs="+", metavar="IN", help="files and folders")

@@ -77,10 +77,11 @@ def checksum(values: Iterable[object]) -> int:
 
 
 class Database:
-    """An open database. `write=False` opens it for reading only, beside whoever writes."""
+    """An open database. `write=False` opens it for reading only, beside whoever writes; `make=True` makes it if it is not there."""
 
-    def __init__(self, path: str, write: bool = False):
-        if not write and not os.path.isfile(path):
+    def __init__(self, path: str, write: bool = False, make: bool = False):
+        write = write or make
+        if not make and not os.path.isfile(path):
             raise UserError(f"{path}: there is no such database; make it with `python -m fable6c.corpus db build`")
         if os.path.exists(path) and os.path.getsize(path):
             with open(path, "rb") as file:
@@ -91,9 +92,8 @@ class Database:
         self._unpackers: dict[Optional[int], zstandard.ZstdDecompressor] = {}
         try:
             address = "file:" + os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-            self.connection = sqlite3.connect(
-                address if write else address + "?mode=ro", uri=True, timeout=60, isolation_level=None, check_same_thread=False
-            )
+            mode = "?mode=rwc" if make else "?mode=rw" if write else "?mode=ro" if _has_shared_memory(path, address) else "?immutable=1"
+            self.connection = _connect(address + mode)
             if write and not self.value("SELECT COUNT(*) FROM sqlite_master"):
                 self.execute("PRAGMA page_size = 8192")
                 self.execute("PRAGMA journal_mode = WAL")
@@ -174,6 +174,27 @@ class Database:
         self.close()
 
 
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(address, uri=True, timeout=60, isolation_level=None, check_same_thread=False)
+
+
+def _has_shared_memory(path: str, address: str) -> bool:
+    """Whether SQLite can read the database beside writers, for which it needs files in its folder (-shm). On read-only media it cannot, but there
+    nobody writes either. UserError where a writer left something behind (-wal) that cannot be read without them."""
+    connection = _connect(address + "?mode=ro")
+    try:
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        return True
+    except sqlite3.OperationalError as error:
+        if os.path.exists(path + "-wal") and os.path.getsize(path + "-wal"):
+            raise UserError(
+                f"{path}: its last changes are still in {path}-wal, which cannot be read where it is ({error}); copy both to a folder that can be written"
+            ) from None
+        return False
+    finally:
+        connection.close()
+
+
 def is_database(path: str) -> bool:
     """Whether the file is a SQLite database."""
     if not os.path.isfile(path):  # to open a pipe is to wait for its writer
@@ -195,8 +216,18 @@ def _reported(function: F) -> F:
     def wrapper(path: str, *arguments: Any, **named: Any) -> Any:
         try:
             return function(path, *arguments, **named)
+        except sqlite3.IntegrityError as error:
+            raise UserError(
+                f"{path}: another command has written to it meanwhile ({error}); run this one again when that has ended"
+            ) from None
         except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
-            raise UserError(f"{path}: {error}; free some space, check the query, or wait for the other writer") from None
+            if "disk" in str(error):  # "database or disk is full", "disk I/O error"
+                raise UserError(
+                    f"{path}: the disk is full or fails ({error}); free some space there and run the same command again"
+                ) from None
+            if "locked" in str(error):
+                raise UserError(f"{path}: another command is writing to it ({error}); run this one again when that has ended") from None
+            raise UserError(f"{path}: {error}; check the query and the database's permissions") from None
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path}: is damaged ({error}); `python -m fable6c.corpus db verify` says where, build it anew") from None
 
@@ -218,7 +249,19 @@ def build(path: str, inputs: Sequence[str], valid_share: float = 0.005, progress
     for file in files:
         if not os.path.isfile(file):
             raise UserError(f"{file}: there is no such file; make it with `python -m fable6c.corpus clean`")
-    with Database(path, write=True) as database:
+    is_new = not os.path.exists(path)
+    try:
+        _build(path, files, valid_share, progress)
+    except (sqlite3.OperationalError, OSError):
+        if is_new:  # a full disk: what is there of it takes the room that is needed
+            for name in (path, path + "-wal", path + "-shm"):
+                with contextlib.suppress(OSError):
+                    os.remove(name)
+        raise
+
+
+def _build(path: str, files: Sequence[str], valid_share: float, progress: bool) -> None:
+    with Database(path, make=True) as database:
         share = database.value("SELECT value FROM meta WHERE key = 'valid_share'")
         if share is not None and float(share) != valid_share:
             raise UserError(f"{path}: was begun with --valid {share}; give the same, or choose another file with -o")

@@ -3,15 +3,16 @@
     for raw in read(["stories.txt.zst", "books/"], Settings()):
         raw.content     # bytes not decoded yet (text, Markdown, HTML: each has its `kind`), or str (JSONL, Parquet)
 
-By the name: .gz and .zst are unpacked, .zip and folders are gone through in the order of names; then .jsonl/.ndjson, .parquet,
-.md/.markdown, .htm/.html, and anything else is plain text, in which a line <|endoftext|> ends a document.
+By the name: .gz and .zst are unpacked, .zip and folders are gone through in the order of names; then .jsonl/.ndjson, .json (an array),
+.parquet, .md/.markdown, .htm/.html; what is a table or another archive is named, and anything else is plain text. In all of
+them <|endoftext|> ends a document.
 """
 
 import codecs
 import contextlib
 import gzip
 import io
-import json
+import itertools
 import lzma
 import os
 import re
@@ -31,14 +32,17 @@ import zstandard
 
 from fable6c.corpus.encodings import SAMPLE, detect, mark_of
 from fable6c.corpus.filters import Settings
+from fable6c.data.formats import JSON_ARRAY, TEXT_FIELDS, array_values, foreign_format, json_kind, parse, text_of
+from fable6c.data.text import START_BYTES, MarkCount, warn_of_marks, zstd_blocks
 from fable6c.errors import UserError
 from fable6c.files import open_file
+from fable6c.model.tokenizer import END_OF_TEXT
 
-MARK = b"<|endoftext|>"
+MARK = END_OF_TEXT.encode("ascii")
 BLOCK = 1 << 18  # bytes to read at a time
-PACKED = 1 << 14  # of a .zst: small, because 4 bytes of it can become 128 KiB
-WINDOW_LOG = 27  # the largest zstd window read, as `zstd --long=27`
-PAGE_BYTES = 64 << 20  # an HTML, Markdown or JSON document is read whole up to this
+PAGE_BYTES = 16 << 20  # an HTML, Markdown or JSON document is read whole up to this
+PAGE_TAGS, PAGE_DEPTH = 200_000, 512  # of an HTML page: a tag takes a kilobyte, and work grows with tags times depth
+ZIP_DEPTH, ZIP_ENTRIES = 3, 100_000  # archives in archives; entries of one
 PARQUET_ROWS = 64  # rows to hold at a time
 _NOTE = re.compile(r"(source\.json|.*\.part\.tag)(\.tmp)?$").match  # what `get` notes down
 _DAMAGED = (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, zipfile.BadZipFile)  # what unpackers raise
@@ -139,23 +143,31 @@ class _Counting(io.RawIOBase):
         return count
 
 
-def _open(file: Any, name: str, origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
-    """The documents of an open file, unpacked by the endings of its name."""
+def _open(file: Any, name: str, origin: str, settings: Settings, depth: int = 0) -> Iterator[Union[Raw, Unreadable]]:
+    """The documents of an open file, unpacked by the endings of its name. `depth`: how many archives it is in."""
     stem, ending = os.path.splitext(name.lower())
     if ending == ".zip":
-        yield from _zip(file, origin, settings)
+        if depth < ZIP_DEPTH:
+            yield from _zip(file, origin, settings, depth)
+        else:
+            yield Unreadable(origin, f"is an archive in an archive, {depth + 1} deep; at most {ZIP_DEPTH} are opened")
         return
     if ending == ".gz":
         blocks = _blocks(gzip.GzipFile(fileobj=file))
     elif ending == ".zst":
-        blocks = _unpack(file)
+        blocks = zstd_blocks(file)
     else:
         blocks, stem = _blocks(file), name.lower()
     kind = os.path.splitext(stem)[1]
-    blocks = _as_utf8(blocks)
     try:
-        if kind in (".jsonl", ".ndjson"):
-            yield from _jsonl(blocks, origin, settings)
+        start, blocks = _look(blocks)
+        foreign = foreign_format(stem, start)
+        if foreign and kind != ".parquet":
+            yield Unreadable(origin, f"is {foreign}, which is not read; unpack it, or save its texts as .jsonl or plain text")
+            return
+        blocks = _as_utf8(blocks)
+        if json_kind(stem):
+            yield from _json(blocks, origin, settings, json_kind(stem) == JSON_ARRAY)
         elif kind in (".htm", ".html", ".xhtml", ".md", ".markdown"):
             yield _page(blocks, origin, "html" if "htm" in kind else "markdown")
         elif kind == ".parquet":
@@ -164,6 +176,29 @@ def _open(file: Any, name: str, origin: str, settings: Settings) -> Iterator[Uni
             yield from _text(blocks, origin, settings)
     except (*_DAMAGED, _Refused) as error:
         yield Unreadable(origin, f"{error}" or "it ends early")
+
+
+def _look(blocks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first START_BYTES, if there are so many, and all blocks; damage is raised when they are read."""
+    taken: list[bytes] = []
+    damage: list[Exception] = []
+    blocks = iter(blocks)
+    while sum(map(len, taken)) < START_BYTES:
+        try:
+            taken.append(next(blocks))
+        except StopIteration:
+            break
+        except _DAMAGED as error:
+            damage.append(error)
+            break
+
+    def rest() -> Iterator[bytes]:
+        yield from taken
+        if damage:
+            raise damage[0]
+        yield from blocks
+
+    return b"".join(taken)[:START_BYTES], rest()
 
 
 class _Refused(ValueError):
@@ -188,20 +223,6 @@ def _blocks(file: Any) -> Iterator[bytes]:
             pieces, size = [], 0
     if damage:
         raise damage
-
-
-def _unpack(file: BinaryIO) -> Iterator[bytes]:
-    """The content of a .zst, one frame or several. EOFError where it ends early, which zstandard's own reader does not notice."""
-    unpacker = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOG)
-    frame = None
-    for packed in iter(lambda: file.read(PACKED), b""):
-        while packed:
-            frame = frame or unpacker.decompressobj()
-            yield frame.decompress(packed)
-            packed = frame.unused_data if frame.eof else b""
-            frame = None if frame.eof else frame
-    if frame is not None:
-        raise EOFError("the .zst file ends early")
 
 
 def _as_utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -229,6 +250,7 @@ def _text(blocks: Iterable[bytes], origin: str, settings: Settings) -> Iterator[
     """Documents between marks; one that is too long in parts, cut at a paragraph, a line, a space, or anywhere."""
     likely: Optional[str] = None
     begun = False
+    marks = MarkCount()
     buffer, offset, part = b"", 0, 0  # what is not handed on yet, its place in the file, and how many parts of it were
     damage: Optional[Exception] = None
     blocks = iter(blocks)
@@ -246,6 +268,8 @@ def _text(blocks: Iterable[bytes], origin: str, settings: Settings) -> Iterator[
         buffer += block
         *whole, rest = buffer.split(MARK) if MARK in buffer[looked:] else [buffer]
         for content in whole:
+            marks.text(content.decode("latin-1"))
+            marks.mark()
             for piece in _pieces(content, settings.document_bytes):
                 if not piece.isspace():
                     yield Raw(piece, origin, offset, part, likely=likely)
@@ -256,7 +280,10 @@ def _text(blocks: Iterable[bytes], origin: str, settings: Settings) -> Iterator[
             cut = _cut(buffer, settings.document_bytes)
             if not buffer[:cut].isspace():
                 yield Raw(buffer[:cut], origin, offset, part, likely=likely)
+            marks.text(buffer[:cut].decode("latin-1"))
             buffer, offset, part = buffer[cut:], offset + cut, part + 1
+    marks.text(buffer.decode("latin-1"))
+    warn_of_marks(origin, marks)
     for piece in _pieces(buffer, settings.document_bytes):
         if not piece.isspace():
             yield Raw(piece, origin, offset, part, likely=likely)
@@ -294,26 +321,50 @@ def _cut(text: bytes, most: int) -> int:
     return cut
 
 
-def _jsonl(blocks: Iterable[bytes], origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
-    """One document to a line: an object whose `text_field` is the text."""
-    for number, line in enumerate(_lines(blocks, origin), 1):
-        if not line.strip():
+def _json(blocks: Iterable[bytes], origin: str, settings: Settings, is_array: bool) -> Iterator[Union[Raw, Unreadable]]:
+    """A document for each line of JSON lines, or each entry of an array: an object whose `text_field` (if that is "text", also `story`) is
+    the text."""
+    fields = TEXT_FIELDS if settings.text_field == TEXT_FIELDS[0] else (settings.text_field,)
+    values = _array(blocks) if is_array else _values(_lines(blocks, origin))
+    for number, value in values:
+        where = f"{origin}:{number}"
+        if isinstance(value, _Refused):
+            yield Unreadable(where, str(value))
             continue
-        try:
-            text = json.loads(line)[settings.text_field]
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            reason = f"no field `{settings.text_field}`" if isinstance(error, (KeyError, TypeError)) else f"not JSON ({error})"
-            yield Unreadable(f"{origin}:{number}", reason)
-            continue
-        if not isinstance(text, str):
-            yield Unreadable(f"{origin}:{number}", f"the field `{settings.text_field}` is not a text")
+        text = text_of(value, fields)
+        if text is None:
+            there = isinstance(value, dict) and any(field in value for field in fields)
+            yield Unreadable(where, f"the field `{settings.text_field}` is not a text" if there else f"no field `{settings.text_field}`")
             continue
         yield from _parts(text, origin, number, settings)
 
 
+def _values(lines: Iterable[bytes]) -> Iterator[tuple[int, object]]:
+    """The value of each line, by its number; a _Refused for a line that has none."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                value: object = parse(line, "the line")
+            except ValueError as error:
+                value = _Refused(str(error).replace("the line is ", "", 1))
+            yield number, value
+
+
+def _array(blocks: Iterable[bytes]) -> Iterator[tuple[int, object]]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        yield from enumerate(array_values(decoder.decode(block) for block in itertools.chain(blocks, [b""])), 1)
+    except UnicodeDecodeError as error:
+        raise _Refused(f"is not UTF-8 ({error.reason})") from None
+    except _Refused:
+        raise
+    except ValueError as error:
+        raise _Refused(str(error)) from None
+
+
 def _parts(text: str, origin: str, place: int, settings: Settings) -> Iterator[Raw]:
     """A text that is already decoded, in parts if it is too long."""
-    if len(text) <= settings.document_bytes // 4:
+    if len(text) <= settings.document_bytes // 4 and END_OF_TEXT not in text:
         yield Raw(text, origin, place)
         return
     for raw in _text([text.encode("utf-8", "surrogatepass")], origin, settings):
@@ -346,15 +397,21 @@ def _page(blocks: Iterable[bytes], origin: str, kind: str) -> Raw:
     return Raw(b"".join(content), origin, 0, kind=kind)
 
 
-def _zip(file: BinaryIO, origin: str, settings: Settings) -> Iterator[Union[Raw, Unreadable]]:
+def _zip(file: BinaryIO, origin: str, settings: Settings, depth: int) -> Iterator[Union[Raw, Unreadable]]:
     try:
         with zipfile.ZipFile(io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file) as archive:
-            for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):  # two may have one name
+            entries = sorted(archive.infolist(), key=lambda entry: entry.filename)  # two may have one name
+            if len(entries) > ZIP_ENTRIES:
+                yield Unreadable(origin, f"has {len(entries):,} entries; the first {ZIP_ENTRIES:,} in the order of names are read")
+            for entry in entries[:ZIP_ENTRIES]:
                 if entry.is_dir():
+                    continue
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA):
+                    yield Unreadable(f"{origin}/{entry.filename}", "is packed by another method than deflate or LZMA; unpack it first")
                     continue
                 try:
                     with archive.open(entry) as member:
-                        yield from _open(member, entry.filename, f"{origin}/{entry.filename}", settings)
+                        yield from _open(member, entry.filename, f"{origin}/{entry.filename}", settings, depth + 1)
                 except (*_DAMAGED, OSError, NotImplementedError, RuntimeError) as error:  # damaged, unknown method, password
                     yield Unreadable(f"{origin}/{entry.filename}", str(error))
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
@@ -401,9 +458,81 @@ _NOT_TEXT = ["script", "style", "noscript", "template", "nav", "head", "svg", "i
 _NEW_LINE, _NEW_PARAGRAPH = "\x1e", "\x1f"  # stand for the ends until white space is collapsed
 
 
+_TAG = re.compile(r"</?([A-Za-z][^\s/>]*)")
+_ATTRIBUTES = re.compile(r"[^>=]*")  # up to a value or the tag's end
+_VALUE = re.compile(r"""=\s*(["']?)""")
+# What is in them is no markup, and no text either.
+_RAW = {name: re.compile(f"</{name}[\\s/>]", re.IGNORECASE) for name in "script style textarea title iframe noframes svg".split()}
+_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+# They end where one of their kind begins: a list whose items are never closed is not deep.
+_KINDS = [frozenset(kind.split()) for kind in ("p", "li", "dd dt", "td th tr tbody thead tfoot", "option optgroup", "rt rp")]
+_ENDED_BY = {name: kind | {"p"} for kind in _KINDS for name in kind}
+
+
+class PageTooComplex(ValueError):
+    """A page whose reading would take memory or time out of proportion."""
+
+
+def _bare(html: str) -> str:
+    """The page without attributes, comments, scripts and the like, which cost a parser more than they weigh. PageTooComplex where the
+    rest is not a page for people either. The rules are those of the HTML standard's tokenizer (13.2.5), as far as text needs them."""
+    out: list[str] = []
+    open_tags: list[str] = []
+    at = count = 0
+    while True:
+        begin = html.find("<", at)
+        out.append(html[at : begin if begin >= 0 else len(html)])
+        if begin < 0:
+            return "".join(out)
+        tag = _TAG.match(html, begin)
+        if tag is None:
+            if html.startswith(("<!", "<?", "</"), begin):
+                comment = html.startswith("<!--", begin)
+                end = html.find("-->" if comment else ">", begin + 2)
+                at = len(html) if end < 0 else end + (3 if comment else 1)
+            else:
+                out.append("&lt;")
+                at = begin + 1
+            continue
+        at = tag.end()
+        while True:
+            at = _ATTRIBUTES.match(html, at).end()
+            if at == len(html) or html[at] == ">":
+                break
+            value = _VALUE.match(html, at)
+            at = value.end()
+            if value[1]:
+                at = html.find(value[1], at) + 1 or len(html)
+        if at == len(html):
+            return "".join(out)  # cut off within a tag
+        at += 1
+        name = tag[1].lower()
+        if html[begin + 1] == "/":
+            if name in open_tags:
+                while open_tags.pop() != name:
+                    pass
+        elif name in _RAW:
+            end = _RAW[name].search(html, at)
+            at = len(html) if end is None else end.start()
+            if end is not None:
+                at = html.find(">", at) + 1 or len(html)
+            continue
+        elif name not in _VOID:
+            while open_tags and open_tags[-1] in _ENDED_BY.get(name, ()):
+                open_tags.pop()
+            open_tags.append(name)
+        count += 1
+        if count > PAGE_TAGS or len(open_tags) > PAGE_DEPTH:
+            what = f"more than {PAGE_TAGS:,} tags" if count > PAGE_TAGS else f"tags in tags more than {PAGE_DEPTH} deep"
+            raise PageTooComplex(f"has {what}, too many for a page of text")
+        out.append(f"{html[begin : tag.end()]}>")
+
+
 def html_text(html: str) -> str:
     """What a reader sees of a page: paragraphs with blank lines between them (selectolax, an HTML5 parser)."""
     from selectolax.lexbor import LexborHTMLParser
+
+    html = _bare(html)
 
     tree = LexborHTMLParser(html.replace(_NEW_LINE, " ").replace(_NEW_PARAGRAPH, " "))
     tree.strip_tags(_NOT_TEXT)
@@ -431,7 +560,7 @@ def markdown_text(markdown: str) -> str:
 
 
 def page_text(text: str, kind: str) -> tuple[str, bool]:
-    """(text, whether it was converted) for each kind of `Raw`."""
+    """(text, whether it was converted) for each kind of `Raw`. PageTooComplex for a page that is none for people."""
     if kind == "text":
         return text, False
     try:

@@ -173,12 +173,15 @@ def _fsync_folder(path: str) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: str, work: str = "training") -> Iterator[None]:
-    """Keep other processes out of a folder, where two would write over each other's files. The lock goes with the process, however it ends."""
+def locked(folder: str, work: str = "training", option: str = "--out") -> Iterator[None]:
+    """Keep other processes out of a folder, where two would write over each other's files. The lock goes with the process, however it ends.
+
+    `work` and `option`, for the message: what runs there, and the option that names the folder.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY) if fcntl else os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise UserError(f"{folder}: this folder cannot be read ({error.strerror}); choose another with --out") from None
+        raise UserError(f"{folder}: this folder cannot be read ({error.strerror}); choose another with {option}") from None
     try:
         try:
             if fcntl:
@@ -187,7 +190,7 @@ def locked(folder: str, work: str = "training") -> Iterator[None]:
                 msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows locks no folders: the first byte of a file in it
         except (BlockingIOError, PermissionError):
             raise UserError(
-                f"{folder}: another {work} is running there; wait for it, stop it, or choose another folder with --out"
+                f"{folder}: another {work} is running there; wait for it, stop it, or choose another folder with {option}"
             ) from None
         except OSError:
             pass  # a file system without locks

@@ -25,6 +25,17 @@ LEAST_COUNT = 2  # a pair that is seen only once teaches nothing
 GAP, BLOCK = 0xFFFF, 64
 
 
+class TextTooSmall(UserError):
+    """The text gives fewer tokens than were asked for; `enough` is how many."""
+
+    def __init__(self, vocab_size: int, enough: int):
+        super().__init__(
+            f"the text is too small for a vocabulary of {vocab_size} tokens: it gives {enough} (after that no pair is seen "
+            f"twice); use --vocab {enough} or less (in training: `vocab` in a --config), or give more text"
+        )
+        self.enough = enough
+
+
 def train_tokenizer(documents: Iterable[str], vocab_size: int, progress: bool = True) -> Tokenizer:
     """Learn a vocabulary of `vocab_size` tokens from documents, which are gone through once and not kept.
 
@@ -79,11 +90,7 @@ def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = Tru
         while MIN_VOCAB + len(merges) < vocab_size:
             best = library.call("bpe_best_pair", text_in_c, token_length, pairs, MAX_TOKEN_BYTES, LEAST_COUNT)
             if best == pairs:
-                enough = MIN_VOCAB + len(merges)
-                raise UserError(
-                    f"the text is too small for a vocabulary of {vocab_size} tokens: it gives {enough} (after that no pair is seen "
-                    f"twice); use --vocab {enough} or less (in training: `vocab` in a --config), or give more text"
-                )
+                raise TextTooSmall(vocab_size, MIN_VOCAB + len(merges))
             left, right = int(pair[best]) >> 16, int(pair[best]) & 0xFFFF
             merged = 256 + len(merges)
             token_length[merged] = token_length[left] + token_length[right]

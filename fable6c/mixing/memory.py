@@ -14,7 +14,9 @@ def aligned(size: int, dtype: Union[type, np.dtype]) -> np.ndarray:
     try:
         return np.frombuffer(mmap.mmap(-1, size), dtype)
     except OSError as error:
-        raise UserError(f"{size >> 20} MiB of memory cannot be had ({error.strerror}); give a smaller --memory") from None
+        raise UserError(
+            f"{size >> 20} MiB of memory cannot be had ({error.strerror}); close other programs, or train with a smaller --memory"
+        ) from None
 
 
 def padded(array: np.ndarray, rows: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from fable6c.data.bpe import train_tokenizer
+from fable6c.data.bpe import TextTooSmall, train_tokenizer
 from fable6c.data.text import normalize
 from fable6c.errors import UserError
 from fable6c.mixing.kinds import MAX_TOKENS, VECTORS
@@ -47,7 +47,12 @@ def train(
         if characters >= SAMPLE_CHARACTERS:
             break
     if tokenizer is None:
-        tokenizer = train_tokenizer(sample, VOCAB, progress)
+        try:
+            tokenizer = train_tokenizer(sample, VOCAB, progress)
+        except TextTooSmall as error:
+            raise UserError(
+                f"the text is too small for a vocabulary of {VOCAB} tokens, which a scout has: it gives {error.enough}; give more text, or --tokenizer"
+            ) from None
     if tokenizer.vocab_size - 1 > MAX_TOKENS:
         raise UserError(f"the tokenizer has {tokenizer.vocab_size} tokens; a scout takes at most {MAX_TOKENS + 1}")
     start = _stream(tokenizer, sample)

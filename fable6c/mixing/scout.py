@@ -24,6 +24,7 @@ from fable6c import native
 from fable6c.data.text import unpack
 from fable6c.errors import UserError
 from fable6c.files import atomic_file, open_file
+from fable6c.limits import free_memory
 from fable6c.mixing.kinds import (
     BLOCK,
     DEPTHS,
@@ -77,6 +78,11 @@ class Scout:
 
     def __init__(self, tokenizer: Tokenizer, tier: str, memory: int, arrays: dict[str, np.ndarray], threads: int = 2):
         """`arrays`: code (V,) uint32, length (V,) uint8, flags (V,) uint8 and vectors (V,E) float32, from `grow_tree`."""
+        free = free_memory()
+        if free is not None and memory > free:
+            raise UserError(
+                f"the scout takes {memory >> 20} MiB of memory, {free >> 20} MiB are free; close other programs, or train with a smaller --memory"
+            )
         self.tokenizer, self.tier, self.memory = tokenizer, tier, memory
         self.kinds = TIERS[tier]
         self.vocab_size = len(arrays["code"])

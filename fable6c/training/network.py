@@ -326,7 +326,7 @@ class Network:
             for parameter in headers.declarations("kernels").functions[function].parameters:
                 if parameter.sizes is not None:
                     array = arrays[parameter.name] if parameter.name in arrays else self._array(parameter.name, layer)
-                    values.append(self._windows(array) if parameter.sizes[0] == "B" else array)
+                    values.append(self._windows(array) if parameter.sizes[0].letter == "B" else array)
             return kernels.bind(function, *values)
 
         self._both(call(f"{operation.kind}_forward"), call(f"{operation.kind}_backward"))
