@@ -119,7 +119,7 @@ test-all: $(TESTED)
 	status=0; $(PYTEST) $(PYTEST_FLAGS) || status=1; npm test || status=1; exit $$status
 
 quick: $(TESTED)
-	.venv/bin/python tests/quick.py $(SINCE) -- $(PYTEST) -m "not slow" $(PYTEST_FLAGS)
+	.venv/bin/python tests/quick.py $(SINCE) -- $(PYTEST) -m "not slow and not long" $(PYTEST_FLAGS)
 
 wasm: $(WASM)
 

@@ -496,10 +496,10 @@ def _bare(html: str) -> str:
             continue
         at = tag.end()
         while True:
-            at = _ATTRIBUTES.match(html, at).end()
+            at = _ATTRIBUTES.match(html, at).end()  # type: ignore[union-attr]  # it always matches
             if at == len(html) or html[at] == ">":
                 break
-            value = _VALUE.match(html, at)
+            value: Any = _VALUE.match(html, at)  # it always matches
             at = value.end()
             if value[1]:
                 at = html.find(value[1], at) + 1 or len(html)
@@ -512,9 +512,9 @@ def _bare(html: str) -> str:
                 while open_tags.pop() != name:
                     pass
         elif name in _RAW:
-            end = _RAW[name].search(html, at)
-            at = len(html) if end is None else end.start()
-            if end is not None:
+            closing = _RAW[name].search(html, at)
+            at = len(html) if closing is None else closing.start()
+            if closing is not None:
                 at = html.find(">", at) + 1 or len(html)
             continue
         elif name not in _VOID:

@@ -12,7 +12,7 @@ from fable6c.corpus import synth
 from fable6c.corpus.clean import clean
 from fable6c.corpus.database import build, tokenize
 from fable6c.errors import UsageError, UserError
-from fable6c.training import checkpoint
+from fable6c.training import checkpoint, loop, run
 from fable6c.training.run import Run
 from tiny_models import STEP_TOKENS, TINY_CONFIG
 
@@ -35,9 +35,9 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(train, "CHECKS", 2)
-    monkeypatch.setattr(train, "SAMPLE_TOKENS", 8)
-    monkeypatch.setattr(train, "draw_loss", lambda folder: None)
+    monkeypatch.setattr(loop, "CHECKS", 2)
+    monkeypatch.setattr(run, "SAMPLE_TOKENS", 8)
+    monkeypatch.setattr(loop, "draw_loss", lambda folder: None)
 
 
 def command(inputs, out, *more, steps=20):

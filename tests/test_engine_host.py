@@ -199,6 +199,7 @@ def test_without_an_engine_the_reference_tells_the_story_and_says_so(capfdbinary
         generate.main([MODEL, "-p", "The fox", "-n", "9", "--runtime", "wasm3"])
 
 
+@pytest.mark.long
 def test_instances_are_freed():
     """A page of memory is 64 KiB: a hundred engines that stayed would be seen."""
     resource = pytest.importorskip("resource")
@@ -209,6 +210,7 @@ def test_instances_are_freed():
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB; kept, they would be over 100,000
 
 
+@pytest.mark.long
 def test_one_engine_in_many_threads(engine):
     """C calls let other threads run: the lock keeps each from memory that another one moves."""
 

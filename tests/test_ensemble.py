@@ -133,6 +133,7 @@ def test_the_lead_looks_only_back():
 # ---- reading
 
 
+@pytest.mark.long
 def test_bits_are_those_of_each_alone(folder, model, saved):
     text = one_stream(read_documents([str(folder / "text.txt")]))
     for learn in (True, False):
@@ -234,6 +235,7 @@ def command(*arguments):
     return subprocess.run([sys.executable, "-m", "fable6c.ensemble", *map(str, arguments)], capture_output=True, text=True)
 
 
+@pytest.mark.long
 def test_the_command(folder):
     files = [folder / "model.f6c", "--corpus", folder / "corpus.txt", "--text", folder / "text.txt"]
     given = [*files, "--tier", "fast", "--memory", "160M"]

@@ -394,6 +394,7 @@ def test_settings_of_the_wrong_kind(engine):
         engine.feed("a\ud800")
 
 
+@pytest.mark.long
 def test_a_long_text_without_spaces_is_cut_between_pieces(engine):
     text = "日本語。don't! ".replace(" ", "").encode() * 9000
     assert len(text) > 2 * 65536 and b" " not in text

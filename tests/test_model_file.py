@@ -141,8 +141,12 @@ def test_a_failed_write_says_so_in_one_line(tmp_path):
 
 
 def test_parameter_count():
+    # By hand for D=7, L=2, H=6, K=3, V=300.
+    block = 7 + 21 * 7 + 7 * 3 + 7 + 7 * 7 + 7 + 12 * 7 + 7 * 6
     model = tiny_model()
-    assert parameter_count(model.dimensions) == sum((t.weight if isinstance(t, Matrix) else t).size for t in model.tensors.values()) > 2 * 300 * 7
+    assert parameter_count(model.dimensions) == 2 * 300 * 7 + 7 + 2 * block + 7
+    weights = [tensor.weight if isinstance(tensor, Matrix) else tensor for tensor in model.tensors.values()]
+    assert parameter_count(model.dimensions) == sum(array.size for array in weights), "scales are not counted"
 
 
 def test_values_at_the_edge_are_accepted():
@@ -203,6 +207,7 @@ def test_the_first_bad_field_tensor_and_token_are_named():
     assert error_of(make_attacks.with_fields(layers=0, taps=0)).value == "layers"
     assert error_of(make_attacks.with_fields(tokenizer_bytes=0, raw_bytes=0)).value == "tokenizer_bytes"
     norm_out = [spec.name for spec in tensor_specs(make_attacks.model.dimensions)].index("norm_out")
+    assert norm_out == 10 + 8 * (make_attacks.model.dimensions.layers - 1)
     assert error_of((TESTS / "attacks" / "BAD_TENSOR-last-gain-nan.f6c").read_bytes()).value == norm_out
     assert error_of((TESTS / "attacks" / "BAD_TOKENIZER-beyond-the-vocabulary.f6c").read_bytes()).value == 259
 
@@ -233,6 +238,7 @@ def test_a_flip_of_every_header_bit():
             assert name == "HEADER_CHECKSUM"
 
 
+@pytest.mark.long
 def test_a_flip_of_every_fifth_frame_bit_is_refused_or_changes_nothing():
     # A few bits of a frame have no meaning: one that decoders ignore (RFC 8878, 3.1.1.1.1.3), padding after an FSE table.
     data = make_attacks.good

@@ -77,6 +77,7 @@ def test_defaults_are_the_documented_ones(endless):
     assert run(endless, "-p", "The fox", "-s", "4294967295").stdout != story
 
 
+@pytest.mark.long
 def test_a_story_ends_where_the_model_ends_it():
     """Seed 2 tells more than 200 tokens."""
     small = ROOT / "release" / "small.f6c"
@@ -153,6 +154,7 @@ def test_usage_mistakes(arguments, words):
     assert done.stdout == b""
 
 
+@pytest.mark.long
 def test_numbers_are_read_as_by_python():
     """One bit of a difference would show: the temperature is the one that Python makes of the same text, so the story is the same."""
     from fable6c.engine import Engine

@@ -268,6 +268,7 @@ def test_both_readers_take_what_the_malformed_frames_would_be_without_their_faul
         assert answer(reader, make_attacks.with_card(card, blocks, window)) == (0, "")
 
 
+@pytest.mark.long
 @needs_wasm
 def test_both_readers_agree_on_damage_anywhere(reader):
     for place in range(len(make_attacks.good)):

@@ -390,6 +390,7 @@ def test_another_seed_changes_the_bits(inputs, tmp_path, whole):
     assert bits(tmp_path / "run")[1:] != whole[1:]
 
 
+@pytest.mark.long
 def test_resumed_after_kill_9(inputs, tmp_path):
     steps = 1500
     arguments = command(inputs, tmp_path / "killed", "--save-minutes", "0.001", steps=steps)

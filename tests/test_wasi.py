@@ -140,6 +140,7 @@ def shown(tokens):
     return b"".join(text for _, text in tokens).decode("utf-8", "replace").encode("utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [65535, 65536, 65537, 140000])
 def test_a_long_prompt_is_read_in_parts_to_the_same_tokens(run, tell, size):
     text = (b"The happy afternoon was good, and everything was named Sorrel. " * 3000)[:size]

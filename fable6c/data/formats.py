@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Optional
+from typing import Optional, Union
 
 from fable6c.errors import UserError
 
@@ -112,7 +112,7 @@ def line_values(pieces: Iterable[str]) -> Iterator[object]:
             raise ValueError(f"line {number + 1} is longer than {JSON_CHARACTERS:,} characters, so this is not JSON lines")
 
 
-def parse(line: str, where: str) -> object:
+def parse(line: Union[str, bytes], where: str) -> object:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
