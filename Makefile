@@ -64,7 +64,7 @@ PROGRAM := build/fable6c# its rules: asengine/host/native.mk
 
 say = @printf '\n== %s\n' $(1)
 
-.PHONY: help story run test test-all quick lint format docs native aot legacy boot-test windows arm wasm prebuilt page dist lock clean
+.PHONY: help story run test test-all quick lint format docs native aot legacy boot-test windows arm wasm prebuilt page dist release lock clean
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
@@ -85,6 +85,7 @@ help:
 	@echo 'make prebuilt                            build the engine anew and keep it in asengine/prebuilt'
 	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
+	@echo 'make release                             dist/release/: the page, the models, wheel and source archive, with checksums'
 	@echo 'make lock                                choose the newest packages anew and write their hashes into requirements/'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
 
@@ -128,6 +129,13 @@ page: $(WASM) node_modules/.package-lock.json
 
 dist: $(INSTALLED) $(WASM)
 	.venv/bin/python -m build
+
+# What a person downloads, in one folder: page, models, wheel, source archive, and their checksums.
+release: page dist
+	rm -rf dist/release && mkdir dist/release
+	cp dist/fable6.html dist/*.whl dist/*.tar.gz release/*.f6c dist/release
+	cd dist/release && sha256sum * > SHA256SUMS
+	@echo 'dist/release/:' && ls dist/release
 
 # ---- sources as they should look ----
 
