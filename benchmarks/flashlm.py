@@ -23,7 +23,7 @@ from fable6c.errors import UsageError, UserError
 
 VOCAB, QUICK_VOCAB = 10_000, 1024  # the published table has 10,000 rows; a quick run's text is too short for them
 QUICK_MINUTES = 0.05
-LEAST_TOKENS = 8 * 257  # one step
+MIN_TOKENS = 8 * 257  # one step
 PYTHON = os.path.join(common.ROOT, "build", "peers", "torch", "bin", "python")  # run.sh makes this environment
 
 
@@ -74,8 +74,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     scored = [normalize(document) for document in read_documents([scored_text])]
     chars = sum(map(len, scored)) if options.quick else common.CHARACTERS
     dataset = prepare(lambda: read_documents([text]), folder, vocab, describe_files([text]))
-    if len(dataset.train) < LEAST_TOKENS:
-        raise UserError(f"{text}: {len(dataset.train)} tokens to train on, at least {LEAST_TOKENS} are needed; give more text")
+    if len(dataset.train) < MIN_TOKENS:
+        raise UserError(f"{text}: {len(dataset.train)} tokens to train on, at least {MIN_TOKENS} are needed; give more text")
     record = common.Record(f"flashlm-{minutes:g}-minutes", options.quick)
     tokens = dataset.tokenizer.encode_documents(scored)
     valid = os.path.join(folder, "scored.bin")

@@ -38,7 +38,7 @@ COMMIT_SECONDS, COMMIT_CHARACTERS = 2.0, 8_000_000  # between two commits of a b
 PACK_LEVEL = 6
 DICTIONARY_BYTES = 112_640  # zstd's usual size
 DICTIONARY_SAMPLES, SAMPLE_CHARACTERS = 4000, 4096
-LEAST_SAMPLES = 200
+MIN_SAMPLES = 200
 ENCODE_CHARACTERS = 4_000_000  # of chunks to encode at a time
 TOKEN = np.dtype("<u2")
 
@@ -325,7 +325,7 @@ def _packer(database: Database, file: str) -> tuple[zstandard.ZstdCompressor, Op
             samples.append(record["text"][:SAMPLE_CHARACTERS].encode("utf-8"))
             if len(samples) == DICTIONARY_SAMPLES:
                 break
-        if len(samples) < LEAST_SAMPLES:
+        if len(samples) < MIN_SAMPLES:
             return zstandard.ZstdCompressor(level=PACK_LEVEL, write_checksum=True), None
         try:
             data = zstandard.train_dictionary(min(DICTIONARY_BYTES, sum(map(len, samples)) // 20), samples, level=PACK_LEVEL).as_bytes()

@@ -21,8 +21,8 @@ import numpy as np
 
 from fable6c.corpus.clean import QUALITY
 from fable6c.corpus.database import TOKEN, VOCAB_SHIFT, Database
-from fable6c.data.prepare import HELD_OUT_MOST
-from fable6c.data.windows import LEAST_WINDOWS, Shard
+from fable6c.data.prepare import MAX_HELD_OUT
+from fable6c.data.windows import MIN_WINDOWS, Shard
 from fable6c.errors import UsageError, UserError
 from fable6c.model.tokenizer import Tokenizer
 
@@ -138,9 +138,9 @@ class DatabaseDataset:
         if seed != self.seed:
             raise ValueError(f"seed: expected {self.seed}, with which the dataset was opened, got {seed}")
         for stream in self.streams:
-            if stream.tokens < (LEAST_WINDOWS + 1) * context:
+            if stream.tokens < (MIN_WINDOWS + 1) * context:
                 raise UserError(
-                    f"{self.database.path}: the source {stream.name} has {stream.tokens} tokens to train on, at least {(LEAST_WINDOWS + 1) * context} "
+                    f"{self.database.path}: the source {stream.name} has {stream.tokens} tokens to train on, at least {(MIN_WINDOWS + 1) * context} "
                     f"are needed for windows of {context}; give more text or a smaller context"
                 )
         windows = self.windows(context)
@@ -254,7 +254,7 @@ def _held_out(database: Database, vocab: int) -> tuple[np.ndarray, int]:
     ):  # fmt: skip
         parts.append(np.frombuffer(ids, dtype=TOKEN))
         characters += size
-        if characters >= HELD_OUT_MOST:
+        if characters >= MAX_HELD_OUT:
             break
     if not parts:
         raise UserError(f"{database.path}: no document is held out; build it anew with a larger --valid")

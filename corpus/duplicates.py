@@ -20,9 +20,9 @@ import numpy as np
 from fable6c.corpus.filters import Settings
 from fable6c.corpus.measure import Words
 
-MOST_SORTED = 1 << 22  # entries of a band to sort at a time: about 200 MB
+MAX_SORTED = 1 << 22  # entries of a band to sort at a time: about 200 MB
 SKETCH = 1024  # smallest shingle hashes that are kept: all of a document of up to about 6 KB
-MOST_IN_BUCKET = 64  # documents that one is compared with in a bucket
+MAX_IN_BUCKET = 64  # documents that one is compared with in a bucket
 ENTRY = np.dtype([("key", "<u8"), ("document", "<u4")])
 FLUSH = 4096  # documents
 BATCH = 2048  # shingles for datasketch at a time: its working memory is a kilobyte for each
@@ -95,7 +95,7 @@ class Duplicates:
             for bucket in self._buckets(name):
                 different: list[int] = []
                 for document in (document for document in bucket if not exact[document]):
-                    for earlier in different[:MOST_IN_BUCKET]:
+                    for earlier in different[:MAX_IN_BUCKET]:
                         if (earlier, document) in seen:
                             continue
                         similarity = _jaccard(sketch(earlier), sketch(document))
@@ -132,7 +132,7 @@ class Duplicates:
     def _buckets(self, name: str) -> Iterator[list[int]]:
         """The documents, ascending, that share a key of the band, for each key that two or more have."""
         # The first bits of the keys divide a band that is too large to sort at once.
-        bits = max(0, (self.count // MOST_SORTED).bit_length())
+        bits = max(0, (self.count // MAX_SORTED).bit_length())
         for part in range(1 << bits):
             entries = self._entries(name, part, bits)
             order = np.argsort(entries["key"], kind="stable")
@@ -146,8 +146,8 @@ class Duplicates:
         """Those of a band whose keys begin with these bits."""
         found = []
         with open(os.path.join(self.folder, name), "rb") as file:
-            for _ in range(0, self.count, MOST_SORTED):
-                block = np.fromfile(file, ENTRY, MOST_SORTED)
+            for _ in range(0, self.count, MAX_SORTED):
+                block = np.fromfile(file, ENTRY, MAX_SORTED)
                 found.append(block[block["key"] >> np.uint64(64 - bits) == part] if bits else block)
         return np.concatenate(found) if found else np.zeros(0, ENTRY)
 

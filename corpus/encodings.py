@@ -10,8 +10,8 @@ from typing import Optional
 from fable6c.errors import UserError
 
 SAMPLE = 1 << 16  # bytes that a detection looks at
-MOST_NULS = 0.01  # share of NUL bytes in a text
-MOST_CHAOS = 0.2  # charset-normalizer's measure of unlikely characters; its own limit
+MAX_NULS = 0.01  # share of NUL bytes in a text
+MAX_CHAOS = 0.2  # charset-normalizer's measure of unlikely characters; its own limit
 # Western European code pages agree in nearly all that prose uses, so their scores are near ties: the common one is taken then.
 USUAL = "cp1252"
 TIE = 0.03  # of chaos
@@ -40,7 +40,7 @@ def decode(data: bytes, likely: Optional[str] = None) -> tuple[str, str]:
         if marked:
             return data.decode(marked), marked
         text = data.decode("utf-8")
-        if data.count(0) <= MOST_NULS * len(data):
+        if data.count(0) <= MAX_NULS * len(data):
             return text, "utf-8"
         likely = None  # UTF-16 of ASCII letters is valid UTF-8, every second character a NUL
     except UnicodeDecodeError as error:
@@ -66,7 +66,7 @@ def detect(sample: bytes) -> Optional[str]:
 
     if mark_of(sample):
         return mark_of(sample)
-    matches = charset_normalizer.from_bytes(sample, threshold=MOST_CHAOS)
+    matches = charset_normalizer.from_bytes(sample, threshold=MAX_CHAOS)
     best = matches.best()
     if 0 in sample and best is not None and not best.encoding.startswith(("utf_16", "utf_32")):
         return None  # only there do texts have NUL bytes

@@ -63,7 +63,7 @@ def mojibake(text: str) -> str:
 
 
 def nfc(text: str) -> str:
-    """Unicode normalisation form C (UAX #15): an accent and its letter become one character. Nothing else changes."""
+    """Unicode normalization form C (UAX #15): an accent and its letter become one character. Nothing else changes."""
     if text.isascii() or unicodedata.is_normalized("NFC", text):
         return text
     return unicodedata.normalize("NFC", text)

@@ -27,9 +27,9 @@ from fable6c.files import atomic_write, make_folder, read_toml
 from fable6c.progress import Progress
 
 BLOCK = 1 << 16
-MOST_TRIES = 100  # in all, however often there was progress in between
+MAX_TRIES = 100  # in all, however often there was progress in between
 LONGEST_WAIT = 60.0  # seconds between two tries
-MOST_UNKNOWN = 64 << 30  # bytes of an answer that does not say how long it is
+MAX_UNKNOWN = 64 << 30  # bytes of an answer that does not say how long it is
 SOURCES_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sources.toml")
 _SHA256 = re.compile(r'^"?([0-9a-f]{64})"?$')
 
@@ -98,7 +98,7 @@ class Downloader:
         sha256: the sum that the file must have, or None; one that the server publishes is checked as well.
         """
         failures = 0
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             before = _size(path + ".part")
             try:
                 published = self._try(url, path)
@@ -112,7 +112,7 @@ class Downloader:
                 print(f"{url}: {error}; trying again", file=sys.stderr)
                 time.sleep(min(LONGEST_WAIT, self.wait * 2 ** max(0, failures - 1)))
         else:
-            raise UserError(f"{url}: broke off {MOST_TRIES} times; the same command goes on from there")
+            raise UserError(f"{url}: broke off {MAX_TRIES} times; the same command goes on from there")
         part = path + ".part"
         found = _sum_of(part)
         for wanted, by in ((sha256, "earlier, or by sources.toml"), (published, "by the server")):
@@ -186,7 +186,7 @@ class Downloader:
 
     def _save(self, answer: Any, part: str, have: int, total: Optional[int], url: str) -> None:
         """The body into FILE.part, from byte `have` on."""
-        most = MOST_UNKNOWN if total is None else total
+        most = MAX_UNKNOWN if total is None else total
         try:
             with open(part, "r+b" if have else "wb") as file, Progress(os.path.basename(part)[:-5], total, "bytes", self.progress) as shown:
                 file.seek(have)

@@ -66,7 +66,7 @@ INLINE void prefetch(const float *row, size_t count) {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Scalar functions of docs/numerics.md (the compiler vectorises the loops around them)
+// Scalar functions of docs/numerics.md (the compiler vectorizes the loops around them)
 
 // Round half to even for |x| < 2^22: adding 1.5·2^23 leaves no fraction bits.
 INLINE float nearest(float x) { return (x + 12582912.0f) - 12582912.0f; }

@@ -641,7 +641,7 @@ void scout_distribution(const scout *s, double *probability) {
 // ---- the tree: tokens that stand in the same places share a branch
 
 // Makes the columns of z (N,E) orthonormal, one after the other (Gram-Schmidt, each twice). A zero column stays.
-static void orthonormalise(double *z, double *coefficient, size_t N, size_t E) {
+static void orthonormalize(double *z, double *coefficient, size_t N, size_t E) {
     for (size_t e = 0; e < E; e++) {
         for (int twice = 0; twice < 2; twice++) {
             memset(coefficient, 0, e * sizeof *coefficient);
@@ -684,9 +684,9 @@ static void multiply_transposed(double *z, const float *x, const double *y, size
 void scout_directions(double *vectors, double *directions, double *scratch, const float *x, int rounds, size_t N, size_t M, size_t E) {
     for (int round = 0; round < rounds; round++) {
         multiply(vectors, x, directions, N, M, E);
-        orthonormalise(vectors, scratch, N, E);
+        orthonormalize(vectors, scratch, N, E);
         multiply_transposed(directions, x, vectors, N, M, E);
-        orthonormalise(directions, scratch, M, E);
+        orthonormalize(directions, scratch, M, E);
     }
     multiply(vectors, x, directions, N, M, E);
 }

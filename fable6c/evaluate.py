@@ -31,7 +31,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument("model", help="the model file (.f6c)")
     parser.add_argument("--text", required=True, metavar="FILE", help="UTF-8 text, or such a text packed as .zst")
     parser.add_argument(
-        "--chars", type=int, metavar="N", help="divide by N characters (default: those of the text, its newlines normalised)"
+        "--chars", type=int, metavar="N", help="divide by N characters (default: those of the text, its newlines normalized)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)

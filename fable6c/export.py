@@ -48,7 +48,7 @@ def export(folder: str, path: str) -> dict:
             f"{folder}: a parameter has the magnitude {largest:.3g}, a model file holds at most {MAX_MAGNITUDE:g}: the training has diverged; "
             "train again with lower rates (--config)"
         )
-    network.discretize()
+    network.quantize_weights()
     tokenizer = Tokenizer.from_bytes(bytes.fromhex(description["tokenizer"]))
     card = {
         "name": os.fsencode(os.path.splitext(os.path.basename(path))[0]).decode("utf-8", "replace"),

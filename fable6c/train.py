@@ -23,7 +23,7 @@ from fable6c.training.network import check_counts
 from fable6c.training.run import Run, check_same_command, load_run
 from fable6c.training.source import database_dataset, text_dataset
 
-MOST_THREADS = 256
+MAX_THREADS = 256
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -66,7 +66,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         raise UsageError("--minutes and --tokens: give one of them, a run has one budget")
     for name in ("minutes", "tokens", "threads", "save_minutes", "max_memory"):
         value = getattr(options, name)
-        most = MOST_THREADS if name == "threads" else 1e15
+        most = MAX_THREADS if name == "threads" else 1e15
         if value is not None and not 0 < value <= most:
             raise UsageError(f"--{name.replace('_', '-')} {value}: expected a number above 0, at most {most:g}")
     if not 0 <= options.seed < 2**32:

@@ -7,16 +7,16 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def forward(dimensions, tokens, tensor, quantise):
+def forward(dimensions, tokens, tensor, quantize):
     """The logits (B, T, V) before copies are mixed in, and the odds (B, T, T) of a copy at t of what followed place i, of tokens (B, T)
     from a fresh state; None for the odds where the model does not copy. All may be complex.
 
     tensor(name)   a vector, or a matrix (m, n) times its scales
-    quantise(x)    what a ternary layer multiplies in place of x; called in the order of the layers
+    quantize(x)    what a ternary layer multiplies in place of x; called in the order of the layers
     """
 
     def linear(x, name):
-        return quantise(x) @ tensor(name).T
+        return quantize(x) @ tensor(name).T
 
     def norm(x, gain):
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * tensor(gain)

@@ -121,7 +121,7 @@ def test_few_and_tiny_documents(count, tmp_path):
 def test_more_documents_than_are_written_at_once(tmp_path, monkeypatch):
     """Neither blocks of documents nor parts of bands change what is found."""
     monkeypatch.setattr(module, "FLUSH", 3)
-    monkeypatch.setattr(module, "MOST_SORTED", 2)
+    monkeypatch.setattr(module, "MAX_SORTED", 2)
     made = synth.stories(1)
     texts = [next(made) for _ in range(10)]
     assert [duplicate.document for duplicate in find(texts + texts[:4], tmp_path / "bands")] == [10, 11, 12, 13]

@@ -203,7 +203,7 @@ def test_a_single_document_is_cut_at_a_paragraph(tmp_path):
 
 
 def test_a_long_corpus_holds_out_a_bounded_part(monkeypatch):
-    monkeypatch.setattr(preparing, "HELD_OUT_MOST", 500)
+    monkeypatch.setattr(preparing, "MAX_HELD_OUT", 500)
     held_out = preparing.choose_held_out(range(1000), [100] * 1000)
     assert len(held_out.whole) == 5 and held_out.cut is None
     held_out = preparing.choose_held_out(range(10), [10_000] * 10)

@@ -46,7 +46,7 @@ def bits_by_hand(model, document):
     return bits
 
 
-def test_normalise():
+def test_normalize():
     assert normalize("\n\na\n\n\nb\nc\n") == "a\nb\nc"
 
 

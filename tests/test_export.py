@@ -32,7 +32,7 @@ def make_run(folder, minutes=None, bits_per_char=1.23456, edit=lambda network: N
     network = Network(DIMENSIONS, 1, 1.0)
     network.initialize(5)
     edit(network)
-    network.discretize()
+    network.quantize_weights()
     merges = np.array([(97 + j % 26, 97 + j // 26) for j in range(DIMENSIONS.vocab - 257)], np.uint16)
     command = {
         "preset": "micro", "model": dict(vars(DIMENSIONS)), "train": config.as_dict()["train"], "minutes": minutes,

@@ -55,7 +55,7 @@ def make_network(shape, batch=2, loss_scale=1.0, seed=3, fast_gradients=True, dr
             latent -= 7  # copies matter from the start
     for name in ("embedding", "head"):
         network.latent[name][:] *= 20
-    network.discretize()
+    network.quantize_weights()
     return network
 
 
@@ -146,7 +146,7 @@ class Oracle:
     def _loss(self, p, record=None):
         offsets = iter(self.offsets or ())
 
-        def quantise(x):
+        def quantize(x):
             if record is None:
                 return x + next(offsets)
             s = np.abs(x).max(-1, keepdims=True) / 127
@@ -156,7 +156,7 @@ class Oracle:
         def tensor(name):
             return self.discrete[name] + (p[name] - self.base[name]) if name in self.discrete else p[name]
 
-        logits, odds = forward(self.d, self.tokens, tensor, quantise)
+        logits, odds = forward(self.d, self.tokens, tensor, quantize)
         powers = np.exp(logits)
         chosen = np.take_along_axis(powers, self.targets[..., None], 2)[..., 0] / powers.sum(-1)
         hits = self.targets[:, :, None] == np.roll(self.tokens, -1, 1)[:, None, :]

@@ -147,7 +147,7 @@ def test_after_a_step_the_network_is_ready_for_the_next():
     for name, w in network.weights.items():
         assert not np.array_equal(w["weight"], before[name]), name
         used = w["weight"].copy()
-        network.discretize()
+        network.quantize_weights()
         assert np.array_equal(used, w["weight"]), "made from the parameters as they are now"
 
 

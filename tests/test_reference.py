@@ -8,7 +8,7 @@ import pytest
 
 from fable6c.model import numerics
 from fable6c.model.file import Matrix
-from fable6c.model.numerics import quantise, sigmoid, sumsq
+from fable6c.model.numerics import quantize, sigmoid, sumsq
 from fable6c.model.reference import PIECE, Linear, Reference, generate, linear
 from fable6c.model.sampling import Random, Sampler
 from oracle import forward
@@ -68,7 +68,7 @@ def test_sigmoid():
     assert np.allclose(sigmoid(x), 1 / (1 + np.exp(-x.astype(np.float64))), rtol=1e-6, atol=1e-34)
 
 
-# Sums, quantisation, products
+# Sums, quantization, products
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 129])
@@ -99,12 +99,12 @@ def test_an_infinite_sum_of_squares_gives_zero():
     assert (numerics.rmsnorm(x, np.ones(20, np.float32)) == 0).all()
 
 
-def test_quantise():
-    q, s = quantise(np.array([[127, 0.5, 1.5, 2.5, -0.5, -1.5, -127]], np.float32))
+def test_quantize():
+    q, s = quantize(np.array([[127, 0.5, 1.5, 2.5, -0.5, -1.5, -127]], np.float32))
     assert q.tolist() == [[127, 0, 2, 2, 0, -2, -127]] and s.tolist() == [[1]]
-    q, s = quantise(np.array([[0, 9e-31, -9e-31]], np.float32))
+    q, s = quantize(np.array([[0, 9e-31, -9e-31]], np.float32))
     assert not q.any() and not s.any()
-    q, s = quantise(np.array([[2e-30, -1e-30]], np.float32))
+    q, s = quantize(np.array([[2e-30, -1e-30]], np.float32))
     assert q[0, 0] == 127 and s[0, 0] == f32(2e-30) / f32(127)
 
 
@@ -135,11 +135,11 @@ def exact_logits(model, tokens):
         found = model.tensors[name]
         return found.weight * found.scale.astype(np.float64)[:, None] if isinstance(found, Matrix) else found.astype(np.float64)
 
-    def quantise(x):
+    def quantize(x):
         a = np.abs(x).max(-1, keepdims=True)
         return np.where(a < 1e-30, 0, np.rint(x * 127 / np.maximum(a, 1e-30)) * a / 127)
 
-    logits, odds = forward(model.dimensions, np.array([tokens]), tensor, quantise)
+    logits, odds = forward(model.dimensions, np.array([tokens]), tensor, quantize)
     if odds is None:
         return logits[0, -1]
     powers = np.exp(logits[0, -1])

@@ -173,7 +173,7 @@ def test_odds_of_copying_at_their_bound(reader):
 
 
 @needs_wasm
-def test_activations_around_the_quantisers_threshold(reader):
+def test_activations_around_the_quantizers_threshold(reader):
     random = np.random.default_rng(6)
     model = tiny_model(dim=20, layers=3, hidden=20)
     for name, tensor in model.tensors.items():

@@ -310,7 +310,7 @@ def test_resumed_after_a_signal_to_the_bit(inputs, tmp_path, monkeypatch, capsys
 
 def test_a_resumed_run_draws_the_same(inputs, tmp_path, monkeypatch):
     """What a run draws for dropout and joined documents goes with the number of the batch, not with how often it was stopped."""
-    recipe = "dropout = 0.1\njoined = 0.5\ndecay = 0.1\ncooldown = 1\nfall = 2\n"
+    recipe = "dropout = 0.1\njoined = 0.5\ndecay = 0.1\ncooldown = 1\ncooldown_power = 2\n"
     write(tmp_path / "text.txt", (inputs / "text.txt").read_text().replace("\n", "\n<|endoftext|>\n"))  # many documents: each paragraph
     write(tmp_path / "tiny.toml", TINY_CONFIG + recipe)
     train.main(command(tmp_path, tmp_path / "whole"))
@@ -539,7 +539,7 @@ def one_line(main, status):
         (["--max-memory", "-1"], 2, "--max-memory -1.0: expected"),
         (["--seed", "-1"], 2, "--seed -1: expected 0 to 4294967295"),
         (["--seed", "4294967296"], 2, "--seed 4294967296: expected 0 to 4294967295"),
-        (["--config", "missing.toml"], 2, "missing.toml: cannot read the configuration (No such file or directory)"),
+        (["--config", "missing.toml"], 2, "missing.toml: cannot be read (No such file or directory)"),
         (["--config", "text.txt"], 2, "text.txt: is not valid TOML"),
         (["--config", "unknown.toml"], 2, "unknown key `layer`; did you mean `layers`?"),
         (["--config", "huge.toml"], 1, "MiB are free; use a smaller preset"),
@@ -604,14 +604,14 @@ def test_a_command_of_another_version_in_the_same_folder(inputs, tmp_path, monke
     train.main(command(inputs, folder, steps=2))
     description, arrays = checkpoint.load(str(folder))
     recipe = description["command"]["train"]
-    assert recipe["fall"] == Recipe().fall
-    del recipe["fall"]
+    assert recipe["cooldown_power"] == Recipe().cooldown_power
+    del recipe["cooldown_power"]
     checkpoint.save(str(folder), description, arrays)
     train.main(command(inputs, folder, steps=2))
-    recipe["fall"], recipe["noise"] = 2.0, 0.1
+    recipe["cooldown_power"], recipe["noise"] = 2.0, 0.1
     checkpoint.save(str(folder), description, arrays)
-    assert "train.fall = 2.0, this command has 1.0" in one_line(lambda: train.main(command(inputs, folder, steps=2)), 1)
-    recipe["fall"] = 1.0
+    assert "train.cooldown_power = 2.0, this command has 1.0" in one_line(lambda: train.main(command(inputs, folder, steps=2)), 1)
+    recipe["cooldown_power"] = 1.0
     checkpoint.save(str(folder), description, arrays)
     assert "train.noise = 0.1, this command has None" in one_line(lambda: train.main(command(inputs, folder, steps=2)), 1)
 

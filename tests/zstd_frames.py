@@ -19,7 +19,7 @@ from engine_module import EngineModule
 from fable6c.model import zstd
 
 SPACE = 1 << 22  # for the frame, and again for its content
-MOST_CONTENT = 1 << 18
+MAX_CONTENT = 1 << 18
 PROBE = 1 << 13
 
 
@@ -401,14 +401,14 @@ def libzstd(frame):
     try:
         decompressor = zstandard.ZstdDecompressor().decompressobj()
         content = decompressor.decompress(frame)
-        return content if decompressor.eof and not decompressor.unused_data and len(content) <= MOST_CONTENT else None
+        return content if decompressor.eof and not decompressor.unused_data and len(content) <= MAX_CONTENT else None
     except zstandard.ZstdError:
         return None
 
 
 def in_python(packed):
     """The content of blocks, None where the decoder in Python refuses them."""
-    decoder = zstd.Decoder(1 << 18, MOST_CONTENT)
+    decoder = zstd.Decoder(1 << 18, MAX_CONTENT)
     try:
         decoder.blocks(packed, 0, len(packed))
         return decoder.output

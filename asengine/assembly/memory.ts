@@ -39,10 +39,10 @@ export const SUMS_STRIDE: usize = 4 * 2 * MAX_HIDDEN; // bytes for one token
 
 export const X: usize = HEAP + HEAP_SIZE; // f32 (4, D)
 export const X_STRIDE: usize = 4 * MAX_DIM; // bytes for one token
-export const WORK: usize = X + 4 * X_STRIDE; // f32 (max(D, H)): one token's vector, about to be quantised
-export const QUANTISED: usize = WORK + 4 * MAX_HIDDEN + 16; // i16 (columns in whole groups, 4): the tokens' int8 values
-const QUANTISED_SIZE: usize = 8 * (MAX_HIDDEN / 5 * 6 + 64);
-export const SCALES: usize = QUANTISED + QUANTISED_SIZE; // f32 (4): with QUANTISED
+export const WORK: usize = X + 4 * X_STRIDE; // f32 (max(D, H)): one token's vector, about to be quantized
+export const QUANTIZED: usize = WORK + 4 * MAX_HIDDEN + 16; // i16 (columns in whole groups, 4): the tokens' int8 values
+const QUANTIZED_SIZE: usize = 8 * (MAX_HIDDEN / 5 * 6 + 64);
+export const SCALES: usize = QUANTIZED + QUANTIZED_SIZE; // f32 (4): with QUANTIZED
 export const LANES: usize = SCALES + 16; // f32 (16): partial sums of squares; u16 (4): a row's sums of four tokens
 export const LOGITS: usize = LANES + 64; // f32 (V)
 

@@ -6,7 +6,7 @@
 import { context, copyDim, dim, hidden, layers, rowBytes, taps, vocab } from "./layout";
 import { embedding } from "./load";
 import {
-  groupsOf, KEYS, keySize, LAYERS, layerSize, LOGITS, MEMORY, NEXT, ODDS, QUANTISED, QUERY, RING, SCALES, SUMS, SUMS_STRIDE, WORK, X, X_STRIDE,
+  groupsOf, KEYS, keySize, LAYERS, layerSize, LOGITS, MEMORY, NEXT, ODDS, QUANTIZED, QUERY, RING, SCALES, SUMS, SUMS_STRIDE, WORK, X, X_STRIDE,
 } from "./memory";
 import { product, product4, readRow } from "./product";
 import { exp, log, sigmoid, sumOfPowers, sumOfSquares } from "./real";
@@ -41,24 +41,24 @@ export function runTokens(ids: usize, count: u32): void {
   for (let layer: u32 = 0; layer < layers; layer++) {
     let base = LAYERS + layer * layerSize;
     for (let token: u32 = 0; token < count; token++) {
-      normalise(X + X_STRIDE * token, base + NORM_MIX, WORK);
-      quantise(dim, token);
+      normalize(X + X_STRIDE * token, base + NORM_MIX, WORK);
+      quantize(dim, token);
     }
     linear(base + MIX_IN, 3 * dim, dim, count);
     for (let token: u32 = 0; token < count; token++) {
       mix(base, token, scaleOf(token, base + MIX_IN_SCALE), (ringSlot + token) % taps);
-      quantise(dim, token);
+      quantize(dim, token);
     }
     linear(base + MIX_OUT, dim, dim, count);
     for (let token: u32 = 0; token < count; token++) {
       addSums(token, scaleOf(token, base + MIX_OUT_SCALE));
-      normalise(X + X_STRIDE * token, base + NORM_GLU, WORK);
-      quantise(dim, token);
+      normalize(X + X_STRIDE * token, base + NORM_GLU, WORK);
+      quantize(dim, token);
     }
     linear(base + GLU_IN, 2 * hidden, dim, count);
     for (let token: u32 = 0; token < count; token++) {
       gate(token, scaleOf(token, base + GLU_IN_SCALE));
-      quantise(hidden, token);
+      quantize(hidden, token);
     }
     linear(base + GLU_OUT, dim, hidden, count);
     for (let token: u32 = 0; token < count; token++) addSums(token, scaleOf(token, base + GLU_OUT_SCALE));
@@ -71,8 +71,8 @@ export function runTokens(ids: usize, count: u32): void {
 /** Puts the tokens' keys and, for the places before them, the tokens themselves into their rings; QUERY is the last token's. */
 function keepKeys(ids: usize, count: u32): void {
   for (let token: u32 = 0; token < count; token++) {
-    normalise(X + X_STRIDE * token, NORM_COPY, WORK);
-    quantise(dim, token);
+    normalize(X + X_STRIDE * token, NORM_COPY, WORK);
+    quantize(dim, token);
   }
   linear(COPY_IN, 2 * copyDim, dim, count);
   let size: usize = 4 * copyDim;
@@ -96,8 +96,8 @@ function keepKeys(ids: usize, count: u32): void {
 
 /** LOGITS after the last token. Not part of runTokens, because only the last token of a prompt needs them. */
 export function runOutput(): void {
-  normalise(lastX, NORM_OUT, WORK);
-  quantise(dim, 0);
+  normalize(lastX, NORM_OUT, WORK);
+  quantize(dim, 0);
   product(HEAD, vocab, dim);
   let scale = load<f32>(SCALES), rowScales = HEAD_SCALES;
   let at: usize = 0, size: usize = 4 * vocab;
@@ -157,11 +157,11 @@ function embed(id: u32, x: usize): void {
     let value = 3 * load<i32>(at, SUMS) + load<i32>(low + at);
     store<f32>(at, <f32>value * scale, WORK);
   }
-  normalise(WORK, NORM_IN, x);
+  normalize(WORK, NORM_IN, x);
 }
 
 /** target = rmsnorm(x, gain). */
-function normalise(x: usize, gain: usize, target: usize): void {
+function normalize(x: usize, gain: usize, target: usize): void {
   let r: f32 = <f32>1 / sqrt<f32>(sumOfSquares(x, dim) / <f32>dim + <f32>1e-5);
   let at: usize = 0, size: usize = 4 * dim;
   do {
@@ -170,8 +170,8 @@ function normalise(x: usize, gain: usize, target: usize): void {
   } while (at < size);
 }
 
-/** QUANTISED = WORK[0 .. n) as int8, in the 16 bits of `token`, and zeros up to whole groups. Its scale to SCALES. */
-function quantise(n: u32, token: u32): void {
+/** QUANTIZED = WORK[0 .. n) as int8, in the 16 bits of `token`, and zeros up to whole groups. Its scale to SCALES. */
+function quantize(n: u32, token: u32): void {
   // Four at a time: the last ones may be zeros behind WORK[n - 1].
   let size: usize = 4 * n;
   store<f32>(size, 0, WORK);
@@ -192,7 +192,7 @@ function quantise(n: u32, token: u32): void {
   store<f32>(SCALES + 4 * token, isZero ? 0 : largest / 127);
 
   // |x · inverse| ≤ 127 but for a rounding: nothing overflows in the conversion.
-  let target = QUANTISED + 2 * token;
+  let target = QUANTIZED + 2 * token;
   at = 0;
   do {
     store<i16>(target, <i32>nearest<f32>(load<f32>(at, WORK) * inverse));
@@ -202,10 +202,10 @@ function quantise(n: u32, token: u32): void {
     target += 32;
     at += 16;
   } while (at < size);
-  for (let end = QUANTISED + 8 * 6 * groupsOf(n, 5); target < end; target += 8) store<i16>(target, 0);
+  for (let end = QUANTIZED + 8 * 6 * groupsOf(n, 5); target < end; target += 8) store<i16>(target, 0);
 }
 
-/** SUMS of each token = the ternary matrix times its part of QUANTISED. */
+/** SUMS of each token = the ternary matrix times its part of QUANTIZED. */
 function linear(weights: usize, rows: u32, columns: u32, count: u32): void {
   if (count == 1) product(weights, rows, columns);
   else product4(weights, rows, columns);

@@ -11,7 +11,7 @@
 // Weights lie segment by segment (32 groups), in it row by row, in it group by group; groups past the last column are zero.
 
 import { rowBytes } from "./layout";
-import { groupsOf, LANES, QUANTISED, SEGMENT_GROUPS, SUMS, SUMS_STRIDE, TABLE_SIZE, TABLES, tritsFor } from "./memory";
+import { groupsOf, LANES, QUANTIZED, SEGMENT_GROUPS, SUMS, SUMS_STRIDE, TABLE_SIZE, TABLES, tritsFor } from "./memory";
 
 // ---- Loading ----
 
@@ -123,12 +123,12 @@ function fillTables(columns: usize, stride: usize, count: u32, trits: u32): void
 /** The one token's sums, `rows` of them, to SUMS. */
 export function product(weights: usize, rows: u32, columns: u32): void {
   let trits = tritsFor(rows), groups = groupsOf(columns, trits);
-  let quantised = QUANTISED;
+  let quantized = QUANTIZED;
   for (let first: u32 = 0; first < groups; first += SEGMENT_GROUPS) {
     let count = min<u32>(groups - first, SEGMENT_GROUPS);
-    fillTables(quantised, 64 * trits, 8, trits);
+    fillTables(quantized, 64 * trits, 8, trits);
     addRows(weights, rows, count, first == 0);
-    quantised += 8 * trits * SEGMENT_GROUPS;
+    quantized += 8 * trits * SEGMENT_GROUPS;
     weights += 2 * rows * SEGMENT_GROUPS;
   }
 }
@@ -192,12 +192,12 @@ function addRows(weights: usize, rows: u32, count: u32, isFirst: bool): void {
 /** The sums of four tokens, `rows` of each, to SUMS. */
 export function product4(weights: usize, rows: u32, columns: u32): void {
   let trits = tritsFor(rows), groups = groupsOf(columns, trits);
-  let quantised = QUANTISED;
+  let quantized = QUANTIZED;
   for (let first: u32 = 0; first < groups; first += SEGMENT_GROUPS) {
     let count = min<u32>(groups - first, SEGMENT_GROUPS);
-    fillTables(quantised, 2, count, trits);
+    fillTables(quantized, 2, count, trits);
     addRows4(weights, rows, count, first == 0);
-    quantised += 8 * trits * SEGMENT_GROUPS;
+    quantized += 8 * trits * SEGMENT_GROUPS;
     weights += 2 * rows * SEGMENT_GROUPS;
   }
 }

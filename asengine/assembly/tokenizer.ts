@@ -19,9 +19,9 @@ const NONE: u32 = 0xffff; // the end mark can have this id, but is not found by 
 // ---- The vocabulary ----
 
 // A file can be made so that all its tokens meet in one part of the hash table. It cannot for many hashes at once: the next one is
-// tried when a look-up has taken more than MOST_PROBES on average, where a few are to be expected.
+// tried when a look-up has taken more than MAX_PROBES on average, where a few are to be expected.
 const HASHES: u32 = 8;
-const MOST_PROBES: u32 = 32;
+const MAX_PROBES: u32 = 32;
 const CROWDED: u32 = 0xffffffff;
 let hashStart: u32 = 0;
 let probes: u32 = 0;
@@ -29,10 +29,10 @@ let probes: u32 = 0;
 /** Expands the merges {u16 left, u16 right}. Returns 0, or the id of the first token that is not allowed. */
 export function loadTokens(merges: usize): u32 {
   hashStart = 0x811c9dc5; // FNV-1a's own
-  let bad = expandMerges(merges, MOST_PROBES * 2 * vocab);
+  let bad = expandMerges(merges, MAX_PROBES * 2 * vocab);
   for (let i: u32 = 1; bad == CROWDED; i++) {
     hashStart = hashStart * 0x9e3779b1 + 1;
-    bad = expandMerges(merges, i < HASHES ? MOST_PROBES * 2 * vocab : u32.MAX_VALUE);
+    bad = expandMerges(merges, i < HASHES ? MAX_PROBES * 2 * vocab : u32.MAX_VALUE);
   }
   return bad;
 }

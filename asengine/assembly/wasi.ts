@@ -261,7 +261,7 @@ function collectSample(): void {
 }
 
 const DIGESTS: usize = TEXT; // 16 hex digits for each token: the text itself is not needed once it is encoded
-const MOST_DIGESTS: u32 = TEXT_CAPACITY / 16;
+const MAX_DIGESTS: u32 = TEXT_CAPACITY / 16;
 
 /**
  * Prints `position token digest` for each token of the text, the digest being XXH64 of the logits' bytes, and last XXH64 of all
@@ -270,7 +270,7 @@ const MOST_DIGESTS: u32 = TEXT_CAPACITY / 16;
 function digest(): void {
   if (prompt) collectPrompt();
   else collectSample();
-  if (collected >= MOST_DIGESTS) tooLongToDigest();
+  if (collected >= MAX_DIGESTS) tooLongToDigest();
   feed(collected);
   let count = pending();
   reset(); // the queue is only read here: each token is run alone, for its logits
@@ -294,7 +294,7 @@ function digest(): void {
 function tooLongToDigest(): void {
   complain();
   text("the text of a selftest can have ");
-  number(MOST_DIGESTS - 1);
+  number(MAX_DIGESTS - 1);
   text(" bytes; shorten it");
   fail(2);
 }

@@ -90,14 +90,14 @@ export function parse(bytes) {
     return opcode;
   }
 
-  /** An initialiser: a constant, then end. Its value if it is a small i32. */
-  function initialiser() {
+  /** An initializer: a constant, then end. Its value if it is a small i32. */
+  function initializer() {
     const opcode = byte();
-    if (opcode < 0x41 || opcode > 0x44) fail("an initialiser that is no constant");
+    if (opcode < 0x41 || opcode > 0x44) fail("an initializer that is no constant");
     let value;
     if (opcode <= 0x42) value = number();
     else skip(opcode === 0x43 ? 4 : 8);
-    if (byte() !== 0x0b) fail("a long initialiser");
+    if (byte() !== 0x0b) fail("a long initializer");
     return value;
   }
 
@@ -113,7 +113,7 @@ export function parse(bytes) {
     global: () => {
       valueType();
       const isMutable = byte() === 1;
-      initialiser();
+      initializer();
       return { isMutable };
     },
     export: () => ({ name: name(), kind: ["function", "table", "memory", "global"][byte()], index: number() }),
@@ -130,7 +130,7 @@ export function parse(bytes) {
     },
     data: () => {
       if (number() !== 0) fail("a passive segment");
-      const start = initialiser();
+      const start = initializer();
       const length = number();
       skip(length);
       return { start, end: start + length };

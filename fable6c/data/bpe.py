@@ -20,7 +20,7 @@ from fable6c.model.tokenizer import (
 )
 from fable6c.progress import Progress
 
-LEAST_COUNT = 2  # a pair that is seen only once teaches nothing
+MIN_COUNT = 2  # a pair that is seen only once teaches nothing
 # The layout that _bpe.c expects.
 GAP, BLOCK = 0xFFFF, 64
 
@@ -88,7 +88,7 @@ def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = Tru
     pairs = library.call("bpe_count_pairs", text_in_c)
     with Progress("making tokens", vocab_size - MIN_VOCAB, "merges", progress) as shown:
         while MIN_VOCAB + len(merges) < vocab_size:
-            best = library.call("bpe_best_pair", text_in_c, token_length, pairs, MAX_TOKEN_BYTES, LEAST_COUNT)
+            best = library.call("bpe_best_pair", text_in_c, token_length, pairs, MAX_TOKEN_BYTES, MIN_COUNT)
             if best == pairs:
                 raise TextTooSmall(vocab_size, MIN_VOCAB + len(merges))
             left, right = int(pair[best]) >> 16, int(pair[best]) & 0xFFFF

@@ -38,8 +38,8 @@ FORMAT = 1  # of the folder; another number means: prepare again
 TOKEN = np.dtype("<u2")
 ENCODE_CHARACTERS = 1 << 22  # of documents to encode at a time
 HELD_OUT_SHARE = 0.02
-HELD_OUT_MOST = 400_000  # characters: enough for a steady measure, little enough to score often
-LEAST_CHARACTERS = 1000  # of text: with less there is nothing to hold out and nothing to learn
+MAX_HELD_OUT = 400_000  # characters: enough for a steady measure, little enough to score often
+MIN_CHARACTERS = 1000  # of text: with less there is nothing to hold out and nothing to learn
 
 
 @dataclasses.dataclass
@@ -128,8 +128,8 @@ def prepare(
     survey = Survey()
     pieces = count_pieces(survey.watch(documents()), progress)
     characters, sha256 = sum(survey.lengths), survey.sha256.hexdigest()
-    if characters < LEAST_CHARACTERS:
-        raise UserError(f"the text has {characters} characters in all, at least {LEAST_CHARACTERS} are needed; give more text")
+    if characters < MIN_CHARACTERS:
+        raise UserError(f"the text has {characters} characters in all, at least {MIN_CHARACTERS} are needed; give more text")
     if stored and stored["vocab_size"] == vocab_size and stored["sha256"] == sha256:
         stored["source"] = source
     else:
@@ -183,7 +183,7 @@ def choose_held_out(names: Sequence[int], lengths: Sequence[int]) -> HeldOut:
     lot, as long as they fit. If that gives less than half of it (a single document, or few long ones), the end of the next one."""
     copies = collections.Counter(names)
     length_of = dict(zip(names, lengths))
-    room = min(int(sum(lengths) * HELD_OUT_SHARE), HELD_OUT_MOST)
+    room = min(int(sum(lengths) * HELD_OUT_SHARE), MAX_HELD_OUT)
     least = room / 2
     whole = set()
     for name in sorted(copies):

@@ -9,7 +9,7 @@ import numpy as np
 from fable6c.errors import UserError
 from fable6c.model.tokenizer import Tokenizer
 
-LEAST_WINDOWS = 4
+MIN_WINDOWS = 4
 
 
 class Dataset(Protocol):
@@ -86,9 +86,9 @@ def window_starts(tokens: np.ndarray, context: int, seed: int, epoch: int) -> np
     training run can be resumed at any (epoch, index) on any machine. Raises UserError if there are too few tokens.
     """
     windows = (len(tokens) - context) // context
-    if windows < LEAST_WINDOWS:
+    if windows < MIN_WINDOWS:
         raise UserError(
-            f"the text has {len(tokens)} tokens to train on, at least {(LEAST_WINDOWS + 1) * context} are needed for windows of "
+            f"the text has {len(tokens)} tokens to train on, at least {(MIN_WINDOWS + 1) * context} are needed for windows of "
             f"{context}; give more text or a smaller context"
         )
     generator = np.random.PCG64(np.random.SeedSequence([seed, epoch]))

@@ -69,7 +69,7 @@ def rmsnorm(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
     return (x * r[..., None]) * gain
 
 
-def quantise(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def quantize(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """x to q (..., n), whole numbers in [-127, 127] kept as float32, and s (..., 1), so that x is about q·s."""
     a = np.maximum(x.max(axis=-1, keepdims=True), f32(0) - x.min(axis=-1, keepdims=True))
     tiny = a < f32(1e-30)

@@ -1,6 +1,6 @@
 """The model in NumPy: docs/numerics.md line by line, the yardstick whose bits the engine must give.
 
-Vectorised over batch, time and channels only where that leaves the order of operations of every number unchanged.
+Vectorized over batch, time and channels only where that leaves the order of operations of every number unchanged.
 
     reference = Reference(read_model("model.f6c"))
     logits, state = reference.forward(np.array([[511, 7, 300]]))      # (1, 3, V)
@@ -15,7 +15,7 @@ import numpy as np
 
 from fable6c.model.architecture import TENSORS
 from fable6c.model.file import Matrix, Model
-from fable6c.model.numerics import exp, f32, log, quantise, rmsnorm, sigmoid, total
+from fable6c.model.numerics import exp, f32, log, quantize, rmsnorm, sigmoid, total
 from fable6c.model.sampling import Sampler
 from fable6c.model.tokenizer import Tokenizer
 
@@ -31,7 +31,7 @@ class Linear:
     scale: np.ndarray
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        q, s = quantise(x)
+        q, s = quantize(x)
         # A float32 product is exact here, whatever order BLAS adds in: all partial sums are whole numbers below 2^24.
         y = q.reshape(-1, q.shape[-1]) @ self.weight
         y += f32(0)  # the integer 0 has no sign; some order of adding could leave -0

@@ -32,7 +32,7 @@ class Recipe:
     clip: float = 1.0  # largest norm of the gradient of a step
     warmup: float = 0.01  # share of the run in which the rates rise from a tenth
     cooldown: float = 0.6  # share of the run, its last part, in which they fall to zero
-    fall: float = 1.0  # power of that fall: 1 is straight, 2 spends more of the run at low rates
+    cooldown_power: float = 1.0  # power of that fall: 1 is straight, 2 spends more of the run at low rates
     minutes: float = 2.0  # the budget where neither --minutes nor --tokens is given
 
 
@@ -51,7 +51,7 @@ RANGES = {
     **DIMENSION_RANGES,
     "batch": (1, 4096), "accumulate": (1, 4096), "matrix_rate": (0, 10), "matrix_momentum": (0, 0.9999), "table_rate": (0, 10),
     "vector_rate": (0, 10), "beta1": (0, 0.9999), "beta2": (0, 0.99999), "decay": (0, 10), "dropout": (0, 0.9), "joined": (0, 1), "clip": (1e-6, 1e6), "warmup": (0, 1),
-    "cooldown": (0, 1), "fall": (0.1, 10), "minutes": (0.001, 1e6),
+    "cooldown": (0, 1), "cooldown_power": (0.1, 10), "minutes": (0.001, 1e6),
 }  # fmt: skip
 
 

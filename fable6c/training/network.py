@@ -15,7 +15,7 @@ from fable6c.model.architecture import DRAWS_IN_A_BLOCK, Dimensions, Operation, 
 from fable6c.model.file import Matrix, Model
 from fable6c.model.reference import mix_copies
 
-MOST_NUMBERS = 2**31 - 1
+MAX_NUMBERS = 2**31 - 1
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
 HEAD_ROWS = 64  # tokens whose logits exist at a time: a cache holds them, all of a batch would be its largest array by far
 EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
@@ -99,10 +99,10 @@ def _allocate(plan: Plan) -> dict[str, np.ndarray]:
 
 def check_counts(d: Dimensions, batch: int) -> None:
     """UsageError for a model or a batch with more numbers than the kernels count in 32 bits."""
-    if parameter_count(d) > MOST_NUMBERS:
-        raise UsageError(f"{parameter_count(d):,} parameters are more than {MOST_NUMBERS:,}: choose a smaller dim, hidden, vocab or layers")
-    if batch * d.context * HEAD_ENTRIES > MOST_NUMBERS:
-        raise UsageError(f"batch · context = {batch * d.context:,} is more than {MOST_NUMBERS // HEAD_ENTRIES:,}: choose a smaller batch")
+    if parameter_count(d) > MAX_NUMBERS:
+        raise UsageError(f"{parameter_count(d):,} parameters are more than {MAX_NUMBERS:,}: choose a smaller dim, hidden, vocab or layers")
+    if batch * d.context * HEAD_ENTRIES > MAX_NUMBERS:
+        raise UsageError(f"batch · context = {batch * d.context:,} is more than {MAX_NUMBERS // HEAD_ENTRIES:,}: choose a smaller batch")
 
 
 class Network:
@@ -129,7 +129,7 @@ class Network:
         # What each place of chance draws from: two of dropout and four gradients to round in each layer, each part of the head, copying.
         parts = -(-batch * dimensions.context // HEAD_ROWS)
         self._draws = np.zeros((DRAWS_IN_A_BLOCK * dimensions.layers + parts + dimensions.copies, 2), np.uint32)
-        self._discretize = self._bind_discretize()
+        self._quantizing = self._bind_quantizing()
         self._forward: list[Callable] = []
         self._backward: list[Callable] = []  # in reverse order
         self._head: list[tuple[Callable, ...]] = []  # for each part: logits, loss with its gradient, and the dense gradient's backward
@@ -157,15 +157,15 @@ class Network:
                 latent[:] = np.linspace(-1.0, 5.0, len(latent))
             else:
                 latent[:] = initial
-        self.discretize()
+        self.quantize_weights()
 
-    def discretize(self) -> None:
+    def quantize_weights(self) -> None:
         """Make the discrete weights from the latent ones: after each change of the parameters."""
-        for call in self._discretize:
+        for call in self._quantizing:
             call()
 
     def forward(self, tokens: np.ndarray) -> None:
-        """Run a batch (B, T) up to the last normalisation, and the odds of copying `arrays["targets"]`."""
+        """Run a batch (B, T) up to the last normalization, and the odds of copying `arrays["targets"]`."""
         self.arrays["tokens"][:] = tokens.reshape(-1)
         for call in self._forward:
             call()
@@ -228,7 +228,7 @@ class Network:
                 tensors[name] = Matrix(self.weights[name]["weight"].copy(), self.weights[name]["scale"].copy())
         return Model(self.dimensions, card, merges, tensors)
 
-    def _bind_discretize(self) -> list[Callable]:
+    def _bind_quantizing(self) -> list[Callable]:
         calls: list[Callable] = []
         for name, w in self.weights.items():
             levels, share = (EMBEDDING_LEVELS, EMBEDDING_SHARE) if name == "embedding" else (1, 1.0)

@@ -11,14 +11,14 @@ from fable6c.training.network import Network
 ADAM_EPS = 1e-10
 
 
-def rate_factor(progress: float, warmup: float, cooldown: float, fall: float) -> float:
+def rate_factor(progress: float, warmup: float, cooldown: float, power: float) -> float:
     """What the peak rates are multiplied by at `progress` in [0, 1]: up from 0.1 in the first share, level, down to 0 in the last.
 
-    rate_factor(0.5, 0.01, 0.6, 1) is 0.8333…: five sixths of the falling part are still to come; with a `fall` of 2 it is the square.
+    rate_factor(0.5, 0.01, 0.6, 1) is 0.8333…: five sixths of the falling part are still to come; with a power of 2 it is the square.
     """
     rise = 1.0 if progress >= warmup else 0.1 + 0.9 * progress / warmup
     rest = 1.0 if 1.0 - progress >= cooldown else max(0.0, (1.0 - progress) / cooldown)
-    return min(rise, rest**fall)
+    return min(rise, rest**power)
 
 
 class Optimizer:
@@ -65,7 +65,7 @@ class Optimizer:
         if not np.isfinite(norm):
             raise FloatingPointError("the gradient is not finite")
         scale = min(1.0, recipe.clip / norm) if norm > 0 else 1.0
-        factor = rate_factor(progress, recipe.warmup, recipe.cooldown, recipe.fall)
+        factor = rate_factor(progress, recipe.warmup, recipe.cooldown, recipe.cooldown_power)
         self.steps += 1
         self._muon.rate, self._muon.grad_scale = factor * recipe.matrix_rate, scale
         for group, rate in (("table", recipe.table_rate), ("vector", recipe.vector_rate)):
@@ -74,5 +74,5 @@ class Optimizer:
             settings.correction1, settings.correction2 = 1.0 - recipe.beta1**self.steps, 1.0 - recipe.beta2**self.steps
         for update in self._updates:
             update()
-        network.discretize()
+        network.quantize_weights()
         return norm

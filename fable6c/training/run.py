@@ -151,7 +151,7 @@ class Run:
         self.epoch, self.window = description["epoch"], description["window"]
         self.finished, self.last_bits_per_char = description["finished"], description["bits_per_char"]
         self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
-        self.network.discretize()
+        self.network.quantize_weights()
 
 
 def join(inputs: np.ndarray, targets: np.ndarray, end_mark: int, newline: int, share: float, seed: Sequence[int]) -> None:
