@@ -111,6 +111,8 @@ class Database:
             self.execute("PRAGMA synchronous = FULL" if write else "PRAGMA query_only = ON")  # FULL: a commit survives a power cut
             self.execute(f"PRAGMA mmap_size = {1 << 30}")
         except sqlite3.Error as error:
+            if _is_of_disk(error):
+                raise DiskFull(path, error) from None
             raise UserError(f"{path}: cannot be opened as a database ({error}); check its folder, or build it anew") from None
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -174,6 +176,15 @@ class Database:
         self.close()
 
 
+class DiskFull(UserError):
+    def __init__(self, path: str, error: Exception):
+        super().__init__(f"{path}: the disk is full or fails ({error}); free some space there and run the same command again")
+
+
+def _is_of_disk(error: Exception) -> bool:
+    return "disk" in str(error)  # "database or disk is full", "disk I/O error"; their codes come with Python 3.11
+
+
 def _connect(address: str) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, timeout=60, isolation_level=None, check_same_thread=False)
 
@@ -221,10 +232,8 @@ def _reported(function: F) -> F:
                 f"{path}: another command has written to it meanwhile ({error}); run this one again when that has ended"
             ) from None
         except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
-            if "disk" in str(error):  # "database or disk is full", "disk I/O error"
-                raise UserError(
-                    f"{path}: the disk is full or fails ({error}); free some space there and run the same command again"
-                ) from None
+            if _is_of_disk(error):
+                raise DiskFull(path, error) from None
             if "locked" in str(error):
                 raise UserError(f"{path}: another command is writing to it ({error}); run this one again when that has ended") from None
             raise UserError(f"{path}: {error}; check the query and the database's permissions") from None
@@ -252,8 +261,8 @@ def build(path: str, inputs: Sequence[str], valid_share: float = 0.005, progress
     is_new = not os.path.exists(path)
     try:
         _build(path, files, valid_share, progress)
-    except (sqlite3.OperationalError, OSError):
-        if is_new:  # a full disk: what is there of it takes the room that is needed
+    except (sqlite3.OperationalError, DiskFull) as error:
+        if is_new and (isinstance(error, DiskFull) or _is_of_disk(error)):  # a full disk: what is there of it takes the room that is needed
             for name in (path, path + "-wal", path + "-shm"):
                 with contextlib.suppress(OSError):
                     os.remove(name)

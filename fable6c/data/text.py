@@ -257,7 +257,7 @@ def unpack(path: str, file: BinaryIO) -> Iterator[bytes]:
 
 
 def zstd_blocks(file: BinaryIO) -> Iterator[bytes]:
-    """The content of zstd frames in blocks of bounded size, whatever the frames promise: at most BLOCK_BYTES and what one step gives.
+    """The content of zstd frames in blocks of at most BLOCK_BYTES, whatever the frames promise; memory for one step is needed besides.
 
     ZstdError for damage; EOFError where the last frame ends early, which zstandard's own reader does not notice.
     """
@@ -274,10 +274,10 @@ def zstd_blocks(file: BinaryIO) -> Iterator[bytes]:
                 size += len(made[-1])
                 step = frame.unused_data if frame.eof else b""
                 frame = None if frame.eof else frame
-            if size >= BLOCK_BYTES:
-                yield b"".join(made)
+            if size >= BLOCK_BYTES or start + STEP_BYTES >= len(packed):
+                block = b"".join(made)
+                yield from (block[begin : begin + BLOCK_BYTES] for begin in range(0, size, BLOCK_BYTES))
                 made, size = [], 0
-        yield b"".join(made)
     if frame is not None:
         raise EOFError("the .zst file ends early")
 

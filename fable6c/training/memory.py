@@ -4,7 +4,7 @@ from typing import Optional
 
 from fable6c import kernels
 from fable6c.errors import UserError
-from fable6c.limits import free_memory
+from fable6c.limits import free_memory, resident_memory
 from fable6c.model.architecture import Dimensions, tensor_specs
 from fable6c.training.config import Config
 from fable6c.training.network import HEAD_ROWS, batch_plan, plan_bytes, weight_plan
@@ -40,7 +40,7 @@ def check_memory(config: Config, most_gib: Optional[float]) -> None:
     total = sum(parts.values())
     most = most_gib * 2**30 if most_gib is not None else free_memory()
     if most is not None and most_gib is None:
-        most += PYTHON_BYTES  # which are taken already
+        most += min(PYTHON_BYTES, resident_memory())  # which is in the estimate and taken already
     sums = " + ".join(f"{size / 2**20:.1f} ({name})" for name, size in parts.items())
     print(f"memory: about {total / 2**20:.1f} MiB = {sums}", flush=True)
     if most is not None and total > most:
