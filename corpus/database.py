@@ -40,6 +40,7 @@ DICTIONARY_BYTES = 112_640  # zstd's usual size
 DICTIONARY_SAMPLES, SAMPLE_CHARACTERS = 4000, 4096
 MIN_SAMPLES = 200
 ENCODE_CHARACTERS = 4_000_000  # of chunks to encode at a time
+MAX_CHUNK_BYTES = 1 << 26  # unpacked: `clean` cuts at 16,384 characters; a forged row must not ask for gigabytes
 TOKEN = np.dtype("<u2")
 
 QUALITY_COLUMNS = ", ".join(f"{name} REAL" for name in QUALITY)
@@ -143,11 +144,19 @@ class Database:
         self.execute("COMMIT")
 
     def unpack(self, packed: bytes, dictionary: Optional[int]) -> str:
-        """The text of a chunk."""
-        if dictionary not in self._unpackers:
-            data = self.value("SELECT data FROM dictionary WHERE id = ?", (dictionary,))
-            self._unpackers[dictionary] = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(data) if data else None)
-        return self._unpackers[dictionary].decompress(packed).decode("utf-8")
+        """The text of a chunk. UserError where the row holds no such text, or promises more than MAX_CHUNK_BYTES."""
+        try:
+            if dictionary not in self._unpackers:
+                data = self.value("SELECT data FROM dictionary WHERE id = ?", (dictionary,))
+                self._unpackers[dictionary] = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(data) if data else None)
+            size = zstandard.frame_content_size(packed)
+            if size > MAX_CHUNK_BYTES:
+                raise ValueError(f"{size:,} bytes, at most {MAX_CHUNK_BYTES:,} are read")
+            return self._unpackers[dictionary].decompress(packed).decode("utf-8")
+        except (zstandard.ZstdError, ValueError, TypeError) as error:  # UnicodeDecodeError is a ValueError
+            raise UserError(
+                f"{self.path}: the text of a chunk cannot be unpacked ({error}); `python -m fable6c.corpus db verify` says where, build it anew"
+            ) from None
 
     def texts(self, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[int, str]]:
         """(id, text) of the documents for which the condition over the columns of document and source holds, in their order."""
@@ -384,7 +393,12 @@ class _Writer:
             number, source, first["origin"], first["place"], first["part"], filters, split, len(records), characters, len(text), name, *figures,
         ))  # fmt: skip
         for i, record in enumerate(records):
-            packed = self.packer.compress(record["text"].encode("utf-8"))
+            data = record["text"].encode("utf-8")
+            if len(data) > MAX_CHUNK_BYTES:
+                raise UserError(
+                    f"{first['origin']}: a chunk has {len(data):,} bytes, at most {MAX_CHUNK_BYTES:,} fit; clean with a smaller chunk_characters"
+                )
+            packed = self.packer.compress(data)
             self.database.insert("chunk", (self.next_chunk, number, i, len(record["text"]), self.dictionary, packed))
             self.next_chunk += 1
 
@@ -477,7 +491,7 @@ def verify(path: str, progress: bool = True) -> list[str]:
         if not os.path.isfile(path):
             raise
         found.append(str(error))
-    except (zstandard.ZstdError, UnicodeDecodeError, ValueError) as error:
+    except ValueError as error:
         found.append(f"content: {error}")
     return found[:100]
 

@@ -175,7 +175,7 @@ class DatabaseDataset:
             raise UserError(
                 f"{self.database.path}: the tokens of chunk {chunk} are gone; `python -m fable6c.corpus db verify` says what else"
             )
-        return np.frombuffer(ids, dtype=TOKEN)
+        return _read_tokens(self.database, self.vocab, ids)
 
     def _sources(self, first: int, count: int) -> np.ndarray:
         """Which stream fills each of the slots first … first + count - 1: evenly spread, in proportion to the weights."""
@@ -245,6 +245,13 @@ def open_dataset(path: str, vocab: int, seed: int, mix: Optional[dict[str, float
         raise UserError(f"{path}: cannot be read ({error}); `python -m fable6c.corpus db verify` says where") from None
 
 
+def _read_tokens(database: Database, vocab: int, ids: object) -> np.ndarray:
+    """A row's tokens, uint16. UserError where they are none: the kernels use them as indices without another check."""
+    if not isinstance(ids, bytes) or len(ids) % TOKEN.itemsize or np.frombuffer(ids, TOKEN).max(initial=0) >= vocab:
+        raise UserError(f"{database.path}: tokens are damaged; `python -m fable6c.corpus db verify` says which, build it anew")
+    return np.frombuffer(ids, TOKEN)
+
+
 def _held_out(database: Database, vocab: int) -> tuple[np.ndarray, int]:
     """Tokens and characters of held-out documents: in the order of their names, which is as good as drawn by lot."""
     parts, characters = [], 0
@@ -252,7 +259,7 @@ def _held_out(database: Database, vocab: int) -> tuple[np.ndarray, int]:
         "SELECT ids, chunk.characters FROM document JOIN chunk ON chunk.document = document.id JOIN tokens ON tokens.id = (? | chunk.id) "
         "WHERE split = 'valid' ORDER BY document.name, document.id, chunk.number", (vocab << VOCAB_SHIFT,),
     ):  # fmt: skip
-        parts.append(np.frombuffer(ids, dtype=TOKEN))
+        parts.append(_read_tokens(database, vocab, ids))
         characters += size
         if characters >= MAX_HELD_OUT:
             break

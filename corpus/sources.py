@@ -23,7 +23,7 @@ from typing import Any, Optional
 from fable6c import __version__
 from fable6c.cli import ArgumentParser, print_next
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_write, make_folder, read_toml
+from fable6c.files import atomic_write, locked, make_folder, read_toml
 from fable6c.progress import Progress
 
 BLOCK = 1 << 16
@@ -371,4 +371,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         hint = "make it with `python -m fable6c.corpus synth`" if options.name == "synth" else f"did you mean `{near}`?"
         raise UsageError(f"there is no source `{options.name}` to download; {hint}")
     downloader = Downloader(options.proxy, options.timeout, options.retries)
-    get(sources[options.name], options.output or os.path.join("corpora", options.name), downloader, options.mirror)
+    folder = options.output or os.path.join("corpora", options.name)
+    make_folder(folder)
+    with locked(folder, "download", "-o"):
+        get(sources[options.name], folder, downloader, options.mirror)

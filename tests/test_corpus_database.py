@@ -1,5 +1,6 @@
 """The training database: building, killing, checking, and serving batches. All texts are our own."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -12,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+import zstandard
 
 from fable6c.corpus import database as module
 from fable6c.corpus import dataset as datasets
@@ -326,6 +328,36 @@ def test_changed_rows_are_found(sql, says, copy):
     import re
 
     assert any(re.search(says, line) for line in found), found
+
+
+@pytest.mark.parametrize("damage", ["no frame", "gigabytes", "no text", "a number"])
+def test_a_chunk_that_is_no_text_is_one_line(copy, tmp_path, damage):
+    """A forged row asks for 2 GiB in 20 bytes; nothing near that is taken."""
+    header = b"\x28\xb5\x2f\xfd\xe0" + (1 << 31).to_bytes(8, "little")  # zstd's magic number, one segment, its size in eight bytes
+    packed = {
+        "no frame": b"\x28\xb5\x2f\xfd\x00",
+        "gigabytes": header + b"\x03\x00\x00a",
+        "no text": zstandard.compress(b"\xff\xff"),
+        "a number": 7,
+    }[damage]
+    with contextlib.closing(sqlite3.connect(copy)) as connection:
+        connection.execute("UPDATE chunk SET packed = ?, dictionary = NULL WHERE id = 3", (packed,))
+        connection.commit()
+    with pytest.raises(UserError, match="the text of a chunk cannot be unpacked") as caught:
+        export(copy, str(tmp_path / "out.txt"), "1")
+    assert "\n" not in str(caught.value) and not os.path.exists(tmp_path / "out.txt")
+    assert any("chunk: row 3" in line for line in verify(copy, progress=False))
+
+
+@pytest.mark.parametrize("ids", [b"\xff\xff", b"\x01", "text"])
+def test_tokens_outside_the_vocabulary_never_reach_the_kernels(copy, ids):
+    with contextlib.closing(sqlite3.connect(copy)) as connection:
+        connection.execute("UPDATE tokens SET ids = ?", (ids,))
+        connection.commit()
+        (vocab,) = connection.execute("SELECT vocab FROM tokenizer").fetchone()
+    with pytest.raises(UserError, match="tokens are damaged"):
+        dataset = open_dataset(copy, vocab=vocab, seed=1)
+        dataset.batch(dataset.starts(16, 1, 0)[:4], 16)
 
 
 # ---- serving

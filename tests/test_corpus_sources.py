@@ -15,6 +15,7 @@ import pytest
 from fable6c.corpus import sources
 from fable6c.corpus.sources import Downloader, Source, get, load_sources
 from fable6c.errors import UsageError, UserError
+from fable6c.files import locked
 
 CONTENT = bytes(range(256)) * 1000
 SUM = hashlib.sha256(CONTENT).hexdigest()
@@ -342,6 +343,13 @@ def test_the_commands():
         assert done.returncode == status and says in done.stderr and done.stderr.count("\n") == 1, words
     done = call("get", "--help")
     assert done.returncode == 0 and done.stdout.index("example:") < 400
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder is locked in another way there")
+def test_a_second_download_into_one_folder_is_refused(tmp_path):
+    with locked(str(tmp_path), "download", "-o"), pytest.raises(UserError, match="another download is running there"):
+        sources.main(["get", "tinystories", "-o", str(tmp_path), "--mirror", "http://127.0.0.1:9"])
+    assert os.listdir(tmp_path) == []
 
 
 def test_sources_files_that_are_wrong(tmp_path):
