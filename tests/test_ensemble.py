@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+import zstandard
 
 from fable6c import evaluate, export, train
 from fable6c.corpus import synth
@@ -260,11 +261,14 @@ def test_bad_input_is_one_line(folder, model, tmp_path):
     nameless, latin = tmp_path / "nameless.f6c", tmp_path / "latin.txt"
     write_model(nameless, dataclasses.replace(model, card={}))
     latin.write_bytes(b"caf\xe9 au lait")
+    long = tmp_path / "long.txt.zst"
+    long.write_bytes(zstandard.compress((b"a cat \n" * 200_000 + b"<|endoftext|>\n") * 30))
     for status, words, *arguments in [
         (1, "was not trained on this corpus", good, "--corpus", text, "--text", text),
         (1, "was not trained on this corpus", nameless, "--corpus", corpus, "--text", text),
         (1, "cannot read the model", tmp_path / "absent.f6c", "--corpus", corpus, "--text", text),
         (1, "there is no such file", good, "--corpus", tmp_path / "absent.txt", "--text", text),
+        (1, "give a part of it", good, "--corpus", corpus, "--text", long),
         (1, "is not UTF-8", good, "--corpus", corpus, "--text", latin),
         (1, "too little for the tier normal", good, "--corpus", corpus, "--text", text, "--memory", "64M"),
         (1, "web page", TESTS / "attacks" / "WEB_PAGE-doctype.f6c", "--corpus", corpus, "--text", text),

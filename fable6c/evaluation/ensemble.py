@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from fable6c.data.prepare import Survey, choose_held_out
-from fable6c.data.text import normalize, read_documents
+from fable6c.data.text import DOCUMENT_CHARACTERS, normalize, read_documents
 from fable6c.errors import UserError
 from fable6c.evaluation.bits import predictions
 from fable6c.mixing.reading import CHUNK_TOKENS, train
@@ -207,6 +207,18 @@ def one_stream(documents: Iterable[str]) -> str:
     return "\n".join(map(normalize, documents))
 
 
+def _scored(path: str) -> Iterator[str]:
+    """The documents to score. UserError for more than one stream can hold in memory, before it is read to its end."""
+    characters = 0
+    for document in read_documents([path]):
+        characters += len(document)
+        if characters > DOCUMENT_CHARACTERS:
+            raise UserError(
+                f"{path}: more than {DOCUMENT_CHARACTERS:,} characters, which an ensemble cannot score at once; give a part of it"
+            )
+        yield document
+
+
 def together(
     model_path: str,
     corpus: Sequence[str],
@@ -222,7 +234,7 @@ def together(
     """All of it, as the command prints it. `chars` is the number to divide by (the text's characters if None); with learn=False
     the scout is frozen after the part of the corpus that it learns from, with `prune` also shrunk to that many bytes. UserError for
     whatever is wrong with the files."""
-    text = one_stream(read_documents([text_path]))
+    text = one_stream(_scored(text_path))
     model = read_model(model_path)
     documents, held_out = divide(model_path, model, corpus)
     tokenizer, reference = Tokenizer(model.merges), Reference(model)
