@@ -1,6 +1,7 @@
 """tests/quick.py: which test files a change needs."""
 
 import fnmatch
+import shutil
 import subprocess
 
 import pytest
@@ -43,6 +44,7 @@ def test_what_a_change_needs(changed, needed, not_needed):
     assert needed in found and not_needed not in found
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_what_has_changed_is_what_git_says(tmp_path, monkeypatch, capsys):
     def git(*arguments):
         subprocess.run(
