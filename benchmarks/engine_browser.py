@@ -8,11 +8,13 @@ wasm: the WebAssembly module; javascript: wasm2js's form of it, compiled by V8; 
 
 import base64
 import os
-import shutil
 import sys
 import tempfile
 
 import common
+
+sys.path.insert(0, os.path.join(common.ROOT, "asengine", "web"))
+from browser import chromium
 
 MEASURE = """
 const [kind, model64, prompt, tokens, story, done] = arguments;
@@ -59,8 +61,6 @@ done(`load ${loading} ms\\nprompt ${1000 * count / reading} tokens/s\\nstory ${1
 
 
 def main():
-    from selenium import webdriver
-
     kind, model, prompt, tokens = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
     with open(os.path.join(common.ROOT, "dist", "fable6.js"), encoding="utf-8") as file:
         library = file.read()
@@ -71,23 +71,8 @@ def main():
         page = os.path.join(folder, "page.html")
         with open(page, "w", encoding="utf-8") as file:
             file.write(f'<!DOCTYPE html><meta charset="utf-8"><title>benchmark</title><script>{engines}</script>')
-        options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium")
-        for flag in [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--user-data-dir={folder}/profile",
-        ]:
-            options.add_argument(flag)
-        if kind == "interpreted":
-            options.add_argument("--js-flags=--jitless")
-        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+        flags = ["--js-flags=--jitless"] if kind == "interpreted" else []
+        driver = chromium(f"--user-data-dir={folder}/profile", *flags)
         try:
             driver.set_script_timeout(600)
             driver.get("file://" + page)

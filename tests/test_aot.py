@@ -14,7 +14,7 @@ import sys
 import pytest
 
 import make_golden
-from test_native import EXPECTED, MODEL, rejected
+from programs import EXPECTED, MODEL, rejected
 
 ROOT = pathlib.Path(__file__).parent.parent
 HOST = ROOT / "asengine" / "host"

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from test_native import EXPECTED, MODEL
+from programs import EXPECTED, MODEL
 
 ROOT = pathlib.Path(__file__).parent.parent
 LEGACY, COMPILED = ROOT / "build" / "legacy" / "fable6c", ROOT / "build" / "legacy" / "fable6c-aot"

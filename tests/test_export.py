@@ -10,43 +10,17 @@ import pytest
 
 from fable6c import __version__, export, kernels
 from fable6c.errors import UserError
-from fable6c.model.architecture import Dimensions
 from fable6c.model.file import Matrix, read_model
 from fable6c.model.reference import Reference
-from fable6c.model.tokenizer import Tokenizer
 from fable6c.training import checkpoint
 from fable6c.training.config import Recipe, load_config
 from fable6c.training.network import Network
-
-DIMENSIONS = Dimensions(17, 2, 25, 4, 300, 40, True)
+from made_runs import DIMENSIONS, make_run
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
     kernels.set_threads(1)
-
-
-def make_run(folder, minutes=None, bits_per_char=1.23456, edit=lambda network: None):
-    """The folder of a run, made by hand: a checkpoint of random parameters. Returns its network."""
-    config = load_config("micro")
-    network = Network(DIMENSIONS, 1, 1.0)
-    network.initialize(5)
-    edit(network)
-    network.quantize_weights()
-    merges = np.array([(97 + j % 26, 97 + j // 26) for j in range(DIMENSIONS.vocab - 257)], np.uint16)
-    command = {
-        "preset": "micro", "model": dict(vars(DIMENSIONS)), "train": config.as_dict()["train"], "minutes": minutes,
-        "tokens": None if minutes else 100, "seed": 7,
-    }  # fmt: skip
-    description = {
-        "command": command, "step": 30, "elapsed": 125.0, "tokenizer": Tokenizer(merges).to_bytes().hex(), "corpus": "stories.txt",
-        "text_sha256": "ab" * 32, "bits_per_char": bits_per_char, "finished": True, "epoch": 0, "window": 0, "optimizer_steps": 30, "source": "",
-    }  # fmt: skip
-    os.makedirs(folder)
-    second = sum(spec.size for spec in network.specs.values() if spec.row.group != "matrix")
-    arrays = {"parameters": network.parameters, "first": np.zeros_like(network.parameters), "second": np.zeros(second, np.float32)}
-    checkpoint.save(str(folder), description, arrays)
-    return network
 
 
 def test_the_file_holds_what_training_used(tmp_path):

@@ -23,7 +23,7 @@ from fable6c.model.file import encode_model
 from fable6c.model.tokenizer import find_pieces_of_bytes
 from fable6c.training import checkpoint, plot
 from fable6c.training.run import load_run
-from test_export import make_run
+from made_runs import make_run
 from tiny_models import tiny_model
 
 MODEL = str(make_golden.MODEL)

@@ -9,18 +9,7 @@ import numpy as np
 
 from fable6c import kernels
 from instruction_sets import chosen
-
-
-def normal(random, *shape):
-    return random.standard_normal(shape).astype(np.float32)
-
-
-def zeros(*shape, dtype=np.float32):
-    return np.zeros(shape, dtype)
-
-
-def up(n, multiple):
-    return -(-n // multiple) * multiple
+from kernel_inputs import normal, up, zeros
 
 
 def digest_of_the_forward_pass():

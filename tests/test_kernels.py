@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fable6c import kernels
+from kernel_inputs import normal, up, zeros
 
 pytestmark = pytest.mark.usefixtures("instruction_set")
 
@@ -23,18 +24,6 @@ def product_rounding():
 
 def rng(*seed):
     return np.random.default_rng([7, *seed])
-
-
-def normal(random, *shape):
-    return random.standard_normal(shape).astype(np.float32)
-
-
-def zeros(*shape, dtype=np.float32):
-    return np.zeros(shape, dtype)
-
-
-def up(n, multiple):
-    return -(-n // multiple) * multiple
 
 
 def sigmoid(x):

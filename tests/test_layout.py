@@ -93,3 +93,9 @@ def test_an_upward_import_is_seen():
     assert upward_imports("fable6c.model.file", "from fable6c.training.run import Run") == ["fable6c.model.file -> fable6c.training.run"]
     assert upward_imports("fable6c.errors", "from fable6c import train") == ["fable6c.errors -> fable6c.train"]
     assert upward_imports("fable6c.train", "from fable6c.training.run import Run") == []
+
+
+def test_no_test_imports_a_test():
+    """What two of them need has a file of its own, whose name says what it is."""
+    imports = re.compile(r"^\s*(?:from|import) test_\w+", re.M)
+    assert [path.name for path in ROOT.glob("tests/*.py") if imports.search(path.read_text(encoding="utf-8"))] == []

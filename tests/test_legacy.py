@@ -17,7 +17,7 @@ import tarfile
 import pytest
 
 import make_golden
-from test_native import EXPECTED, MODEL, rejected
+from programs import EXPECTED, MODEL, rejected, younger_instructions
 
 ROOT = pathlib.Path(__file__).parent.parent
 LEGACY, COMPILED = ROOT / "build" / "legacy" / "fable6c", ROOT / "build" / "legacy" / "fable6c-aot"
@@ -34,18 +34,9 @@ PROGRAMS = [
 OLD_PCS = PROGRAMS[2:]
 needs_legacy = pytest.mark.skipif(not LEGACY.exists(), reason="build/legacy/fable6c is not built: make legacy")
 
-# Instructions that a Pentium does not have: conditional moves (Pentium Pro), MMX, SSE, and control-flow marks.
-YOUNGER = re.compile(r"\t(?:[fp]?cmov\w+|f?comip?|fucomip?|endbr32|sysenter|[lms]fence|prefetch\w+|emms)\b|%[xyz]?mm\d")
-
 
 def run(program, *arguments, **options):
     return subprocess.run([str(program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-
-
-def younger_instructions(program):
-    listing = subprocess.run(["objdump", "-d", str(program)], stdout=subprocess.PIPE, check=True).stdout.decode()
-    assert len(listing.splitlines()) > 1000
-    return [line.strip() for line in listing.splitlines() if YOUNGER.search(line)]
 
 
 # The program itself

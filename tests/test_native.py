@@ -4,7 +4,6 @@ tests/test_same_bits.py holds its numbers to the reference; here is the program.
 """
 
 import fcntl
-import json
 import os
 import pathlib
 import pty
@@ -19,43 +18,24 @@ import time
 import pytest
 
 import make_golden
-from fable6c.model.file import ERRORS, write_model
-from story_models import endless_model
+from fable6c.model.file import ERRORS
+from programs import ATTACKS, EXPECTED, MODEL, USAGE, endless_file, flags, rejected
 
 TESTS = pathlib.Path(__file__).parent
 ROOT = TESTS.parent
 # tests/test_legacy.py runs this file with the program for old PCs.
 PROGRAM = pathlib.Path(os.environ.get("FABLE6C_PROGRAM", ROOT / "build" / "fable6c"))
-MODEL = str(make_golden.MODEL)
-EXPECTED = json.loads(make_golden.EXPECTED.read_text(encoding="utf-8"))
-ATTACKS = sorted((TESTS / "attacks").glob("*.f6c"))
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="build/fable6c is not built: make native")
 
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory):
-    """A model file whose stories are as long as -n says."""
-    path = tmp_path_factory.mktemp("native") / "endless.f6c"
-    write_model(path, endless_model())
-    return str(path)
+    return endless_file(tmp_path_factory.mktemp("endless"))
 
 
 def run(*arguments, **options):
     return subprocess.run([str(PROGRAM), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-
-
-def rejected(done, status):
-    """The one line of a mistake, without the program's name."""
-    assert done.returncode == status
-    line = done.stderr.decode("ascii")
-    assert line.startswith("fable6c: ") and line.endswith("\n") and line.count("\n") == 1
-    return line[len("fable6c: ") : -1]
-
-
-def flags(sampling):
-    names = {"temperature": "-t", "top_k": "-k", "top_p": "--top-p", "penalty": "--penalty", "seed": "-s"}
-    return [text for key, value in {"top_k": 0, "seed": 1, **sampling}.items() for text in (names[key], str(value))]
 
 
 # Stories
@@ -117,34 +97,6 @@ def test_a_story_is_written_as_it_is_made_in_whole_characters(endless):
 
 
 # The command line
-
-USAGE = [
-    ([], "name a model file"),
-    (["-p", "x"], "name a model file"),
-    ([MODEL, "-n"], "-n needs a value"),
-    ([MODEL, "-p"], "-p needs a value"),
-    ([MODEL, "-n", "0"], "-n 0: give a whole number from 1 to 1000000"),
-    ([MODEL, "-n", "1000001"], "-n 1000001: give a whole number from 1 to 1000000"),
-    ([MODEL, "-n", "-5"], "-n -5: give a whole number"),
-    ([MODEL, "-n", "1.5"], "-n 1.5: give a whole number"),
-    ([MODEL, "-n", ""], "-n : give a whole number"),
-    ([MODEL, "-k", "65537"], "-k 65537: give a whole number from 0 to 65536"),
-    ([MODEL, "-s", "4294967296"], "-s 4294967296: give a whole number from 0 to 4294967295"),
-    ([MODEL, "-s", "18446744073709551617"], "-s 18446744073709551617: give"),
-    ([MODEL, "-t", "warm"], "-t warm: give a number such as 0.8"),
-    ([MODEL, "-t", "."], "-t .: give a number"),
-    ([MODEL, "-t", "0..8"], "-t 0..8: give a number"),
-    ([MODEL, "-t", "0.12345678"], "at most 7 digits"),
-    ([MODEL, "-t", "0." + 45 * "0" + "1"], "give a number such as 0.8"),
-    ([MODEL, "-t", "101"], "-t 101: the temperature (0, or 0.01 to 100) is out of range"),
-    ([MODEL, "-t", "0.009"], "-t 0.009: the temperature"),
-    ([MODEL, "--top-p", "0"], "--top-p 0: top-p (above 0, at most 1)"),
-    ([MODEL, "--top-p", "1.01"], "--top-p 1.01: top-p"),
-    ([MODEL, "--penalty", "0.5"], "--penalty 0.5: the repetition penalty (1 to 10)"),
-    ([MODEL, "--temp", "1"], "unknown option --temp; the options are -p -n -t"),
-    ([MODEL, "-p", "Once", "upon"], "two models"),
-    (["--selftest", MODEL, "-p", "x" * 4096], "the text of a selftest can have 4095 bytes"),
-]
 
 
 @pytest.mark.parametrize("arguments, words", USAGE, ids=[words for _, words in USAGE])

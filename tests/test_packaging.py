@@ -13,11 +13,11 @@ import zipfile
 import pytest
 
 import make_golden
+from source_copy import copy_source
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULE = ROOT / "asengine" / "build" / "fable6c.wasm"
 WASM3_ARCHIVE = ROOT / "build" / "pywasm3-0.5.0.tar.gz"
-NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "node_modules", "build", "dist", "runs", "*.egg-info", "*.so", "__pycache__")
 
 
 def python(*arguments, **options):
@@ -40,7 +40,7 @@ def checkout(tmp_path_factory):
     """A copy of the source, without anything built or downloaded."""
     needs_build()
     copy = tmp_path_factory.mktemp("packaging") / "checkout"
-    shutil.copytree(ROOT, copy, symlinks=True, ignore=NOT_SOURCE)
+    copy_source(copy)
     (copy / "fable6c" / "fable6c.wasm").unlink(missing_ok=True)
     return copy
 

@@ -32,7 +32,7 @@ from fable6c.model.file import encode_model, read_model
 from tiny_models import tiny_model
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "asengine" / "web"))
-from screenshots import CLOCK
+from browser import CHROMEDRIVER, CHROMIUM, CLOCK, chromium
 
 ROOT = pathlib.Path(__file__).parent.parent
 WEB = ROOT / "asengine" / "web"
@@ -48,8 +48,6 @@ SHORT = "#seed=1&length=1&prompt=" + FAST
 pytestmark = pytest.mark.slow  # a browser starts twice
 
 node = shutil.which("node")
-chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-driver = shutil.which("chromedriver")
 
 
 # ---- What is tested, and with what
@@ -81,27 +79,10 @@ class Browser:
 
     def __init__(self, profile, *flags):
         webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install selenium")
-        if chromium is None or driver is None:
+        if CHROMIUM is None or CHROMEDRIVER is None:
             pytest.skip("chromium is not installed: apt-get install chromium chromium-driver")
         self.webdriver = webdriver
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for flag in [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--user-data-dir={profile}",
-            "--window-size=1000,1000",
-            *flags,
-        ]:
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+        self.driver = chromium(f"--user-data-dir={profile}", "--window-size=1000,1000", *flags)
         self.driver.set_script_timeout(30)
         self.run = self.driver.execute_script
         self.run_async = self.driver.execute_async_script
@@ -1631,7 +1612,7 @@ def test_the_script_of_the_screenshots(released, tmp_path):
     """Every scene of asengine/web/screenshots.py can be reached; the pictures show something."""
     pytest.importorskip("PIL", reason="Pillow is not installed: pip install pillow")
     pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install selenium")
-    if chromium is None or driver is None:
+    if CHROMIUM is None or CHROMEDRIVER is None:
         pytest.skip("chromium is not installed: apt-get install chromium chromium-driver")
     from screenshots import Camera, scenes
 

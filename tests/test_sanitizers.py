@@ -8,7 +8,6 @@ program, the report that it left still fails the check.
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,7 +15,7 @@ import sysconfig
 import pytest
 
 from fable6c import kernels
-from test_packaging import NOT_SOURCE
+from source_copy import copy_source
 
 ROOT = pathlib.Path(__file__).parent.parent
 COMPILER = os.environ.get("CC") or sysconfig.get_config_var("CC")
@@ -72,7 +71,7 @@ def sanitizers(tmp_path_factory):
 def checkout(sanitizers):
     """A copy of the source with the extension modules built in it."""
     copy = sanitizers.folder / "checkout"
-    shutil.copytree(ROOT, copy, symlinks=True, ignore=NOT_SOURCE)
+    copy_source(copy)
     command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
     built = sanitizers.plain(command, cwd=copy, env={**os.environ, "CC": str(sanitizers.compiler)})
     assert built.returncode == 0, built.stdout[-3000:]

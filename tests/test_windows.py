@@ -20,10 +20,8 @@ import zipfile
 import pytest
 
 import make_golden
-from fable6c.model.file import ERRORS, write_model
-from story_models import endless_model
-from test_legacy import younger_instructions
-from test_native import ATTACKS, EXPECTED, MODEL, USAGE, flags, rejected
+from fable6c.model.file import ERRORS
+from programs import ATTACKS, EXPECTED, MODEL, USAGE, endless_file, flags, rejected, younger_instructions
 
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAM = ROOT / "build" / "windows" / "fable6c.exe"
@@ -151,9 +149,7 @@ def fable6c(wine):
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory):
-    path = tmp_path_factory.mktemp("windows") / "endless.f6c"
-    write_model(path, endless_model())
-    return str(path)
+    return endless_file(tmp_path_factory.mktemp("endless"))
 
 
 def native(*arguments, **options):

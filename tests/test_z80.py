@@ -22,6 +22,7 @@ from fable6c.z80lib.text import (
     rows,
 )
 from fable6c.z80lib.training import Selected, Settings, Trainer, accuracy, ternary
+from z80_models import any_model
 
 SMALL = Settings(rows=256, context=64, epochs=250, batch=8, smooth=0.05, certain=1.0)
 
@@ -33,15 +34,6 @@ def examples(*lines, secrets=False):
 @pytest.fixture(scope="module")
 def trained():
     return Trainer(examples("is it red|NO", "is it alive|YES", "can it swim|MAYBE", "hello there|HI!"), SMALL).train(progress=False)
-
-
-def any_model(characters="ABC", rows=256, context=16, secrets=(), memory=False, seed=1):
-    draw = np.random.default_rng(seed)
-    shapes = ((rows, 48), (context, 48), (max(len(secrets), 1), 48), (48, 48), (48, 1 + len(characters)))
-    weights = [draw.integers(-1, 2, shape).astype(np.int8) for shape in shapes]
-    if not secrets:
-        weights[2][:] = 1
-    return models.Model(characters, *weights, secrets=tuple(secrets), memory=memory)
 
 
 # ---- text

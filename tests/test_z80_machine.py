@@ -23,7 +23,7 @@ from fable6c.errors import UserError
 from fable6c.z80lib import build, chatter, games, machine, things
 from fable6c.z80lib import model as models
 from fable6c.z80lib.text import LINE, Memory, normalize, parse_examples
-from test_z80 import any_model
+from z80_models import any_model
 
 FREE_ROM = "/usr/share/spectrum-roms/opense.rom"
 

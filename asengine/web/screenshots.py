@@ -15,6 +15,8 @@ import shutil
 import time
 import urllib.parse
 
+from browser import CLOCK, chromium
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SIZES = [(1280, 800), (390, 844), (320, 640)]
 STORY = "#seed=9"
@@ -22,18 +24,6 @@ WISH = "a dragon, a spoon, a girl called Mia"
 WISH_SEED = 123
 GIF_SIZE = (760, 620)
 GIF_COLOURS = 64
-
-# The page's clock goes by hand: a picture in the middle of a story is the same each time.
-CLOCK = """
-    (() => {
-      const realSet = window.setTimeout, realClear = window.clearTimeout, dues = new Map();
-      let last = 1e9;
-      window.setTimeout = (action, ms, ...rest) => ms < 40 || ms >= 3000 ? realSet(action, ms, ...rest) : dues.set(++last, action) && last;
-      window.clearTimeout = timer => { dues.delete(timer) || realClear(timer); };
-      window.waiting = () => dues.size;
-      window.tick = () => { const actions = [...dues.values()]; dues.clear(); actions.forEach(action => action()); };
-    })();
-"""
 
 
 def parse(argv):
@@ -53,11 +43,7 @@ class Camera:
 
         self.kind = kind
         if kind == "chromium":
-            options = webdriver.ChromeOptions()
-            options.binary_location = shutil.which("chromium") or shutil.which("google-chrome")
-            for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-color-profile=srgb"):
-                options.add_argument(flag)
-            self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+            self.driver = chromium("--hide-scrollbars", "--force-color-profile=srgb")
             self.driver.execute_cdp_cmd("Page.enable", {})
             self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": CLOCK})
             scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}

@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from fable6c.data.bpe import TextTooSmall, train_tokenizer
-from fable6c.data.text import normalize
+from fable6c.data.text import grouped, normalize
 from fable6c.errors import UserError
 from fable6c.mixing.kinds import MAX_TOKENS, VECTORS
 from fable6c.mixing.scout import Scout
@@ -62,7 +62,7 @@ def train(
     del start
     figures = {"characters": 0, "tokens": 0, "bits": 0.0}
     with Progress("reading", unit="characters", enabled=progress) as shown:
-        for chunk in _chunks(itertools.chain(_drain(sample), documents)):
+        for chunk in filter(None, grouped(itertools.chain(_drain(sample), documents), CHUNK_CHARACTERS)):
             length = sum(map(len, chunk)) + len(chunk)
             tokens = _stream(tokenizer, chunk)
             figures["bits"] += float(scout.probabilities_of(tokens)[0].sum())
@@ -121,19 +121,6 @@ def _drain(documents: list[str]) -> Iterator[str]:
     documents.reverse()
     while documents:
         yield documents.pop()
-
-
-def _chunks(documents: Iterable[str]) -> Iterator[list[str]]:
-    """Documents in lists of about CHUNK_CHARACTERS."""
-    chunk, characters = [], 0
-    for document in documents:
-        chunk.append(document)
-        characters += len(document)
-        if characters >= CHUNK_CHARACTERS:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk
 
 
 def _token_chunks(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[np.ndarray]:
