@@ -21,13 +21,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Optional
 
-from fable6c.cli import ArgumentParser, run
+from fable6c.cli import ArgumentParser, run, whole
 from fable6c.errors import UsageError, UserError
 from fable6c.files import atomic_write, open_file
 from fable6c.z80lib import build as building
 from fable6c.z80lib import chatter, machine, score, things
 from fable6c.z80lib import model as models
-from fable6c.z80lib.text import Example, memories, parse_examples, read_examples
+from fable6c.z80lib.text import Example, memories, normalize, parse_examples, read_examples
 from fable6c.z80lib.training import Settings, Trainer, accuracy
 
 PROG = "python -m fable6c.z80"
@@ -43,12 +43,24 @@ def made_up(name: str, seed: int, share: float = 1, unseen: bool = False) -> lis
 
 
 def examples_of(options: argparse.Namespace) -> list[Example]:
+    if not 0 <= options.hold_out < 100:
+        raise UsageError(f"--hold-out {options.hold_out:g}: give a share from 0 to below 100 percent")
     if (options.text is None) == (options.made_up is None):
         raise UsageError(f"{PROG}: name a text or give --made-up game or --made-up chat")
     if options.made_up:
         return made_up(options.made_up, options.text_seed)
-    answers = [answer.strip() for answer in options.answers.split(",")] if options.answers else []
+    answers = [answer.strip() for answer in options.answers.split(",") if answer.strip()] if options.answers else []
+    if options.answers is not None and not answers:
+        raise UsageError(f"--answers {options.answers!r}: give answers with commas between them, such as YES,NO")
     return read_examples(options.text, answers, options.secrets)
+
+
+def divided(examples: Sequence[Example], options: argparse.Namespace) -> tuple[list[Example], list[Example]]:
+    """The lines to learn and those that --hold-out keeps out of it."""
+    learned, held = score.split(examples, options.hold_out / 100, options.split_seed, options.by)
+    if not held or not learned:
+        raise UserError(f"--hold-out {options.hold_out:g}: leaves {len(learned)} lines to learn and {len(held)} to test; give more text")
+    return learned, held
 
 
 def train(options: argparse.Namespace) -> None:
@@ -57,9 +69,7 @@ def train(options: argparse.Namespace) -> None:
     examples = examples_of(options)
     held: list[Example] = []
     if options.hold_out:
-        examples, held = score.split(examples, options.hold_out / 100, options.split_seed, options.by)
-        if not held or not examples:
-            raise UserError(f"--hold-out {options.hold_out}: leaves {len(examples)} lines to learn and {len(held)} to test; give more text")
+        examples, held = divided(examples, options)
     model = Trainer(examples, settings, options.memory or options.made_up == "chat").train()
     model.save(options.output)
     print(f"learned {len(examples):,} lines: {accuracy(model, examples):.1%} of their answers are right in every character")
@@ -76,6 +86,8 @@ def check(settings: Settings) -> None:
         raise UsageError(f"--context {settings.context}: give one of {', '.join(map(str, models.CONTEXT_SIZES))}")
     if settings.epochs < 1 or settings.batch < 1:
         raise UsageError(f"--epochs {settings.epochs} --batch {settings.batch}: give numbers above 0")
+    if settings.seed < 0:
+        raise UsageError(f"--seed {settings.seed}: give a whole number from 0")
     if not (0 < settings.rate <= 1 and 0 <= settings.smooth < 1 and 0 <= settings.forget < 1 and 0 <= settings.certain <= 1):
         raise UsageError("--rate: above 0 up to 1; --smooth and --forget: from 0 to below 1; --certain: from 0 to 1")
 
@@ -101,6 +113,8 @@ def build(options: argparse.Namespace) -> None:
 
 
 def play(options: argparse.Namespace) -> None:
+    if options.say and not normalize(options.say):
+        raise UsageError(f"--say {options.say!r}: give a line with a letter or a digit in it")
     if options.program:
         try:
             with open_file(options.program) as file:
@@ -114,6 +128,8 @@ def play(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     model = models.load(options.model)
+    if options.machine and model.secrets:
+        raise UsageError("--machine: needs a model without secrets; the tests compare the game's")
     if options.made_up and options.text is None:
         examples = made_up(options.made_up, options.text_seed, 0.1, options.unseen)
     else:
@@ -122,7 +138,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if unknown:
         raise UserError(f"{options.model} does not know the secret {min(unknown)!r}; it was trained on another text")
     if options.hold_out:
-        examples = score.split(examples, options.hold_out / 100, options.split_seed, options.by)[1]
+        examples = divided(examples, options)[1]
     print(f"right in every character  {accuracy(model, examples):.1%} of {len(examples):,} lines")
     if options.made_up == "game" and not options.unseen:
         known = {(example.secret, example.line) for example in made_up("game", 1)}
@@ -134,8 +150,6 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def compare(model: models.Model, examples: Sequence[Example]) -> None:
     """The emulated machine against Python, character by character."""
-    if model.secrets:
-        raise UsageError("--machine: needs a model without secrets; the tests compare the game's")
     program = building.assemble([model])[0]
     computer = machine.CPM(program)
     computer.run()
@@ -220,7 +234,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     command.add_argument("model", help="a model")
     add_text(command)
     command.add_argument("--unseen", action="store_true", help="--made-up game: only in ways of asking that training never had")
-    command.add_argument("--machine", type=int, default=0, metavar="N", help="give N lines to the emulated Z80 too, and compare")
+    command.add_argument(
+        "--machine", type=whole(0, 10**6), default=0, metavar="N", help="give N lines to the emulated Z80 too, and compare"
+    )
     command.set_defaults(call=evaluate)
 
     options = parser.parse_args(argv)

@@ -19,6 +19,7 @@ from fable6c.z80lib.text import (
     memories,
     normalize,
     parse_examples,
+    read_examples,
     rows,
 )
 from fable6c.z80lib.training import Selected, Settings, Trainer, accuracy, ternary
@@ -105,7 +106,21 @@ def test_wrong_files(tmp_path, content, words):
         z80.main(["train", str(tmp_path / "text"), "-o", str(tmp_path / "model")])
 
 
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    (tmp_path / "text").write_bytes(b"\xef\xbb\xbfis it red|NO\n")
+    assert read_examples(str(tmp_path / "text"))[0].line == "is it red"
+
+
+def test_nothing_held_out_is_said_before_scoring(tmp_path):
+    (tmp_path / "text").write_text("is it red|NO\nis it blue|NO\n")
+    any_model().save(str(tmp_path / "a.model"))
+    with pytest.raises(UserError, match="--hold-out 1: leaves"):
+        z80.main(["evaluate", str(tmp_path / "a.model"), str(tmp_path / "text"), "--hold-out", "1", "--by", "template"])
+
+
 def test_secrets_are_a_third_field():
+    with pytest.raises(UserError, match="names no secret"):
+        examples("|is it alive|YES", secrets=True)
     assert examples("CAT|is it alive|YES", secrets=True)[0].secret == "CAT"
     with pytest.raises(UserError, match=r"write secret\|line\|ANSWER"):
         examples("is it alive|YES", secrets=True)
@@ -385,6 +400,12 @@ def test_train_and_evaluate(tmp_path, capsys):
         (["train", "a", "-o", "x", "--context", "100"], "--context 100: give one of 16, 32"),
         (["train", "a", "-o", "x", "--epochs", "0"], "--epochs 0"),
         (["train", "a", "-o", "x", "--forget", "1"], "--forget"),
+        (["train", "a", "-o", "x", "--seed", "-1"], "--seed -1: give a whole number from 0"),
+        (["train", "a", "-o", "x", "--hold-out", "nan"], "--hold-out nan: give a share from 0 to below 100"),
+        (["train", "a", "-o", "x", "--hold-out", "-5"], "--hold-out -5"),
+        (["train", "a", "-o", "x", "--answers", " ,"], "--answers ' ,': give answers with commas"),
+        (["run", "--say", "!!!"], "--say '!!!': give a line with a letter or a digit"),
+        (["evaluate", "a", "--machine", "-2"], "--machine"),
         (["build", "a", "b", "c", "-o", "x"], "3 models"),
         (["nothing"], "invalid choice"),
     ],

@@ -360,7 +360,8 @@ def test_the_tape_loads_and_talks_on_a_spectrum(released):
     expected = released[0].reply("how are you")[0]
     spectrum.run(300, [12, *b"how are yx", 12, *b"ou", 13])  # DELETE on nothing, and on the x
     assert [line for line in spectrum.screen() if line][-3:-1] == ["> how are you", expected]
-    spectrum.run(50, [*b"quit", 13])
+    spectrum.run(50, [*b"guess", 13])
+    spectrum.run(200, [*b"quit", 13])  # in the middle of a game, from a routine
     assert any(line.startswith(("OK", "0 OK")) for line in spectrum.screen())  # back in BASIC
 
 

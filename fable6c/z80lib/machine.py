@@ -126,7 +126,7 @@ class CPM:
                 if not self.input:
                     self.waiting = True
                     return
-                self._line(argument, self.input.pop(0), show)
+                self._line(argument, self.input.pop(0))
             elif function == 9:
                 while self.core.memory[argument] != ord("$"):
                     self._show(self.core.memory[argument], show)
@@ -155,7 +155,7 @@ class CPM:
         self.run()
         return "".join(character for character, _ in self.shown[before:])
 
-    def _line(self, buffer: int, line: str, show: Optional[Callable]) -> None:
+    def _line(self, buffer: int, line: str) -> None:
         room = self.core.memory[buffer]
         content = line.encode("ascii", "replace")[:room]
         self.core.memory[buffer + 1] = len(content)
@@ -176,6 +176,7 @@ def reply_of(shown: str) -> str:
 def talk(program: bytes, tail: str = "", full_speed: bool = False) -> None:
     """Play a program in the terminal, at the speed of a 4 MHz machine or as fast as it goes."""
     machine = CPM(program, tail)
+    machine.core.set("r", time.monotonic_ns() & 127)  # on a real machine it counts while the person types; here nothing runs meanwhile
     started = time.monotonic()
     skipped = 0  # characters that end the line which the terminal has ended already
 
@@ -194,7 +195,10 @@ def talk(program: bytes, tail: str = "", full_speed: bool = False) -> None:
         if machine.ended:
             break
         sys.stdout.flush()
-        line = sys.stdin.readline()
+        try:
+            line = sys.stdin.readline()
+        except OSError:  # it was closed before the program began
+            line = ""
         if not line:
             print()
             break

@@ -1,7 +1,7 @@
 """Text in and out: what the network sees of a line that a person typed, and the files that it learns from.
 
 A line becomes a list of row numbers, one for each trigram, word and pair of words: its hash modulo the number of rows. All hashes are
-h = 31 h + c modulo 65,536, which a Z80 does with five additions. z80/assembly/features.asm is the same in its language.
+h = 31 h + c modulo 65,536, which a Z80 does by doubling five times. z80/assembly/line.asm is the same in its language.
 """
 
 import dataclasses
@@ -89,7 +89,7 @@ def read_examples(path: str, answers: Sequence[str] = (), secrets: bool = False)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a text with lines like: are you a robot|YES") from None
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}, line {line}: byte {content[error.start]:#04x} is not UTF-8; save the text as UTF-8") from None
@@ -109,6 +109,8 @@ def parse_examples(lines: Iterable[str], path: str, answers: Sequence[str] = (),
         if len(fields) != (3 if secrets else 2):
             raise UserError(f"{place}: {text!r} has {len(fields) - 1} separators '|'; write {pattern}")
         secret, (line, answer) = (fields[0] if secrets else ""), fields[-2:]
+        if secrets and not secret:
+            raise UserError(f"{place}: {text!r} names no secret; write {pattern}")
         odd = re.search(r"[^ -~]", text)
         if odd:
             raise UserError(

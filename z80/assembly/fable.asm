@@ -3,7 +3,7 @@
 ;
 ; GAME      1: two models and the games; 0: one model that one talks to
 ; SPECTRUM  1: for the 48K Spectrum; 0: for CP/M
-; CHECK     1: stop at any overflow (tests); 0: without the checks
+; CHECK     1: say OVERFLOW where a sum does not fit (tests); 0: without the checks
 
         include "settings.asm"
         org ORIGIN
@@ -16,6 +16,7 @@ start:
         push hl                 ; BASIC's
         exx
         ei
+        ld (old_stack),sp
         else
         sub a                   ; even parity on an 8080, no overflow on a Z80
         jp po,start.z80
@@ -126,7 +127,7 @@ option.wrong:
         call print
         jp next_line
 
-; ---- DE = the decimal number at HL, after spaces; carry if there is none, or more than that, or it is above 65,535
+; ---- DE = the decimal number at HL, spaces left out; carry if there is none, or anything else, or it is above 65,535
 
 number: ld de,0
         ld b,0                  ; digits
@@ -168,7 +169,7 @@ number.end:
         cp 1
         ret
 
-; ---- a seed from the clock, once and if nobody gave one: nobody types with the same rhythm twice
+; ---- a seed from the clock, once and if nobody gave one: how long the first line took to type
 
 set_seed:
         ld hl,seeded
@@ -256,17 +257,15 @@ show:   equ put
         endif
 
 leave:
+        ld sp,(old_stack)
         if SPECTRUM
         di
         exx
         pop hl
         exx
         ei
-        ret
-        else
-        ld sp,(old_stack)
-        ret
         endif
+        ret
 
         if CHECK
 overflow:
@@ -327,7 +326,7 @@ name:   equ said+5
 seed:   equ name+NAME
 heat:   equ seed+2
 secret: equ heat+1
-model:  equ secret+1            ; as MODEL_BYTES in models.asm
+model:  equ secret+1            ; MODEL_BYTES of models.asm, which build.py writes
 table:  equ model
 context_rows: equ model+2
 gates:  equ model+4

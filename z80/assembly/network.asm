@@ -8,7 +8,7 @@
 
 make_trits:
         ld hl,digits
-        ld b,5
+        ld b,6
 make_trits.clear:
         ld (hl),0
         inc hl
@@ -33,13 +33,23 @@ make_trits.carry:
         jr c,make_trits.next
         ld (hl),0
         inc hl
-        jr make_trits.carry     ; the last time it ends in the sixth digit, which nobody reads
+        jr make_trits.carry     ; the last time it ends in a sixth digit, which nobody reads
 make_trits.next:
         inc c
         ld a,c
         cp 243
         jr nz,make_trits.byte
         ret
+
+ADD_TRIT: macro
+        ld a,(de)
+        add a,(hl)
+        if CHECK
+        call c,overflow
+        endif
+        ld (de),a
+        inc e
+        endm
 
 ; ---- add row HL to the 50 bytes at DE (within a page), each trit as 0, 1 or 2.  1,963 T
 
@@ -51,36 +61,15 @@ add_row.five:
         inc bc
         ld l,a
         ld h,TRITS/256
-        ld a,(de)
-        add a,(hl)
-        if CHECK
-        call c,overflow
-        endif
-        ld (de),a
-        inc e
+        ADD_TRIT
         inc h
-        ld a,(de)
-        add a,(hl)
-        ld (de),a
-        inc e
+        ADD_TRIT
         inc h
-        ld a,(de)
-        add a,(hl)
-        ld (de),a
-        inc e
+        ADD_TRIT
         inc h
-        ld a,(de)
-        add a,(hl)
-        ld (de),a
-        inc e
+        ADD_TRIT
         inc h
-        ld a,(de)
-        add a,(hl)
-        if CHECK
-        call c,overflow
-        endif
-        ld (de),a
-        inc e
+        ADD_TRIT
         ld a,e
         sub 50                  ; question and near lie at offsets 0 and 64 of their page
         and 63
@@ -324,6 +313,18 @@ add_a:  add a,l
         inc h
         ret
 
+; ---- three of the 27 sums: the first trit is -1, 0, 1
+
+THREE_SUMS: macro
+        ld (de),a
+        inc e
+        add a,b
+        ld (de),a
+        inc e
+        add a,b
+        ld (de),a
+        endm
+
 ; ---- SUMS: for each three of the 48 activations at HL, x0 x1 x2, the 27 values 60 + (t0-1) x0 + (t1-1) x1 + (t2-1) x2, at 32 bytes each.
 ; They are written in a row, each from the one before: the next t0 adds x0, the next t1 x1 - 2 x0, the next t2 x2 - 2 x1 - 2 x0.
 
@@ -353,85 +354,31 @@ make_sums.group:
         sub b
         ld c,a
         ld a,l
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
+        THREE_SUMS
         inc e
         add a,c
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
+        THREE_SUMS
         inc e
         add a,c
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
+        THREE_SUMS
         inc e
         add a,h
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
+        THREE_SUMS
         inc e
         add a,c
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
+        THREE_SUMS
         inc e
         add a,c
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
+        THREE_SUMS
         inc e
         add a,h
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
+        THREE_SUMS
         inc e
         add a,c
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
+        THREE_SUMS
         inc e
         add a,c
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
-        inc e
-        add a,b
-        ld (de),a
+        THREE_SUMS
         if CHECK
         cp 121
         call nc,overflow        ; the last value: all three added
@@ -452,125 +399,40 @@ make_sums.same:
         jr nz,make_sums.group
         ret
 
+; ---- two bytes of weights: their sums in SUMS are added to IX. Written out eight times: a loop would need B, which is 0 here
+
+SIX_WEIGHTS: macro
+        ld a,(de)
+        inc de
+        ld l,a
+        ld c,(hl)
+        ld a,(de)
+        inc de
+        ld l,a
+        ld a,(hl)
+        add a,c
+        if CHECK
+        call c,overflow
+        endif
+        ld c,a
+        add ix,bc
+        endm
+
 ; ---- HL = 960 + the product of the 16 bytes at DE with the activations of SUMS; DE moves on.  635 T
 ; A byte of group g is its three trits + 32 * (g modulo 8). Two sums of at most 120 fit into a byte.
 
 dot:    ld ix,0
         ld b,0
         ld h,SUMS/256
-        ld a,(de)
-        inc de
-        ld l,a
-        ld c,(hl)
-        ld a,(de)
-        inc de
-        ld l,a
-        ld a,(hl)
-        add a,c
-        if CHECK
-        call c,overflow
-        endif
-        ld c,a
-        add ix,bc
-        ld a,(de)
-        inc de
-        ld l,a
-        ld c,(hl)
-        ld a,(de)
-        inc de
-        ld l,a
-        ld a,(hl)
-        add a,c
-        if CHECK
-        call c,overflow
-        endif
-        ld c,a
-        add ix,bc
-        ld a,(de)
-        inc de
-        ld l,a
-        ld c,(hl)
-        ld a,(de)
-        inc de
-        ld l,a
-        ld a,(hl)
-        add a,c
-        if CHECK
-        call c,overflow
-        endif
-        ld c,a
-        add ix,bc
-        ld a,(de)
-        inc de
-        ld l,a
-        ld c,(hl)
-        ld a,(de)
-        inc de
-        ld l,a
-        ld a,(hl)
-        add a,c
-        if CHECK
-        call c,overflow
-        endif
-        ld c,a
-        add ix,bc
+        SIX_WEIGHTS
+        SIX_WEIGHTS
+        SIX_WEIGHTS
+        SIX_WEIGHTS
         inc h
-        ld a,(de)
-        inc de
-        ld l,a
-        ld c,(hl)
-        ld a,(de)
-        inc de
-        ld l,a
-        ld a,(hl)
-        add a,c
-        if CHECK
-        call c,overflow
-        endif
-        ld c,a
-        add ix,bc
-        ld a,(de)
-        inc de
-        ld l,a
-        ld c,(hl)
-        ld a,(de)
-        inc de
-        ld l,a
-        ld a,(hl)
-        add a,c
-        if CHECK
-        call c,overflow
-        endif
-        ld c,a
-        add ix,bc
-        ld a,(de)
-        inc de
-        ld l,a
-        ld c,(hl)
-        ld a,(de)
-        inc de
-        ld l,a
-        ld a,(hl)
-        add a,c
-        if CHECK
-        call c,overflow
-        endif
-        ld c,a
-        add ix,bc
-        ld a,(de)
-        inc de
-        ld l,a
-        ld c,(hl)
-        ld a,(de)
-        inc de
-        ld l,a
-        ld a,(hl)
-        add a,c
-        if CHECK
-        call c,overflow
-        endif
-        ld c,a
-        add ix,bc
+        SIX_WEIGHTS
+        SIX_WEIGHTS
+        SIX_WEIGHTS
+        SIX_WEIGHTS
         push ix
         pop hl
         ret
