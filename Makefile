@@ -47,8 +47,13 @@ ifneq ($(filter run,$(MAKECMDGOALS)),)
   $(call refuse,MINUTES=$(MINUTES),$(shell $(mistake_of_minutes)))
   $(if $(NAMED),$(error MODEL=$(NAMED): `make run` makes its own model; for another one: make story MODEL=model.f6c))
 endif
-ifneq ($(filter story page legacy boot-test windows,$(MAKECMDGOALS)),)
-  $(if $(NAMED),$(call refuse,MODEL=$(NAMED),$(shell $(mistake_of_model))))
+refuse_model = $(call refuse,MODEL=$(NAMED),$(shell $(mistake_of_model)))
+ifneq ($(filter story legacy boot-test windows,$(MAKECMDGOALS)),)
+  $(if $(NAMED),$(refuse_model))
+endif
+# The page takes several, with blanks between them.
+ifneq ($(filter page release,$(MAKECMDGOALS)),)
+  $(if $(shell [ -e $(call quote,$(NAMED)) ] && echo one),$(refuse_model),$(foreach NAMED,$(NAMED),$(refuse_model)))
 endif
 
 # Each corpus and budget trains in a folder of its own. A corpus is known by its name, size and date.
@@ -100,7 +105,7 @@ run: $(OWN) $(PROGRAM)
 	$(PROGRAM) $(RELEASED) -p "Once upon a time" -n 300 -s 9
 	@echo
 	@echo 'Next:'
-	@printf '  %-36s %s\n' \
+	@printf '  %-46s %s\n' \
 	  '$(PROGRAM) $(RELEASED)' 'write stories together with it, line by line' \
 	  '$(PROGRAM) $(OWN)' 'the same with the model that was trained here' \
 	  'make page' 'the page in one file, for any browser: dist/fable6.html' \
@@ -128,6 +133,7 @@ page: $(WASM) node_modules/.package-lock.json
 	MODEL=$(call quote,$(NAMED)) npm run page
 
 dist: $(INSTALLED) $(WASM)
+	@rm -f dist/*.whl dist/*.tar.gz
 	.venv/bin/python -m build
 
 # What a person downloads, in one folder: page, models, wheel, source archive, and their checksums.

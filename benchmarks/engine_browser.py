@@ -1,4 +1,4 @@
-"""The library module in headless Chromium, as the chat page runs it: the figures of `fable6c --bench`, or a story.
+"""The library module in headless Chromium, as the page runs it: the figures of `fable6c --bench`, or a story.
 
     python benchmarks/engine_browser.py wasm|javascript|interpreted MODEL PROMPT TOKENS [story]
 

@@ -8,8 +8,10 @@ import pytest
 # OpenBLAS's threads wait by spinning: beside another busy process that made the NumPy reference up to fifty times slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# `make test` must not change what the commands say: under make they leave out what to do next.
-os.environ.pop("MAKELEVEL", None)
+# `make test` must not change what is tested: under make the commands leave out what to do next, and a make that a test starts
+# would take over the flags of this one, such as -k.
+for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
+    os.environ.pop(name, None)
 
 # A shell's background job has Ctrl-C ignored, and so have the programs that the tests start in it: they would never end.
 signal.signal(signal.SIGINT, signal.default_int_handler)

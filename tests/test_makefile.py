@@ -162,6 +162,8 @@ def test_each_corpus_and_budget_has_its_own_run(tmp_path):
         (["run", f"MODEL={SMALL}"], "`make run` makes its own model"),
         (["page", "MODEL=no.f6c"], "MODEL=no.f6c: there is no such file"),
         (["page", "MODEL=release"], "MODEL=release: this is a folder"),
+        (["page", f"MODEL={SMALL} no.f6c"], "no.f6c: there is no such file"),
+        (["release", "MODEL=README.md"], "MODEL=README.md: this is not a model"),
         (["story", "MODEL=README.md"], "MODEL=README.md: this is not a model"),
         (["legacy", "MODEL=Makefile"], "MODEL=Makefile: this is not a model"),
         (["boot-test", "MODEL=no.f6c"], "MODEL=no.f6c: there is no such file"),
