@@ -144,8 +144,11 @@ def draw(figure, figures: dict[str, list[dict]], record: Record) -> None:
                           label=f"nearest neighbours, {name}")  # fmt: skip
         for peer, share, size, ticks in PEER["guess"] if "guess" in figures else ():
             panel.plot([size if column == "bytes" else ticks], [share], "x", color="tab:gray")
-            above = "bottom" if "unrolled" in peer else "top"
-            panel.annotate(peer, (size if column == "bytes" else ticks, share), fontsize=6, ha="right", va=above)
+            unrolled = "unrolled" in peer  # its point is close to another one
+            panel.annotate(
+                peer, (size if column == "bytes" else ticks, share), (-4, 6 if unrolled else -6), textcoords="offset points", fontsize=6,
+                ha="right", va="bottom" if unrolled else "top",
+            )  # fmt: skip
         panel.set_xlabel(label, fontsize=8)
         panel.set_ylabel("held-out lines right", fontsize=8)
         panel.tick_params(labelsize=7)
