@@ -27,7 +27,7 @@ COMMANDS = {
     "inspect": "show what is in a model file, or verify it",
     "tokenizer": "train a vocabulary from text, or show one",
     "scout": "train, score and run a predictor that counts, without backpropagation",
-    "ensemble": "score a network and a scout, alone and together",
+    "ensemble": "score a network, a scout, and both as an ensemble",
     "z80": "train, build and play a chat and 20 Questions for a Z80 with 64 KB",
     "corpus": "get, make up, clean and store training text",
 }

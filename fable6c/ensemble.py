@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from fable6c.cli import ArgumentParser, memory_size, run, whole
-from fable6c.evaluation.ensemble import together
+from fable6c.evaluation.ensemble import score
 from fable6c.mixing.kinds import TIERS
 
 
@@ -39,7 +39,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     o = parser.parse_args(argv)
-    result = together(o.model, o.corpus, o.text, o.chars, o.tier, o.memory, o.threads, not o.frozen, o.prune)
+    result = score(o.model, o.corpus, o.text, o.chars, o.tier, o.memory, o.threads, not o.frozen, o.prune)
     if o.json:
         print(json.dumps(result))
         return
@@ -47,14 +47,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     learned = result["held_out"]["tokens"]
     print(f"{result['chars']:,} characters, {result['tokens']:,} tokens; the gate learned from {learned:,} others\n")
     print("                    bits per character")
-    for name in ("network", "scout", "together"):
-        below = f"  {1 - result[name] / best:.1%} below the better one" if name == "together" else ""
+    for name in ("network", "scout", "ensemble"):
+        below = f"  {1 - result[name] / best:.1%} below the better one" if name == "ensemble" else ""
         print(f"{name:20}{result[name]:.4f}{below}")
     for rows in (result["kinds"], result["memories"]):
-        print(f"\n{'bits per token':32}{'tokens':>8}{'network':>9}{'scout':>9}{'together':>10}")
+        print(f"\n{'bits per token':32}{'tokens':>8}{'network':>9}{'scout':>9}{'ensemble':>10}")
         for row in rows:
             share = row["tokens"] / result["tokens"]
-            print(f"{row['kind']:32}{share:>8.1%}{row['network']:>9.3f}{row['scout']:>9.3f}{row['together']:>10.3f}")
+            print(f"{row['kind']:32}{share:>8.1%}{row['network']:>9.3f}{row['scout']:>9.3f}{row['ensemble']:>10.3f}")
     print(f"\nthe gate believes the scout by {result['scout_share']:.1%} on average; its weights: ", end="")
     print(", ".join(f"{name} {weight:+.2f}" for name, weight in result["gate"].items()))
 

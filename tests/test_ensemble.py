@@ -1,4 +1,4 @@
-"""Network and scout together: the gate learns whom to believe, looks only back, and bad input is one line."""
+"""Network and scout as an ensemble: the gate learns whom to believe, looks only back, and bad input is one line."""
 
 import contextlib
 import dataclasses
@@ -57,7 +57,7 @@ accumulate = 1
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """corpus.txt, a model that was trained on it for a few seconds, and text.txt, which neither has seen."""
-    folder = tmp_path_factory.mktemp("together")
+    folder = tmp_path_factory.mktemp("ensemble")
     (folder / "corpus.txt").write_text(synth.text(3, 150_000), encoding="utf-8")
     (folder / "text.txt").write_text(synth.text(4, 12_000), encoding="utf-8")
     (folder / "tiny.toml").write_text(CONFIG)
@@ -225,7 +225,7 @@ def test_contributions_add_up():
     rows = contributions(reading, bits, (reading.signs[:, 3] > 0).astype(int), ["new", "known", "absent"])
     assert [row["kind"] for row in rows] == ["new", "known"]
     assert sum(row["tokens"] for row in rows) == 400
-    assert sum(row["tokens"] * row["together"] for row in rows) == pytest.approx(bits.sum())
+    assert sum(row["tokens"] * row["ensemble"] for row in rows) == pytest.approx(bits.sum())
     assert rows[0]["network"] < rows[0]["scout"] and rows[1]["network"] > rows[1]["scout"]
 
 
@@ -246,14 +246,14 @@ def test_the_command(folder):
     result = json.loads(first.stdout)
     assert json.loads(again.stdout) == result
     for part in (result, result["held_out"]):
-        assert part["together"] < min(part["network"], part["scout"])
+        assert part["ensemble"] < min(part["network"], part["scout"])
     assert list(result["gate"]) == list(SIGNS)
     assert sum(row["tokens"] for row in result["kinds"]) == sum(row["tokens"] for row in result["memories"]) == result["tokens"]
     assert json.loads(frozen.stdout)["chars"] == 9999
     pruned = json.loads(command(*given, "--chars", "9999", "--prune", "2M", "--json").stdout)
     assert pruned["network"] == json.loads(frozen.stdout)["network"] and pruned["scout"] > 0.999 * json.loads(frozen.stdout)["scout"]
     shown = command(*given)
-    assert f"together            {result['together']:.4f}" in shown.stdout and "below the better one" in shown.stdout
+    assert f"ensemble            {result['ensemble']:.4f}" in shown.stdout and "below the better one" in shown.stdout
 
 
 def test_bad_input_is_one_line(folder, model, tmp_path):

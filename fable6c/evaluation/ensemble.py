@@ -87,7 +87,7 @@ def gate_of(reading: Reading, gate: np.ndarray) -> np.ndarray:
 
 
 def mix(reading: Reading, gate: np.ndarray) -> np.ndarray:
-    """The bits of each token by both together: (N,) float64."""
+    """The bits of each token by the ensemble: (N,) float64."""
     g = gate_of(reading, gate)
     chances = np.exp2(-reading.bits)
     return -np.log2((1 - g) * chances[:, 0] + g * chances[:, 1])
@@ -179,7 +179,7 @@ def contributions(reading: Reading, bits: np.ndarray, kinds: np.ndarray, names: 
         if chosen.any():
             network, scout = reading.bits[chosen].mean(axis=0).tolist()
             both = float(bits[chosen].mean())
-            rows.append({"kind": name, "tokens": int(chosen.sum()), "network": network, "scout": scout, "together": both})
+            rows.append({"kind": name, "tokens": int(chosen.sum()), "network": network, "scout": scout, "ensemble": both})
     return rows
 
 
@@ -219,7 +219,7 @@ def _scored(path: str) -> Iterator[str]:
         yield document
 
 
-def together(
+def score(
     model_path: str,
     corpus: Sequence[str],
     text_path: str,
@@ -260,4 +260,4 @@ def together(
 def figures(reading: Reading, bits: np.ndarray, chars: int) -> dict:
     """Bits per character of the network, of the scout and of both."""
     network, scout = (reading.bits.sum(axis=0) / chars).tolist()
-    return {"network": network, "scout": scout, "together": float(bits.sum() / chars), "chars": chars, "tokens": len(bits)}
+    return {"network": network, "scout": scout, "ensemble": float(bits.sum() / chars), "chars": chars, "tokens": len(bits)}
