@@ -125,10 +125,10 @@ def attacks():
     slow = sized(Dimensions(4095, 1, 16380, 1, 257, 1))
     yield "BAD_SIZE-zeros", with_frame(rle_frame(slow["raw_bytes"], slow["raw_bytes"] // 131072), **slow)
     short = sized(Dimensions(1060, 1, 1, 1, 300, 1))
-    for name, packed in (("packed-too-small", least_frame(short) - 1), ("packed-0", 0)):
+    for name, packed in (("packed-too-small", min_frame(short) - 1), ("packed-0", 0)):
         yield f"BAD_SIZE-{name}", with_frame(bytes(packed), **short)
     keys = sized(Dimensions(1024, 1, 1, 1, 257, 2**20, copies=True))  # 2**20 keys of 1 KiB
-    yield "TOO_LARGE-keys", with_frame(bytes(least_frame(keys)), **keys, version=2)
+    yield "TOO_LARGE-keys", with_frame(bytes(min_frame(keys)), **keys, version=2)
 
     yield "BAD_FRAME-empty", with_frame(b"")
     yield "BAD_FRAME-three-bytes", with_frame(good_frame[:3])
@@ -219,13 +219,13 @@ def attacks():
     copying_fields = dict(zip(FIELDS, HEADER.unpack_from(copying)[1:]))
     copying_raw = zstandard.ZstdDecompressor().decompress(copying[HEADER_BYTES:])
     yield "BAD_SIZE-version-1-with-the-tensors-of-2", with_frame(copying[HEADER_BYTES:], **{**copying_fields, "version": 1})
-    norm, matrix, rival, bias = tensor_specs(Dimensions(**{**dataclasses.asdict(model.dimensions), "copies": True}))[-4:]
+    norm, matrix, sentinel, bias = tensor_specs(Dimensions(**{**dataclasses.asdict(model.dimensions), "copies": True}))[-4:]
     end = len(copying_raw)
     for name, place, replacement in (
         ("copy-bias-nan", end - bias.file_bytes, np.float32(np.nan).tobytes()),
-        ("copy-rival-infinite", end - bias.file_bytes - rival.file_bytes, np.float32(np.inf).tobytes()),
-        ("copy-matrix-byte-243", end - bias.file_bytes - rival.file_bytes - 1, b"\xf3"),
-        ("copy-norm-1e30", end - sum(spec.file_bytes for spec in (norm, matrix, rival, bias)), np.float32(1e30).tobytes()),
+        ("copy-sentinel-infinite", end - bias.file_bytes - sentinel.file_bytes, np.float32(np.inf).tobytes()),
+        ("copy-matrix-byte-243", end - bias.file_bytes - sentinel.file_bytes - 1, b"\xf3"),
+        ("copy-norm-1e30", end - sum(spec.file_bytes for spec in (norm, matrix, sentinel, bias)), np.float32(1e30).tobytes()),
     ):
         raw = copying_raw[:place] + replacement + copying_raw[place + len(replacement) :]
         frame = compress(raw)
@@ -326,7 +326,7 @@ def fse_state(description, symbol):
     return writer.backward()
 
 
-def least_frame(fields):
+def min_frame(fields):
     """The size of the smallest frame that may hold a content of this size."""
     return -(-(fields["raw_bytes"] - FREE_BYTES) // CONTENT_RATIO)
 

@@ -360,7 +360,7 @@ def test_the_largest_content_of_a_frame():
     """What the attacks BAD_SIZE-packed-too-small and TOO_LARGE-keys have a byte too few of, and just enough."""
     fields = make_attacks.sized(Dimensions(1060, 1, 1, 1, 300, 1))
     for missing, name in ((1, "BAD_SIZE"), (0, "BAD_FRAME")):
-        error = error_of(make_attacks.with_frame(bytes(make_attacks.least_frame(fields) - missing), **fields))
+        error = error_of(make_attacks.with_frame(bytes(make_attacks.min_frame(fields) - missing), **fields))
         assert error.name == name
         if missing:
             assert error.value == "packed_bytes"

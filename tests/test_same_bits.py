@@ -242,7 +242,7 @@ def test_both_readers_count_the_same_memory():
         sizes = [int(2 ** random.uniform(0, most)) for most in (12, 6, 14, 5)]
         vocab, context, copies = 256 + int(2 ** random.uniform(0, 16)), int(2 ** random.uniform(0, 20)), bool(random.integers(2))
         fields = make_attacks.sized(Dimensions(*sizes, vocab, context, copies))
-        packed = max(make_attacks.least_frame(fields), 0)
+        packed = max(make_attacks.min_frame(fields), 0)
         if fields["raw_bytes"] > 1 << 30 or packed > 1 << 20:
             continue
         data = make_attacks.with_frame(bytes(packed), **fields, version=1 + copies)
@@ -258,7 +258,7 @@ def test_both_readers_count_the_same_memory():
 def test_keys_count_in_the_memory_that_a_file_asks_for(reader):
     """2³² bytes of them, which are none in 32 bits."""
     fields = make_attacks.sized(Dimensions(dim=4096, layers=1, hidden=1, taps=1, vocab=257, context=1 << 20, copies=True))
-    code, message = answer(reader, make_attacks.with_frame(bytes(make_attacks.least_frame(fields)), **fields, version=2))
+    code, message = answer(reader, make_attacks.with_frame(bytes(make_attacks.min_frame(fields)), **fields, version=2))
     assert code == CODES["TOO_LARGE"] and int(re.search(r"(\d+) KiB", message)[1]) > 1 << 22
 
 
