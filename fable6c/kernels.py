@@ -24,7 +24,7 @@ def _lib() -> Any:
 
 def set_threads(wanted: int) -> int:
     """Let the kernels use `wanted` threads; returns how many there are (1 in a build without OpenMP, and after a fork: native.py)."""
-    return int(_lib().set_threads(native.most_threads("kernels", wanted)))
+    return int(_lib().set_threads(native.max_threads("kernels", wanted)))
 
 
 def linear_scratch_floats(tokens: int, outputs: int, inputs: int) -> int:

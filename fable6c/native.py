@@ -80,7 +80,7 @@ _LOADED: dict[str, "Library"] = {}
 _one_thread: set[str] = set()  # names of libraries that were loaded when this process was forked off
 
 
-def most_threads(library: str, wanted: int) -> int:
+def max_threads(library: str, wanted: int) -> int:
     """How many threads the library may use, at most `wanted`: one in a child of a process that had it loaded, where OpenMP waits for threads
     that fork does not copy. The results are the same."""
     return 1 if library in _one_thread else wanted

@@ -300,7 +300,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
 @LINUX
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "command, most_mib",
+    "command, max_mib",
     [
         ("tokenizer train {0} --vocab 270 -o {1}/t", 450),
         ("scout train {0} --tier fast --memory 256M --tokenizer " + MODEL + " -o {1}/s", 500),
@@ -308,14 +308,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
         ("train --corpus {0} --out {1}/run --tokens 100", 600),
     ],
 )
-def test_a_flood_takes_bounded_memory(tmp_path, command, most_mib):
+def test_a_flood_takes_bounded_memory(tmp_path, command, max_mib):
     """17 KB that become 511 MiB."""
     (tmp_path / "flood.txt.zst").write_bytes(rle_frame(b"a", 511, b"Once upon a time.\n" * 50))
     words = command.format(tmp_path / "flood.txt.zst", tmp_path).split()
     if words[0] == "scout":
         (tmp_path / "flood.txt.zst").write_bytes(rle_frame(b"a", 40, b"".join(story.encode() + b"\n" for story in stories(20))))
     done = python("-c", MEASURED, *words)
-    assert int(done.stdout.split()[-1]) < most_mib, done
+    assert int(done.stdout.split()[-1]) < max_mib, done
     assert "MemoryError" not in done.stderr
 
 
@@ -478,7 +478,7 @@ def test_a_forked_child_does_not_wait_for_threads_that_it_does_not_have(script):
 
 
 def test_a_library_that_only_the_child_loads_has_its_threads():
-    assert native.most_threads("kernels", 2) == 2
+    assert native.max_threads("kernels", 2) == 2
 
 
 # ---- what the system lets a process have

@@ -17,13 +17,13 @@ RELEASE = ROOT / "release"
 HAS_ENGINE = importlib.util.find_spec("fable6c._lib_wasm3") is not None and (ROOT / "fable6c" / "fable6c.wasm").exists()
 
 
-@pytest.mark.parametrize("name,most_bytes,most_parameters", [("micro", 300_000, 1_048_576), ("small", 1_500_000, 5_000_000)])
-def test_files(name, most_bytes, most_parameters):
+@pytest.mark.parametrize("name,max_bytes,max_parameters", [("micro", 300_000, 1_048_576), ("small", 1_500_000, 5_000_000)])
+def test_files(name, max_bytes, max_parameters):
     data = (RELEASE / f"{name}.f6c").read_bytes()
     sums = dict(reversed(line.split()) for line in (RELEASE / "SHA256SUMS").read_text().splitlines())
     assert sums[f"{name}.f6c"] == hashlib.sha256(data).hexdigest()
     model = read_model(str(RELEASE / f"{name}.f6c"))
-    assert len(data) <= most_bytes and parameter_count(model.dimensions) <= most_parameters
+    assert len(data) <= max_bytes and parameter_count(model.dimensions) <= max_parameters
     config = load_config(name, str(RELEASE / f"{name}.toml"))
     assert config.model == model.dimensions
     written = re.findall(r"^(\w+) = ", (RELEASE / f"{name}.toml").read_text(), re.MULTILINE)

@@ -74,10 +74,10 @@ def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = Tru
     piece_of[1 : len(text)] = np.repeat(np.arange(len(ordered), dtype=np.uint32), lengths + 1)
     piece_count = np.array([pieces[piece] for piece in ordered], dtype=np.int64)
 
-    most_pairs = min(2**16 + 2 * N, vocab_size**2)
-    pair = np.empty(most_pairs, dtype=np.uint32)
-    pair_count = np.empty(most_pairs, dtype=np.int64)
-    index = np.zeros(1 << (2 * most_pairs).bit_length(), dtype=np.uint32)
+    max_pairs = min(2**16 + 2 * N, vocab_size**2)
+    pair = np.empty(max_pairs, dtype=np.uint32)
+    pair_count = np.empty(max_pairs, dtype=np.int64)
+    index = np.zeros(1 << (2 * max_pairs).bit_length(), dtype=np.uint32)
     token_length = np.ones(vocab_size, dtype=np.uint8)
 
     library = native.load("bpe")

@@ -172,7 +172,7 @@ class Scout:
             raise ValueError(f"tokens: expected one row of integers from 0 to {self.vocab_size - 1}")
         tokens = np.ascontiguousarray(tokens, np.uint16)
         probability, confidence = np.empty(len(tokens)), np.empty((len(tokens), 4), np.int32)
-        self._c.threads = native.most_threads("scout", self._c.threads)
+        self._c.threads = native.max_threads("scout", self._c.threads)
         native.load("scout").call("scout_read", self._c, tokens, probability, confidence, learn)
         return -np.log2(probability), confidence
 
@@ -183,7 +183,7 @@ class Scout:
     def distribution(self) -> np.ndarray:
         """The probability of each token to be the next one: (V,) float64, its sum is 1. Nothing changes."""
         probability = np.empty(self.vocab_size)
-        self._c.threads = native.most_threads("scout", self._c.threads)
+        self._c.threads = native.max_threads("scout", self._c.threads)
         native.load("scout").call("scout_distribution", self._c, probability)
         return probability
 

@@ -34,18 +34,18 @@ def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> d
     }
 
 
-def check_memory(config: Config, most_gib: Optional[float]) -> None:
+def check_memory(config: Config, max_gib: Optional[float]) -> None:
     """Print the estimate and refuse a run that does not fit."""
     parts = memory_estimate(config.model, config.train.batch, config.train.fast_gradients)
     total = sum(parts.values())
-    most = most_gib * 2**30 if most_gib is not None else free_memory()
-    if most is not None and most_gib is None:
-        most += min(PYTHON_BYTES, resident_memory())  # which is in the estimate and taken already
+    limit = max_gib * 2**30 if max_gib is not None else free_memory()
+    if limit is not None and max_gib is None:
+        limit += min(PYTHON_BYTES, resident_memory())  # which is in the estimate and taken already
     sums = " + ".join(f"{size / 2**20:.1f} ({name})" for name, size in parts.items())
     print(f"memory: about {total / 2**20:.1f} MiB = {sums}", flush=True)
-    if most is not None and total > most:
-        allowed = "free" if most_gib is None else "allowed by --max-memory"
+    if limit is not None and total > limit:
+        allowed = "free" if max_gib is None else "allowed by --max-memory"
         raise UserError(
-            f"the run needs {total / 2**20:.1f} MiB = {sums}, {most / 2**20:.1f} MiB are {allowed}; "
+            f"the run needs {total / 2**20:.1f} MiB = {sums}, {limit / 2**20:.1f} MiB are {allowed}; "
             "use a smaller preset, a smaller batch (--config), or allow more"
         )

@@ -105,10 +105,10 @@ class Run:
             ) from None
         self.step += 1
 
-    def bits_per_char(self, most_tokens: Optional[int] = None) -> float:
+    def bits_per_char(self, max_tokens: Optional[int] = None) -> float:
         """Bits per character of the held-out text in windows of `context` tokens; end marks are neither credited nor lost."""
         B, T = self.config.train.batch, self.config.model.context
-        end_mark, valid = self.dataset.tokenizer.end_of_text, self.dataset.valid[:most_tokens]
+        end_mark, valid = self.dataset.tokenizer.end_of_text, self.dataset.valid[:max_tokens]
         # An end mark before the text, so that each of its tokens is a target; end marks fill the last batch up.
         text = np.full(1 + -(-len(valid) // (B * T)) * B * T, end_mark, np.int32)
         text[1 : 1 + len(valid)] = valid
