@@ -39,7 +39,7 @@ def test_round_trip(tmp_path):
     description = {"text": "ä “quoted”\n", "elapsed": 0.1 + 0.2, "nested": {"none": None, "list": [1, 2.5]}, "seed": 2**32 - 1}
     arrays = {
         "matrix": random.standard_normal((5, 7)).astype(np.float32),
-        "turned": np.asfortranarray(random.standard_normal((3, 4))),
+        "transposed": np.asfortranarray(random.standard_normal((3, 4))),
         "bytes": random.integers(-128, 128, 11).astype(np.int8),
         "one": np.array([np.nextafter(np.float32(1), np.float32(2)), np.nan, -0.0], np.float32),
     }
