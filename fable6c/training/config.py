@@ -30,9 +30,9 @@ class Recipe:
     joined: float = 0.0  # share of the documents that a newline, not an end mark, divides from the next one
     fast_gradients: bool = True  # in int8, and of the logits a sample (network.py)
     clip: float = 1.0  # largest norm of the gradient of a step
-    warmup: float = 0.01  # share of the run in which the rates rise from a tenth
-    cooldown: float = 0.6  # share of the run, its last part, in which they fall to zero
-    cooldown_power: float = 1.0  # power of that fall: 1 is straight, 2 spends more of the run at low rates
+    warmup: float = 0.01  # share of the run in which the learning rates rise from a tenth
+    cooldown: float = 0.6  # share of the run, its last part, in which they decay to zero
+    cooldown_power: float = 1.0  # power of that decay: 1 is linear, 2 spends more of the run at low rates
     minutes: float = 2.0  # the budget where neither --minutes nor --tokens is given
 
 
