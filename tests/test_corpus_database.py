@@ -1,4 +1,4 @@
-"""The training database: building, killing, checking, and serving batches. All texts are our own."""
+"""The training database: building, killing, checking, and making batches. All texts are our own."""
 
 import contextlib
 import os
@@ -360,7 +360,7 @@ def test_tokens_outside_the_vocabulary_never_reach_the_kernels(copy, ids):
         dataset.batch(dataset.starts(16, 1, 0)[:4], 16)
 
 
-# ---- serving
+# ---- batches
 
 
 def epoch_tokens(dataset, keys, context):
@@ -504,7 +504,7 @@ def test_a_mix_in_words():
             parse_mix(text)
 
 
-def test_serving_is_fast(made):
+def test_batches_are_made_fast(made):
     """Ten times the trainer's rate of some 10,000 tokens a second is 100,000; measured 5 million on a quiet machine."""
     dataset = open_dataset(made[0], VOCAB, 1)
     keys = dataset.starts(256, 1, 0)
