@@ -93,7 +93,7 @@ def quantized(random, n, c):
     return q, s, q[:, :c].astype(np.float64) * s[:, None]
 
 
-def discrete(random, o, c, scales):
+def ternary(random, o, c, scales):
     """A random ternary matrix: weight, scale, and packed for the forward product."""
     weight, scale = zeros(o, c, dtype=np.int8), zeros(scales)
     kernels.quantize_weights(weight, scale, normal(random, o, c), 1, 1)
@@ -196,7 +196,7 @@ def test_linear_forward(n, o, c, rows, residual):
     """The fast product has the bits of the naive one, and both are the exact integer sum."""
     random = rng(n, o, c)
     q, s, _ = quantized(random, n, c)
-    weight, scale, packed = discrete(random, o, c, o if rows else 1)
+    weight, scale, packed = ternary(random, o, c, o if rows else 1)
     if n == 9:  # the largest sums that there can be
         q[:, :c], weight[:] = -127, 1
         kernels.linear_pack(packed, weight)
@@ -217,7 +217,7 @@ def test_linear_backward(n, o, c, rows):
     """The product is linear in q·s and in the weight, so its exact gradient is a float64 product."""
     random = rng(n, o, c)
     q, s, x = quantized(random, n, c)
-    weight, scale, _ = discrete(random, o, c, o if rows else 1)
+    weight, scale, _ = ternary(random, o, c, o if rows else 1)
     dout = normal(random, n, o)
     exact = dout.astype(np.float64)
     exact_weight = weight * (scale[:, None] if rows and o > 1 else scale[0]).astype(np.float64)
@@ -240,7 +240,7 @@ def test_linear_backward(n, o, c, rows):
 def test_linear_backward_input_in_int8(n, o, c):
     """The forward product with the transposed weight is the gradient of a quantized dout, exactly."""
     random = rng(n, o, c)
-    weight, scale, _ = discrete(random, o, c, 1)
+    weight, scale, _ = ternary(random, o, c, 1)
     q, s, dout = quantized(random, n, o)
     transposed, dinp, naive = zeros(up(c, 32), up(o, 4), dtype=np.int8), zeros(n, c), zeros(n, c)
     kernels.linear_pack_transposed(transposed, weight)
@@ -333,7 +333,7 @@ def test_layer(n, c, o, norm):
     """The bits of its parts one after the other; only the gradient of the gain is added up in another order."""
     random = rng(n, c, o)
     x, gain, residual, dout, dx = normal(random, n, c), normal(random, c), normal(random, n, o), normal(random, n, o), normal(random, n, c)
-    w, scale, packed = discrete(random, o, c, 1)
+    w, scale, packed = ternary(random, o, c, 1)
     transposed, draw, scratch = (
         zeros(up(c, 32), up(o, 4), dtype=np.int8),
         np.array([1, 0], np.uint32),
@@ -376,8 +376,8 @@ def test_glu_block(n, c, h, rate):
     """The bits of its parts one after the other; only the gradient of the gain is added up in another order."""
     random = rng(n, c, h)
     x, gain, dout = normal(random, n, c), normal(random, c), normal(random, n, c)
-    w_in, scale_in, packed_in = discrete(random, 2 * h, c, 1)
-    w_out, scale_out, packed_out = discrete(random, c, h, 1)
+    w_in, scale_in, packed_in = ternary(random, 2 * h, c, 1)
+    w_out, scale_out, packed_out = ternary(random, c, h, 1)
     draw, draw_in, draw_out = (np.array([number, rate], np.uint32) for number in (1, 2, 3))
 
     def saved():
@@ -538,7 +538,7 @@ def test_the_odds_of_a_copy_are_bounded():
 def test_head_backward_sparse(n, c):
     random, v, entries = rng(n, c), 50, 9
     q, s, x = quantized(random, n, c)
-    weight, scale, _ = discrete(random, v, c, v)
+    weight, scale, _ = ternary(random, v, c, v)
     count = random.integers(1, entries + 1, n).astype(np.int32)
     entry = np.stack([random.permutation(v)[:entries] for _ in range(n)]).astype(np.int32)
     value, dense = normal(random, n, entries), np.zeros((n, v))
@@ -660,7 +660,7 @@ def digest_of_what_threads_share():
     random, digest = rng(9), hashlib.sha256()
     n, o, c, b, t = 70, 100, 75, 2, 35
     q, s, x = quantized(random, n, c)
-    weight, scale, packed = discrete(random, o, c, 1)
+    weight, scale, packed = ternary(random, o, c, 1)
     out, dinp, dlatent, dout = zeros(n, o), zeros(n, c), zeros(o, c), normal(random, n, o)
     gradient, scratch, transposed = zeros(o, up(c, 32)), kernels.linear_scratch(n, o, c), zeros(up(c, 32), up(o, 4), dtype=np.int8)
     kernels.linear_forward(out, None, q, s, packed, scale)

@@ -122,7 +122,7 @@ class Oracle:
     def __init__(self, network, tokens, targets):
         self.d, self.tokens, self.targets = network.dimensions, tokens, targets
         self.base = {name: latent.astype(np.float64) for name, latent in network.latent.items()}
-        self.discrete = {
+        self.quantized = {
             name: w["weight"] * (w["scale"].astype(np.float64)[:, None] if len(w["scale"]) > 1 else float(w["scale"][0]))
             for name, w in network.weights.items()
         }
@@ -154,7 +154,7 @@ class Oracle:
             return x + record[-1]
 
         def tensor(name):
-            return self.discrete[name] + (p[name] - self.base[name]) if name in self.discrete else p[name]
+            return self.quantized[name] + (p[name] - self.base[name]) if name in self.quantized else p[name]
 
         logits, odds = forward(self.d, self.tokens, tensor, quantize)
         powers = np.exp(logits)
@@ -178,7 +178,7 @@ def checked(instruction_set):
     tokens, targets = make_batch(network)
     oracle = Oracle(network, tokens, targets)
     assert oracle.value == pytest.approx(float(network.losses(tokens, targets).sum()), rel=1e-6), "the oracle is this network"
-    bits = b"".join(array.tobytes() for array in (*oracle.base.values(), *oracle.discrete.values()))
+    bits = b"".join(array.tobytes() for array in (*oracle.base.values(), *oracle.quantized.values()))
     if bits not in ORACLES:
         ORACLES[bits] = oracle.gradients()
     return network, tokens, targets, ORACLES[bits]
@@ -310,7 +310,7 @@ def test_memory_estimate_is_what_is_allocated(fast_gradients, copies):
     parts = memory_estimate(d, batch, fast_gradients)
     flat = [network.parameters, network.gradients, optimizer.first, optimizer.second]
     assert parts["parameters, gradients, momentum"] == sum(array.nbytes for array in flat)
-    assert parts["discrete weights"] == in_lines(array for w in network.weights.values() for array in w.values())
+    assert parts["quantized weights"] == in_lines(array for w in network.weights.values() for array in w.values())
     assert parts["activations of a batch"] == in_lines(network.arrays.values())
 
 

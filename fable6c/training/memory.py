@@ -26,7 +26,7 @@ def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> d
     )
     return {
         "parameters, gradients, momentum": 4 * (3 * numbers + adam),
-        "discrete weights": sum(plan_bytes(weight_plan(spec, fast_gradients)) for spec in specs if spec.kind != "f32"),
+        "quantized weights": sum(plan_bytes(weight_plan(spec, fast_gradients)) for spec in specs if spec.kind != "f32"),
         "activations of a batch": plan_bytes(batch_plan(d, batch, fast_gradients)),
         "scratch of the kernels": 4 * scratch,
         "samples": 5 * numbers,  # the reference's copy of the weights: int8 and f32

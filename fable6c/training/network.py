@@ -31,7 +31,7 @@ def _up(n: int, multiple: int) -> int:
 
 
 def weight_plan(spec: TensorSpec, fast_gradients: bool) -> Plan:
-    """The arrays of one matrix in its discrete form: levels, scales, and (not for the embedding, which is only looked up) the packed
+    """The arrays of one matrix, quantized: levels, scales, and (not for the embedding, which is only looked up) the packed
     copies that the products of forward and backward read."""
     O, C = spec.shape
     plan: Plan = {"weight": ((O, C), np.int8), "scale": ((spec.scales,), np.float32)}
@@ -160,7 +160,7 @@ class Network:
         self.quantize_weights()
 
     def quantize_weights(self) -> None:
-        """Make the discrete weights from the latent ones: after each change of the parameters."""
+        """Make the quantized weights from the latent ones: after each change of the parameters."""
         for call in self._quantizing:
             call()
 
@@ -219,7 +219,7 @@ class Network:
         return float(self.arrays["loss"].mean(dtype=np.float64))
 
     def model(self, merges: np.ndarray, card: dict) -> Model:
-        """The model as the last forward pass used it: discrete weights and their scales."""
+        """The model as the last forward pass used it: quantized weights and their scales."""
         tensors: dict[str, Union[Matrix, np.ndarray]] = {}
         for name, spec in self.specs.items():
             if spec.kind == "f32":
