@@ -35,7 +35,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument("stage", choices=list(STAGES))
     if not argv or argv[0] not in ("-h", "--help"):
         given = f"`{argv[0]}`" if argv else "nothing"
-        raise UsageError(f"python -m fable6c.corpus: expected one of {', '.join(STAGES)}, got {given}; see --help")
+        raise UsageError(f"{parser.prog}: expected one of {', '.join(STAGES)}, got {given}; see --help")
     parser.parse_args(argv)
 
 

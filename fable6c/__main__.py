@@ -26,7 +26,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         parser.print_help()
         return
     if argv[0] not in ("-h", "--help"):
-        raise UsageError(f"python -m fable6c: there is no command {argv[0]!r}; they are {', '.join(COMMANDS)}")
+        raise UsageError(f"{parser.prog}: there is no command {argv[0]!r}; they are {', '.join(COMMANDS)}")
     parser.parse_args(argv)
 
 

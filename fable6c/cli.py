@@ -39,6 +39,19 @@ NO_MEMORY = (
 )
 
 
+def as_typed(text: str) -> str:
+    """The text with each `python -m fable6c.NAME` as the person here types it: `fable6c NAME` where the console script runs,
+    `python -m fable6c NAME` where the package does."""
+    package = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+    if os.path.abspath(sys.argv[0]) == package:
+        start = "python -m fable6c"
+    elif os.path.splitext(os.path.basename(sys.argv[0]))[0] == "fable6c":
+        start = "fable6c"
+    else:
+        return text
+    return re.sub(r"python -m fable6c((?:\.\w+)*)", lambda found: start + found.group(1).replace(".", " "), text)
+
+
 class ArgumentParser(argparse.ArgumentParser):
     """An argparse parser whose help starts with an example, that accepts no abbreviations and reports mistakes in one line.
 
@@ -47,7 +60,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, purpose: str, example: str):
         super().__init__(
-            prog=prog,
+            prog=as_typed(prog),
             description=f"{purpose}\n\nexample:\n  {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
@@ -65,6 +78,9 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stderr).write(message)  # argparse's own says nothing where that fails
+
+    def format_help(self) -> str:
+        return as_typed(super().format_help())
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}; see --help")

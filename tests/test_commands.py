@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -34,6 +35,30 @@ def test_a_mistyped_command_is_one_line():
     with pytest.raises(UsageError, match="there is no command 'trian'; they are train, export, ") as error:
         __main__.main(["trian"])
     assert "\n" not in str(error.value) and error.value.status == 2
+
+
+@pytest.mark.parametrize(
+    "started, own, train",
+    [
+        ("/env/bin/fable6c", "fable6c", "fable6c train"),
+        ("C:\\env\\fable6c.exe" if os.name == "nt" else "/env/fable6c.exe", "fable6c", "fable6c train"),
+        (str(ROOT / "fable6c" / "__main__.py"), "python -m fable6c", "python -m fable6c train"),
+        (str(ROOT / "fable6c" / "train.py"), "python -m fable6c", "python -m fable6c.train"),
+        (str(ROOT / "corpus" / "__main__.py"), "python -m fable6c", "python -m fable6c.train"),
+    ],
+)
+def test_a_command_calls_itself_by_the_name_that_was_typed(monkeypatch, capsys, started, own, train):
+    monkeypatch.setattr(sys, "argv", [started])
+    with pytest.raises(UsageError, match=f"^{re.escape(own)}: there is no command 'nope'"):
+        __main__.main(["nope"])
+    with pytest.raises(UsageError, match=f"^{re.escape(train)}: unrecognized arguments: --nope; see --help"):
+        __main__.main(["train", "--nope"])
+    for arguments, name in ([["--help"], own], [["train", "--help"], train]):
+        with pytest.raises(SystemExit):
+            __main__.main(arguments)
+        shown = capsys.readouterr().out
+        assert shown.startswith(f"usage: {name} ") and f"\n  {name} " in shown  # the example too
+        assert (own == "fable6c") == ("python -m" not in shown)
 
 
 def test_arguments_and_status_come_through():
