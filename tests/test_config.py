@@ -7,7 +7,9 @@ from fable6c.model.architecture import Dimensions, parameter_count
 from fable6c.training.config import Config, Recipe, load_config, presets
 
 
-@pytest.mark.parametrize("preset,min_parameters,max_parameters", [("micro", 900_000, 1_048_576), ("small", 3.5e6, 4.5e6), ("base", 13e6, 17e6)])
+@pytest.mark.parametrize(
+    "preset,min_parameters,max_parameters", [("micro", 900_000, 1_048_576), ("small", 3.5e6, 4.5e6), ("base", 13e6, 17e6)]
+)
 def test_presets(preset, min_parameters, max_parameters):
     assert min_parameters <= parameter_count(load_config(preset).model) <= max_parameters
 

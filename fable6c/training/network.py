@@ -18,7 +18,7 @@ from fable6c.model.reference import mix_copies
 MAX_NUMBERS = 2**31 - 1
 HEAD_ENTRIES = 96  # of the gradient of a row of logits: entries below 1/64 are drawn by lot (_kernels.c, crossentropy_sparse)
 HEAD_ROWS = 64  # tokens whose logits exist at a time: a cache holds them, all of a batch would be its largest array by far
-EMBEDDING_LEVELS, EMBEDDING_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
+NONARY_LEVELS, NONARY_SHARE = 4, 0.7  # docs/numerics.md: nine levels, the scale is 0.7 of the row's mean magnitude
 
 # Arrays that pass from one operation to the next; all layers use the same.
 SHARED = {"tokens", "targets", "loss", "normed", "mixed", "logits", "odds", "scratch", "dx", "dnormed", "dmixed", "dconv", "du", "dcopy"}
@@ -31,15 +31,15 @@ def _up(n: int, multiple: int) -> int:
 
 
 def weight_plan(spec: TensorSpec, fast_gradients: bool) -> Plan:
-    """The arrays of one matrix, quantized: levels, scales, and (not for the embedding, which is only looked up) the packed
+    """The arrays of one matrix, quantized: levels, scales, and (not for a nonary one, which is only looked up) the packed
     copies that the products of forward and backward read."""
     O, C = spec.shape
     plan: Plan = {"weight": ((O, C), np.int8), "scale": ((spec.scales,), np.float32)}
-    if spec.name != "embedding":
+    if spec.kind != "nonary":
         plan["packed"] = ((_up(O, 32), _up(C, 4)), np.int8)
         if not fast_gradients:
             plan["packed_back"] = ((O, _up(C, 32)), np.float32)
-        elif spec.name != "head":  # its sparse gradient reads rows of `weight`
+        elif spec.kind != "ternary_rows":  # the head, whose sparse gradient reads rows of `weight`
             plan["packed_back"] = ((_up(C, 32), _up(O, 4)), np.int8)
     return plan
 
@@ -231,9 +231,9 @@ class Network:
     def _bind_quantizing(self) -> list[Callable]:
         calls: list[Callable] = []
         for name, w in self.weights.items():
-            levels, share = (EMBEDDING_LEVELS, EMBEDDING_SHARE) if name == "embedding" else (1, 1.0)
+            levels, share = (NONARY_LEVELS, NONARY_SHARE) if self.specs[name].kind == "nonary" else (1, 1.0)
             calls.append(kernels.bind("quantize_weights", w["weight"], w["scale"], self.latent[name], levels, share))
-            if name != "embedding":
+            if "packed" in w:
                 calls.append(kernels.bind("linear_pack", w["packed"], w["weight"]))
             if "packed_back" in w:
                 pack_back = "linear_pack_transposed" if self.fast_gradients else "linear_pack_gradient"
