@@ -16,7 +16,8 @@ from fable6c.cli import ArgumentParser, print_next, run
 from fable6c.errors import UserError
 from fable6c.files import atomic_write
 from fable6c.model.architecture import Dimensions
-from fable6c.model.file import MAX_MAGNITUDE, Model, decode_model, encode_model
+from fable6c.model.file import Model, decode_model, encode_model
+from fable6c.model.limits import MAX_MAGNITUDE
 from fable6c.model.reference import Reference
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.training.network import Network

@@ -1,6 +1,7 @@
 """What is generated from the tables of the architecture is current, and the packages depend on each other in one direction only."""
 
 import ast
+import importlib.util
 import pathlib
 import re
 
@@ -31,6 +32,12 @@ GROUND = {
 @pytest.mark.parametrize("name", ["layout", "tensors"])
 def test_the_engines_layout_is_current(name):
     assert (ASSEMBLY / f"{name}.ts").read_text(encoding="utf-8") == getattr(layout, name)(), "run: python -m fable6c.model.layout"
+
+
+def test_the_engine_uses_all_of_its_layout():
+    text = "".join(path.read_text(encoding="utf-8") for path in ASSEMBLY.glob("*.ts"))
+    names = re.findall(r"^export (?:const|let|function) (\w+)", layout.layout(), re.M)
+    assert len(names) > 40 and [name for name in names if len(re.findall(rf"\b{name}\b", text)) < 2] == []
 
 
 def test_the_documents_tensor_list_is_current():
@@ -93,6 +100,14 @@ def test_an_upward_import_is_seen():
     assert upward_imports("fable6c.model.file", "from fable6c.training.run import Run") == ["fable6c.model.file -> fable6c.training.run"]
     assert upward_imports("fable6c.errors", "from fable6c import train") == ["fable6c.errors -> fable6c.train"]
     assert upward_imports("fable6c.train", "from fable6c.training.run import Run") == []
+
+
+def test_of_a_checkout_only_corpus_is_in_the_package():
+    assert pathlib.Path(importlib.util.find_spec("fable6c.corpus").origin) == ROOT / "corpus" / "__init__.py"
+    beside = {path.stem for path in ROOT.iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert {"setup", "tests", "benchmarks", "corpus"} <= beside
+    others = beside - {"corpus"} - {path.stem for path in (ROOT / "fable6c").iterdir()}
+    assert [name for name in sorted(others) if name.isidentifier() and importlib.util.find_spec(f"fable6c.{name}")] == []
 
 
 def test_no_test_imports_a_test():

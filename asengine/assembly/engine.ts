@@ -2,9 +2,9 @@
 
 import { xxh64 } from "./checksum";
 import { clearMessage, fail, messageLength } from "./errors";
-import { BAD_SAMPLING, dimensionAt, NO_MODEL, NO_SUCH_TOKEN, STILL_READING, TEXT_TOO_LONG, TOO_LARGE, vocab } from "./layout";
+import { BAD_SAMPLING, dimensionAt, MAX_TEXT_BYTES, NO_MODEL, NO_SUCH_TOKEN, STILL_READING, TEXT_TOO_LONG, TOO_LARGE, vocab } from "./layout";
 import { card, cardBytes, check, examineHeader, loadTensors, loadTokenizer, start, unpack } from "./load";
-import { FILE, LOGITS, MESSAGE, QUEUE, reserve, TEXT, TEXT_CAPACITY } from "./memory";
+import { FILE, LOGITS, MESSAGE, QUEUE, reserve, TEXT } from "./memory";
 import { clearState, runOutput, runTokens } from "./model";
 import { candidate as listedAt, clearHistory, list, remember, sample, setSampling, setSeed, shareOf } from "./sampler";
 import { encode, tokenBytes, tokenLength } from "./tokenizer";
@@ -142,7 +142,7 @@ export function reset(): i32 {
 /** Queues the tokens of the text buffer's first `length` bytes. Returns how many are queued, or minus an error code. */
 export function feed(length: u32): i32 {
   if (!loaded) return -fail(NO_MODEL);
-  if (length > TEXT_CAPACITY) return -fail(TEXT_TOO_LONG, length);
+  if (length > MAX_TEXT_BYTES) return -fail(TEXT_TOO_LONG, length);
   if (read < queued) return -fail(STILL_READING, pending());
   forgetText();
   endIsDue = false;
@@ -175,7 +175,7 @@ export function run(id: u32): i32 {
   return 0;
 }
 
-const SINGLE: usize = QUEUE + 2 * (TEXT_CAPACITY + 1); // the place behind the queue's last id
+const SINGLE: usize = QUEUE + 2 * (MAX_TEXT_BYTES + 1); // the place behind the queue's last id
 
 function runOne(id: u32): void {
   store<u16>(SINGLE, id);

@@ -1,6 +1,7 @@
 // The library module: what a host sees. It imports nothing. docs/engine.md describes the functions.
 
-import { QUEUE, TEXT, TEXT_CAPACITY } from "./memory";
+import { MAX_TEXT_BYTES } from "./layout";
+import { QUEUE, TEXT } from "./memory";
 
 export {
   fileBuffer as file_buffer, load_ as load, loadStart as load_start, loadMore as load_more, message, messageSize as message_length, cardAddress as card, cardLength as card_length, dimension,
@@ -14,7 +15,7 @@ export function text_buffer(): usize {
 }
 
 export function text_capacity(): u32 {
-  return TEXT_CAPACITY;
+  return MAX_TEXT_BYTES;
 }
 
 export function queue(): usize {

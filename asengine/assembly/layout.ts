@@ -11,13 +11,14 @@ export const MAX_CARD_BYTES: u32 = 65536;
 export const MAX_RAW_BYTES: u64 = 1073741824;
 export const FREE_BYTES: u64 = 1048576;
 export const CONTENT_RATIO: u64 = 16; // a frame of p bytes holds at most FREE_BYTES + CONTENT_RATIO * p
+export const MAX_TEXT_BYTES: u32 = 65536; // that are read at once
 export const MAX_MAGNITUDE: f32 = 1024; // of a number in a tensor
-export const MAX_DIM = 4096;
-export const MAX_LAYERS = 64;
-export const MAX_HIDDEN = 16384;
-export const MAX_TAPS = 32;
-export const MAX_VOCAB = 65536;
-export const MAX_CONTEXT = 1048576;
+export const MAX_DIM: u32 = 4096;
+export const MAX_LAYERS: u32 = 64;
+export const MAX_HIDDEN: u32 = 16384;
+export const MAX_TAPS: u32 = 32;
+export const MAX_VOCAB: u32 = 65536;
+export const MAX_CONTEXT: u32 = 1048576;
 
 // ---- Dimensions ----
 
@@ -42,12 +43,12 @@ export function readDimensions(header: usize): void {
 
 /** The name of the first dimension that is out of range, or nothing. */
 export function badDimension(): string {
-  if (dim - 1 > 4095) return "dim";
-  if (layers - 1 > 63) return "layers";
-  if (hidden - 1 > 16383) return "hidden";
-  if (taps - 1 > 31) return "taps";
-  if (vocab - 257 > 65279) return "vocab";
-  if (context - 1 > 1048575) return "context";
+  if (dim - 1 > MAX_DIM - 1) return "dim";
+  if (layers - 1 > MAX_LAYERS - 1) return "layers";
+  if (hidden - 1 > MAX_HIDDEN - 1) return "hidden";
+  if (taps - 1 > MAX_TAPS - 1) return "taps";
+  if (vocab - 257 > MAX_VOCAB - 257) return "vocab";
+  if (context - 1 > MAX_CONTEXT - 1) return "context";
   return "";
 }
 

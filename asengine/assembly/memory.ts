@@ -10,18 +10,17 @@
 // A load or store whose address may be unaligned says so (its last argument): WebAssembly does not care, but wasm2js, which makes the
 // JavaScript build for browsers without it, takes the alignment as a promise.
 
-import { context, copyDim, dim, layers, MAX_DIM, MAX_HIDDEN, MAX_VOCAB, taps, vocab } from "./layout";
+import { context, copyDim, dim, layers, MAX_DIM, MAX_HIDDEN, MAX_TEXT_BYTES, MAX_VOCAB, taps, vocab } from "./layout";
 import { placeLayer, placeTensors } from "./tensors";
 
 // ---- Text and tokens ----
 
 export const TEXT: usize = 16384; // the prompt's bytes in, the story's bytes out
-export const TEXT_CAPACITY: u32 = 65536;
-export const QUEUE: usize = TEXT + TEXT_CAPACITY; // u16 ids of the last text fed: the end mark and at most one id for each byte
-const QUEUE_SIZE: usize = 2 * (TEXT_CAPACITY + 1) + 6;
+export const QUEUE: usize = TEXT + MAX_TEXT_BYTES; // u16 ids of the last text fed: the end mark and at most one id for each byte
+const QUEUE_SIZE: usize = 2 * (MAX_TEXT_BYTES + 1) + 6;
 export const PART_AT_FIRST: usize = QUEUE + QUEUE_SIZE; // u8: length of the part that begins at a byte of the piece
-export const PART_AT_LAST: usize = PART_AT_FIRST + TEXT_CAPACITY; // u8: length of the part that ends there
-export const HELD: usize = PART_AT_LAST + TEXT_CAPACITY; // the bytes of an unfinished character
+export const PART_AT_LAST: usize = PART_AT_FIRST + MAX_TEXT_BYTES; // u8: length of the part that ends there
+export const HELD: usize = PART_AT_LAST + MAX_TEXT_BYTES; // the bytes of an unfinished character
 export const MESSAGE: usize = HELD + 8;
 const MESSAGE_SIZE: usize = 256;
 export const HISTORY_LENGTH: u32 = 64;
@@ -30,7 +29,7 @@ export const HISTORY: usize = MESSAGE + MESSAGE_SIZE; // u16: the last 64 tokens
 // ---- One after the other: a large buffer that is free again when the function that uses it returns ----
 
 export const HEAP: usize = HISTORY + 2 * HISTORY_LENGTH; // u32: the tokenizer's pairs, or the sampler's candidates
-export const HEAP_SIZE: usize = 8 * TEXT_CAPACITY;
+export const HEAP_SIZE: usize = 8 * MAX_TEXT_BYTES;
 export const LITERALS: usize = HEAP; // u8: the literals of a zstd block, at most 128 KiB
 export const SUMS: usize = HEAP; // i32 (4, max(3D, 2H)), or (V): what the ternary products give
 export const SUMS_STRIDE: usize = 4 * 2 * MAX_HIDDEN; // bytes for one token

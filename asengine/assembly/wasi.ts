@@ -13,8 +13,8 @@ import {
 } from "./cli_host";
 import { bench, model, penalty, prompt, readOptions, seed, selftest, temperature, tokens, topK, topP } from "./cli_options";
 import { END, examine, feed, fileBuffer, flush, load_, logits, message, messageSize, pending, reset, run, sampling, seed as setSeed, step, token } from "./engine";
-import { HEADER_BYTES, vocab } from "./layout";
-import { QUEUE, TEXT, TEXT_CAPACITY } from "./memory";
+import { HEADER_BYTES, MAX_TEXT_BYTES, vocab } from "./layout";
+import { QUEUE, TEXT } from "./memory";
 
 const SPACE: u32 = 0x20, NEWLINE: u32 = 0x0a, RETURN: u32 = 0x0d, TAB: u32 = 0x09;
 const BYTE_ORDER_MARK: u32 = 0xbfbbef; // in UTF-8, the first byte lowest
@@ -114,20 +114,20 @@ let echo = false; // the story's beginning is shown before the engine reads it
 
 /** Adds a byte to the text. Returns whether the engine ran, so that whatever lay in HEAP is gone. */
 function collect(value: u32): bool {
-  let full = collected == TEXT_CAPACITY;
+  let full = collected == MAX_TEXT_BYTES;
   if (full) {
     if (selftest) tooLongToDigest();
-    let cut = TEXT_CAPACITY - 1;
+    let cut = MAX_TEXT_BYTES - 1;
     while (cut > 0 && load<u8>(TEXT + cut) != SPACE) cut--;
     if (cut == 0) {
       complain();
       text("the text has ");
-      number(TEXT_CAPACITY);
+      number(MAX_TEXT_BYTES);
       text(" bytes without a space, too long a word; shorten it");
       fail(1);
     }
     feedPart(cut);
-    collected = TEXT_CAPACITY - cut;
+    collected = MAX_TEXT_BYTES - cut;
     memory.copy(TEXT, TEXT + cut, collected);
   }
   store<u8>(TEXT + collected++, value);
@@ -261,7 +261,7 @@ function collectSample(): void {
 }
 
 const DIGESTS: usize = TEXT; // 16 hex digits for each token: the text itself is not needed once it is encoded
-const MAX_DIGESTS: u32 = TEXT_CAPACITY / 16;
+const MAX_DIGESTS: u32 = MAX_TEXT_BYTES / 16;
 
 /**
  * Prints `position token digest` for each token of the text, the digest being XXH64 of the logits' bytes, and last XXH64 of all

@@ -7,7 +7,7 @@ layout (fable6c/model/layout.py writes asengine/assembly/layout.ts). OPERATIONS 
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Optional
 
 from fable6c.errors import UserError
@@ -20,6 +20,7 @@ DIMENSION_RANGES = {
     "vocab": (257, 65536),
     "context": (1, 1 << 20),
 }
+COPIES_VERSION = 2  # of the files whose models copy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Dimensions:
     @property
     def version(self) -> int:
         """Format version of its file."""
-        return 2 if self.copies else 1
+        return COPIES_VERSION if self.copies else 1
 
     @property
     def copy_dim(self) -> int:
@@ -229,10 +230,14 @@ class TensorSpec:
         return 4 * self.scales + self.planes * self.rows * packed_row_bytes(self.cols)
 
 
-def parts(dimensions: Dimensions) -> list[tuple]:
-    """The parts of the tables that this model has, in order: ("start", ""), ("block", "blocks.0."), … with the prefix of their names."""
-    blocks = [("block", f"blocks.{layer}.") for layer in range(dimensions.layers)]
-    return [("start", ""), *blocks, ("end", ""), *([("copying", "")] if dimensions.copies else [])]
+def parts(dimensions: Dimensions, table: Iterable[str]) -> Iterator[tuple[str, int, str]]:
+    """The parts of a table that this model has, in its order: ("start", 0, ""), ("block", 0, "blocks.0."), … with the layer (the number of
+    blocks, for what comes after them) and the prefix of the tensors' names."""
+    L = dimensions.layers
+    layers = {"start": [0], "block": range(L), "copying": [L] if dimensions.copies else [], "end": [L]}
+    for part in table:
+        for layer in layers[part]:
+            yield part, layer, f"blocks.{layer}." if part == "block" else ""
 
 
 def tensor_specs(dimensions: Dimensions) -> list[TensorSpec]:
@@ -240,19 +245,16 @@ def tensor_specs(dimensions: Dimensions) -> list[TensorSpec]:
     size = dimensions.size
     return [
         TensorSpec(prefix + row.name, row, size(row.rows), size(row.cols) if row.cols else None)
-        for part, prefix in parts(dimensions)
+        for part, _, prefix in parts(dimensions, TENSORS)
         for row in TENSORS[part]
     ]
 
 
 def operations(dimensions: Dimensions) -> Iterator[tuple[Operation, int, str]]:
-    """The way of a token: each operation with its layer (the number of blocks, for those after them) and the prefix of its tensors' names."""
-    L = dimensions.layers
-    layers = {"start": [0], "block": range(L), "copying": [L] if dimensions.copies else [], "end": [L]}
-    for part in ("start", "block", "copying", "end"):
-        for layer in layers[part]:
-            for operation in OPERATIONS[part]:
-                yield operation, layer, f"blocks.{layer}." if part == "block" else ""
+    """The way of a token: each operation with its layer and the prefix of its tensors' names, as `parts` gives them."""
+    for part, layer, prefix in parts(dimensions, OPERATIONS):
+        for operation in OPERATIONS[part]:
+            yield operation, layer, prefix
 
 
 def parameter_count(dimensions: Dimensions) -> int:

@@ -18,6 +18,7 @@ from fable6c.errors import UserError
 from fable6c.files import atomic_write, open_file
 from fable6c.model import zstd
 from fable6c.model.architecture import (
+    COPIES_VERSION,
     DIMENSION_RANGES,
     Dimensions,
     TensorSpec,
@@ -25,19 +26,20 @@ from fable6c.model.architecture import (
     tensor_specs,
 )
 from fable6c.model.errors import ERRORS
+from fable6c.model.limits import (
+    CONTENT_RATIO,
+    FREE_BYTES,
+    HEADER,
+    HEADER_BYTES,
+    MAGIC,
+    MAX_CARD_BYTES,
+    MAX_MAGNITUDE,
+    MAX_RAW_BYTES,
+    NEWEST_VERSION,
+)
 from fable6c.model.tokenizer import Tokenizer, TokenizerError
 
-MAGIC = b"\x89F6C\r\n\x1a\n"
-NEWEST_VERSION = 2
-HEADER = struct.Struct("<8s14I")  # 64 bytes: the magic, then the fields of the document's table
-HEADER_BYTES = HEADER.size
-MAX_CARD_BYTES = 65536
-MAX_RAW_BYTES = 1 << 30
-MAX_MAGNITUDE = np.float32(1024)
 ZSTD_LEVEL = 19
-# A frame of p bytes holds at most FREE_BYTES + CONTENT_RATIO * p: what a file costs to load stays in proportion to its size.
-FREE_BYTES = 1 << 20
-CONTENT_RATIO = 16
 DEFAULT_LIMIT = 1 << 30  # bytes of memory, as `engine_memory` counts them, that a model may take by default
 CODES = {name: code for code, (name, _) in ERRORS.items()}
 
@@ -224,7 +226,7 @@ def decode_header(data: bytes, size: Optional[int] = None) -> Header:
     for value, (name, (low, high)) in zip(fields, DIMENSION_RANGES.items()):
         if not low <= value <= high:
             raise ModelFileError("BAD_DIMENSION", name)
-    dimensions = Dimensions(*fields[:6], copies=version == 2)  # type: ignore[misc]
+    dimensions = Dimensions(*fields[:6], copies=version == COPIES_VERSION)  # type: ignore[misc]
     header = Header(dimensions, *fields[6:])
     if not 2 <= header.card_bytes <= MAX_CARD_BYTES:
         raise ModelFileError("BAD_SIZE", "card_bytes")

@@ -1,4 +1,4 @@
-"""Writes what derives from the tables of architecture.py, file.py and errors.py: the engine's layout.ts and tensors.ts in asengine/assembly/,
+"""Writes what derives from the tables of architecture.py, limits.py and errors.py: the engine's layout.ts and tensors.ts in asengine/assembly/,
 and the list of tensors in docs/numerics.md.
 
     python -m fable6c.model.layout
@@ -11,13 +11,21 @@ import os
 import re
 import textwrap
 
-from fable6c.model.architecture import DIMENSION_RANGES, TENSORS, Tensor, size_parts
+from fable6c.model.architecture import COPIES_VERSION, DIMENSION_RANGES, SIZE_LETTERS, TENSORS, Tensor, size_parts
 from fable6c.model.errors import ENGINE_ERRORS, ERRORS
-from fable6c.model.file import CONTENT_RATIO, FREE_BYTES, HEADER_BYTES, MAGIC, MAX_CARD_BYTES, MAX_MAGNITUDE, MAX_RAW_BYTES, NEWEST_VERSION
+from fable6c.model.limits import (
+    CONTENT_RATIO,
+    FREE_BYTES,
+    HEADER_BYTES,
+    MAGIC,
+    MAX_CARD_BYTES,
+    MAX_MAGNITUDE,
+    MAX_RAW_BYTES,
+    MAX_TEXT_BYTES,
+    NEWEST_VERSION,
+)
 
 DIMENSIONS_AT = 12  # bytes: where the header's dimensions begin, u32 each
-COPIES_VERSION = 2  # of the files whose models copy
-LETTERS = {"D": "dim", "H": "hidden", "K": "taps", "V": "vocab", "C": "copyDim"}
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir)
 ASSEMBLY, DOCUMENT = os.path.join(ROOT, "asengine", "assembly"), os.path.join(ROOT, "docs", "numerics.md")
 HEAD = "// Generated from the tables in fable6c/model/ by `python -m fable6c.model.layout`; do not edit.\n//\n// "
@@ -35,10 +43,16 @@ import { LAYERS, layerSize, place, ternarySize } from "./memory";
 """
 
 
+def camel(name: str) -> str:
+    """A name of Python's as TypeScript writes it: "copy_dim" gives "copyDim"."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
 def size(text: str) -> str:
     """A size of the tables in TypeScript: "3D" gives "3 * dim"."""
     factor, letter = size_parts(text)
-    return " * ".join(filter(None, (factor, LETTERS.get(letter))))
+    return " * ".join(filter(None, (factor, letter and camel(SIZE_LETTERS[letter]))))
 
 
 def constant(name: str) -> str:
@@ -104,8 +118,9 @@ def layout() -> str:
         f"export const MAX_RAW_BYTES: u64 = {MAX_RAW_BYTES};",
         f"export const FREE_BYTES: u64 = {FREE_BYTES};",
         f"export const CONTENT_RATIO: u64 = {CONTENT_RATIO}; // a frame of p bytes holds at most FREE_BYTES + CONTENT_RATIO * p",
+        f"export const MAX_TEXT_BYTES: u32 = {MAX_TEXT_BYTES}; // that are read at once",
         f"export const MAX_MAGNITUDE: f32 = {MAX_MAGNITUDE:g}; // of a number in a tensor",
-        *(f"export const MAX_{name.upper()} = {high};" for name, (_, high) in DIMENSION_RANGES.items()),
+        *(f"export const MAX_{name.upper()}: u32 = {high};" for name, (_, high) in DIMENSION_RANGES.items()),
     ]
     lines += ["", "// ---- Dimensions ----", ""]
     lines += [f"export let {name}: u32 = 0;" for name in DIMENSION_RANGES]
@@ -113,7 +128,7 @@ def layout() -> str:
     places = [f"{name} = load<u32>(header, {DIMENSIONS_AT + 4 * i});" for i, name in enumerate(DIMENSION_RANGES)]
     copies = f"copyDim = load<u32>(header, 8) == {COPIES_VERSION} ? (dim + 3) / 4 : 0;"
     lines += function("readDimensions(header: usize): void", [*places, copies], "Takes the dimensions from the header at this address.")
-    tests = [f'if ({name} - {low} > {high - low}) return "{name}";' for name, (low, high) in DIMENSION_RANGES.items()]
+    tests = [f'if ({name} - {low} > MAX_{name.upper()} - {low}) return "{name}";' for name, (low, _) in DIMENSION_RANGES.items()]
     lines += function("badDimension(): string", [*tests, 'return "";'], "The name of the first dimension that is out of range, or nothing.")
     cases = [f"  case {i}: return {name};" for i, name in enumerate(DIMENSION_RANGES)]
     lines += function(

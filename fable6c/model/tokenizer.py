@@ -18,9 +18,11 @@ import numpy as np
 
 from fable6c.errors import UserError
 from fable6c.files import atomic_write, open_file
+from fable6c.model.architecture import DIMENSION_RANGES
+from fable6c.model.limits import MAX_TEXT_BYTES
 
 END_OF_TEXT = "<|endoftext|>"
-MIN_VOCAB, MAX_VOCAB = 257, 65536
+MIN_VOCAB, MAX_VOCAB = DIMENSION_RANGES["vocab"]
 MAX_TOKEN_BYTES = 64
 # tokenizer.f6t: the magic, u32 number of merges, the merges as in a model file, u32 CRC-32 of all before.
 MAGIC = b"\x89F6T\r\n\x1a\n"
@@ -34,7 +36,7 @@ find_pieces = re.compile(PIECE_OF_TEXT).findall  # of a part that `slices` gave
 _match_piece = re.compile(PIECE_OF_TEXT).match
 _match_piece_of_bytes = re.compile(PIECE_OF_BYTES).match
 _cut_after_apostrophe = re.compile(rb"[A-Za-z\x80-\xff]'").match
-MAX_PIECE_BYTES = 65536  # a longer piece is cut: what the engine reads at once
+MAX_PIECE_BYTES = MAX_TEXT_BYTES  # a longer piece is cut: the engine reads no more at once
 GROUP = 64  # documents that a thread encodes at a time
 SLICE = 1 << 20  # characters of a long text to hand on at once, so that memory does not grow with the text and Ctrl-C is heard
 SHORT = MAX_PIECE_BYTES // 4  # characters that are never more than MAX_PIECE_BYTES

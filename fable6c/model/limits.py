@@ -1,0 +1,27 @@
+"""The numbers of the model file and of the engine's calls that a reader, a host and their messages must agree on.
+
+fable6c/model/layout.py writes them into the engine's layout.ts too.
+"""
+
+import struct
+
+import numpy as np
+
+from fable6c.model.architecture import COPIES_VERSION
+
+# ---- The model file: docs/model-file.md
+
+MAGIC = b"\x89F6C\r\n\x1a\n"
+NEWEST_VERSION = COPIES_VERSION
+HEADER = struct.Struct("<8s14I")  # 64 bytes: the magic, then the fields of the document's table
+HEADER_BYTES = HEADER.size
+MAX_CARD_BYTES = 65536
+MAX_RAW_BYTES = 1 << 30
+MAX_MAGNITUDE = np.float32(1024)  # of a number in a tensor
+# A frame of p bytes holds at most FREE_BYTES + CONTENT_RATIO * p: what a file costs to load stays in proportion to its size.
+FREE_BYTES = 1 << 20
+CONTENT_RATIO = 16
+
+# ---- The engine: docs/engine.md
+
+MAX_TEXT_BYTES = 65536  # that it reads at once
