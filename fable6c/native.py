@@ -72,11 +72,11 @@ def load(library: str) -> "Library":
         ) from None
     if loaded.lib.HEADER_CRC != zlib.crc32(headers.text(library).encode()):
         raise NotBuilt(f"the C extension was compiled from another _{library}.h; run `pip install .` in the project's folder again")
-    _LOADED[library] = Library(library, isa, loaded)
-    return _LOADED[library]
+    _loaded[library] = Library(library, isa, loaded)
+    return _loaded[library]
 
 
-_LOADED: dict[str, "Library"] = {}
+_loaded: dict[str, "Library"] = {}
 _one_thread: set[str] = set()  # names of libraries that were loaded when this process was forked off
 
 
@@ -87,9 +87,9 @@ def max_threads(library: str, wanted: int) -> int:
 
 
 def _after_fork() -> None:
-    _one_thread.update(_LOADED)
-    if "kernels" in _LOADED:
-        _LOADED["kernels"].lib.set_threads(1)
+    _one_thread.update(_loaded)
+    if "kernels" in _loaded:
+        _loaded["kernels"].lib.set_threads(1)
 
 
 if hasattr(os, "register_at_fork"):

@@ -98,21 +98,21 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             dataset = database_dataset(databases[0], config, options, folder, before)
         else:
             dataset = text_dataset(config, options.corpus, folder, threads, before)
-        run_ = Run(config, dataset, folder, command)
+        run = Run(config, dataset, folder, command)
         if saved:
-            run_.restore(*saved)
+            run.restore(*saved)
         else:
-            run_.network.initialize(options.seed)
+            run.network.initialize(options.seed)
         saved = before = None  # with it the checkpoint's bytes
-        _describe(run_)
-        if run_.finished:
+        _describe(run)
+        if run.finished:
             print(f"{folder}: this run is finished; for another one, choose another folder with --out")
             print_next("export", folder, "-o", "model.f6c")
             return
-        stopped = train(run_, options.save_minutes)
+        stopped = train(run, options.save_minutes)
     if stopped:
         try:
-            print(f"stopped at step {run_.step:,}, saved in {folder}; the same command goes on", file=sys.stderr)
+            print(f"stopped at step {run.step:,}, saved in {folder}; the same command goes on", file=sys.stderr)
         except OSError:
             unheard(sys.stderr)
         sys.exit(128 + stopped)
@@ -133,19 +133,19 @@ def _introduce(config: Config, preset: str, threads: int) -> None:
     print(f"CPU: {_cpu_name()}, kernels {kernels.ISA}{best}, {threads} thread{'s' if threads > 1 else ''}{share}")
 
 
-def _describe(run_: Run) -> None:
+def _describe(run: Run) -> None:
     """The text, the budget and the starting point."""
-    description = run_.dataset.description
-    tokens = len(run_.dataset.train)
+    description = run.dataset.description
+    tokens = len(run.dataset.train)
     print(
-        f"text: {description['corpus']}: {description['documents']:,} documents, {description['characters']:,} characters, {tokens:,} tokens to train on, {run_.dataset.valid_chars:,} characters held out"
+        f"text: {description['corpus']}: {description['documents']:,} documents, {description['characters']:,} characters, {tokens:,} tokens to train on, {run.dataset.valid_chars:,} characters held out"
     )
-    if run_.steps_budget is not None:
-        steps = run_.steps_budget
-        print(f"budget: {steps:,} steps of {run_.tokens_per_step:,} tokens = {steps * run_.tokens_per_step / tokens:.2f} times the text")
-    elif run_.seconds_budget is not None:
-        print(f"budget: {run_.seconds_budget / 60:g} minutes in steps of {run_.tokens_per_step:,} tokens")
-    print(f"{'going on from' if run_.step else 'starting at'} step {run_.step:,} in {run_.folder}", flush=True)
+    if run.steps_budget is not None:
+        steps = run.steps_budget
+        print(f"budget: {steps:,} steps of {run.tokens_per_step:,} tokens = {steps * run.tokens_per_step / tokens:.2f} times the text")
+    elif run.seconds_budget is not None:
+        print(f"budget: {run.seconds_budget / 60:g} minutes in steps of {run.tokens_per_step:,} tokens")
+    print(f"{'going on from' if run.step else 'starting at'} step {run.step:,} in {run.folder}", flush=True)
 
 
 def _cpu_name() -> str:

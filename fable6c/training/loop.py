@@ -17,47 +17,47 @@ CHECKS = 10  # times in a run that the held-out text is scored and a sample is t
 CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of it
 
 
-def train(run_: Run, save_minutes: float) -> int:
+def train(run: Run, save_minutes: float) -> int:
     """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved."""
-    reporter = Reporter(run_)
+    reporter = Reporter(run)
     saved = time.monotonic()
     clock = Clock()
-    next_check = _next_check(run_)
+    next_check = _next_check(run)
     with StopSignal() as stop:
-        while run_.progress() < 1.0 and not stop.number:
-            run_.elapsed += clock.lap()
-            loss = run_.train_step()
+        while run.progress() < 1.0 and not stop.number:
+            run.elapsed += clock.lap()
+            loss = run.train_step()
             seconds = clock.lap()
             reporter.note(loss, seconds)
-            run_.elapsed += seconds
-            if run_.progress() >= 1.0 or stop.number:
+            run.elapsed += seconds
+            if run.progress() >= 1.0 or stop.number:
                 break
-            if run_.progress() >= next_check:
+            if run.progress() >= next_check:
                 with stop.heard():
-                    reporter.report(run_.bits_per_char(CHECK_TOKENS))
-                    _tell(run_, PROMPTS[:1])
-                draw_loss(run_.folder)
-                next_check = _next_check(run_)
+                    reporter.report(run.bits_per_char(CHECK_TOKENS))
+                    _tell(run, PROMPTS[:1])
+                draw_loss(run.folder)
+                next_check = _next_check(run)
             elif reporter.due():
                 with stop.heard():
                     reporter.report()
             if time.monotonic() - saved >= 60.0 * save_minutes:
-                run_.save()
+                run.save()
                 saved = time.monotonic()
-        run_.save()
+        run.save()
         if stop.number:
             if reporter.losses:
                 with stop.heard():
                     reporter.report()
-                draw_loss(run_.folder)
+                draw_loss(run.folder)
             return stop.number
         with stop.heard():
-            reporter.report(run_.bits_per_char())
+            reporter.report(run.bits_per_char())
         with stop.heard():
-            _tell(run_, PROMPTS)
-        draw_loss(run_.folder)
-        run_.finished = True
-        run_.save()
+            _tell(run, PROMPTS)
+        draw_loss(run.folder)
+        run.finished = True
+        run.save()
     return 0
 
 
@@ -76,15 +76,15 @@ class Clock:
         return seconds
 
 
-def _next_check(run_: Run) -> float:
+def _next_check(run: Run) -> float:
     """The progress at which the held-out text is scored next."""
-    return (int(run_.progress() * CHECKS) + 1) / CHECKS
+    return (int(run.progress() * CHECKS) + 1) / CHECKS
 
 
-def _tell(run_: Run, prompts: Sequence[str]) -> None:
+def _tell(run: Run, prompts: Sequence[str]) -> None:
     """Print samples and append them to samples.txt."""
-    stories = [run_.sample(prompt, seed=1).strip() for prompt in prompts]
-    append(os.path.join(run_.folder, "samples.txt"), "".join(f"--- step {run_.step}\n{story}\n\n" for story in stories))
+    stories = [run.sample(prompt, seed=1).strip() for prompt in prompts]
+    append(os.path.join(run.folder, "samples.txt"), "".join(f"--- step {run.step}\n{story}\n\n" for story in stories))
     encoding = sys.stdout.encoding or "utf-8"
     for story in stories:
         shown = harmless(story).encode(encoding, "replace").decode(encoding)  # a terminal that is not UTF-8 must not end the run

@@ -19,11 +19,11 @@ REPORT_SECONDS = 5.0  # between two lines of progress
 class Reporter:
     """Prints progress and appends it to log.jsonl, which loss.png is drawn from."""
 
-    def __init__(self, run_: Run):
-        self.run = run_
-        self.path = os.path.join(run_.folder, "log.jsonl")
-        _drop_later_entries(self.path, run_.step)
-        _drop_later_samples(os.path.join(run_.folder, "samples.txt"), run_.step)
+    def __init__(self, run: Run):
+        self.run = run
+        self.path = os.path.join(run.folder, "log.jsonl")
+        _drop_later_entries(self.path, run.step)
+        _drop_later_samples(os.path.join(run.folder, "samples.txt"), run.step)
         self.losses: list[float] = []  # of the steps since the last report
         self.seconds = 0.0  # that these steps took: checks and saves are not slow steps
         self.reported = time.monotonic()
