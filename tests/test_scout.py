@@ -135,7 +135,7 @@ def test_it_learns_far_beyond_order_0(trained):
     text = "\n".join(stories(400))
     assert figures["characters"] == len(text) + 1
     tokens = scout.tokenizer.encode(text)
-    assert figures["tokens"] == len(tokens) + 1 == scout.tokens_read
+    assert figures["tokens"] == len(tokens) + 1 == scout.arrays["position"][0]
     assert figures["bits"] < 0.25 * order_0(tokens) * len(tokens)
 
 

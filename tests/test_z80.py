@@ -23,6 +23,7 @@ from fable6c.z80lib.text import (
     rows,
 )
 from fable6c.z80lib.training import Selected, Settings, Trainer, accuracy, ternary
+from z80_guesser import Guesser
 from z80_models import any_model
 
 SMALL = Settings(rows=256, context=64, epochs=250, batch=8, smooth=0.05, certain=1.0)
@@ -183,7 +184,7 @@ def test_a_temperature_draws_by_odds_and_none_takes_the_likeliest():
 # ---- training
 
 
-def test_the_trainer_sees_the_machines_integers(trained):
+def test_the_trainer_sees_the_machines_integers():
     """Its float32 forward pass gives the same logits as the int64 of `Model.logits`, which the Z80 is compared with."""
     given = examples("is it red|NO", "is it alive|YES")
     trainer = Trainer(given, SMALL)
@@ -305,11 +306,17 @@ def test_contradictions_are_found(name, weights):
     assert name in models.contradiction(dataclasses.replace(any_model(), **{name: weights}))
 
 
+def unpack_fives(data):
+    """The inverse of `pack_fives`."""
+    digits = np.frombuffer(data, np.uint8).reshape(-1, 10)[:, :, None] // 3 ** np.arange(5) % 3
+    return digits.reshape(-1, 50)[:, : models.WIDTH].astype(np.int8) - 1
+
+
 def test_packing():
     weights = any_model(rows=512).table
     packed = build.pack_fives(weights)
     assert len(packed) == 5120
-    assert np.array_equal(build.unpack_fives(packed), weights)
+    assert np.array_equal(unpack_fives(packed), weights)
     threes = np.frombuffer(build.pack_threes(weights[:1]), np.uint8)
     assert [each // 32 for each in threes] == [0, 1, 2, 3, 4, 5, 6, 7] * 2
     assert threes[0] % 32 == (weights[0, :3] + 1) @ [1, 3, 9]
@@ -348,7 +355,7 @@ def test_unseen_frames_are_unseen():
 def test_the_guesser_finds_what_an_honest_person_thinks_of():
     lost = []
     for number in range(len(things.ALL_THINGS)):
-        guesser, won = games.Guesser(), False
+        guesser, won = Guesser(), False
         while not won:
             asks = guesser.ask()
             if asks is None:

@@ -18,11 +18,13 @@ pytest.importorskip("z80._machine", reason="the Z80 emulator is missing: pip ins
 if importlib.util.find_spec("pyz80") is None:  # it runs when it is imported
     pytest.skip("the Z80 assembler is missing: pip install 'fable6c[z80]'", allow_module_level=True)
 
+import z80_computers
 from fable6c import z80
 from fable6c.errors import UserError
 from fable6c.z80lib import build, chatter, games, machine, things
 from fable6c.z80lib import model as models
 from fable6c.z80lib.text import LINE, Memory, normalize, parse_examples
+from z80_guesser import Guesser
 from z80_models import any_model
 
 FREE_ROM = "/usr/share/spectrum-roms/opense.rom"
@@ -181,7 +183,7 @@ def test_the_program_is_small_enough(released, fable):
     assert build.build(released, "FABLE.TAP")
 
 
-def test_too_big_a_program_is_refused(released):
+def test_too_big_a_program_is_refused():
     chat = any_model(rows=8192)
     with pytest.raises(UserError, match="more than fit; train with fewer --rows"):
         build.build([chat], "BIG.COM")
@@ -219,13 +221,13 @@ def test_a_talk(fable):
     assert computer.ended
 
 
-def test_a_name_is_cut_to_its_room(released, fable):
+def test_a_name_is_cut_to_its_room(fable):
     computer = started(fable, "/t 0")
     shown = computer.type("my name is abcdefghijklmnopqrstuvwxyz")
     assert "ABCDEFGHIJKL" in shown and "ABCDEFGHIJKLM" not in shown
 
 
-def test_one_reply_and_back(released, fable):
+def test_one_reply_and_back(fable):
     computer = started(fable, tail="HELLO")
     assert computer.ended
     assert screen(computer).strip()
@@ -257,7 +259,7 @@ def test_what_is_no_question_does_not_count(fable):
 def guess(computer, number):
     """Play GUESS honestly, thinking of thing `number`; True if the program found it."""
     asked = {games.spoken(trait): trait for trait in things.asked(games.TRAITS_ASKED)}
-    thing, guesser, shown = things.ALL_THINGS[number], games.Guesser(), computer.type("guess")
+    thing, guesser, shown = things.ALL_THINGS[number], Guesser(), computer.type("guess")
     while True:
         line = shown.replace("\r", "").split("\n")[-1]
         found = re.fullmatch(r"(\d+) (.*\?) ", line)
@@ -328,7 +330,7 @@ def test_an_8080_is_told(fable):
 
 def test_a_second_emulator_agrees_in_every_t_state(fable):
     pytest.importorskip("z80_python", reason="the second emulator is missing: pip install z80-python (Python 3.11 or newer)")
-    computers = [started(fable, "/s 3", core=core) for core in (machine.Fast, machine.Slow)]
+    computers = [started(fable, "/s 3", core=core) for core in (machine.Fast, z80_computers.Slow)]
     for line in ("hello", "do you like cats?", "/t 5", "why"):
         assert computers[0].type(line) == computers[1].type(line)
     assert computers[0].shown == computers[1].shown
@@ -352,9 +354,9 @@ def test_the_tape_loads_and_talks_on_a_spectrum(released):
     if not os.path.exists(FREE_ROM):
         pytest.skip("a ROM for the Spectrum is missing: apt install opense-basic")
     with open(FREE_ROM, "rb") as file:
-        spectrum = machine.Spectrum(file.read(), build.build(released, "FABLE.TAP"))
+        spectrum = z80_computers.Spectrum(file.read(), build.build(released, "FABLE.TAP"))
     spectrum.run(150)
-    spectrum.run(150, machine.LOAD_TAPE)
+    spectrum.run(150, z80_computers.LOAD_TAPE)
     assert any("20 QUESTIONS" in line for line in spectrum.screen())
     spectrum.run(20, [*b"/t 0", 13])
     expected = released[0].reply("how are you")[0]
@@ -367,7 +369,7 @@ def test_the_tape_loads_and_talks_on_a_spectrum(released):
 
 def test_a_wrong_rom_is_said():
     with pytest.raises(UserError, match="has 3 bytes, not 16384"):
-        machine.Spectrum(b"abc")
+        z80_computers.Spectrum(b"abc")
 
 
 def test_run_in_the_terminal(tmp_path, fable):

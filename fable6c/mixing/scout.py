@@ -187,10 +187,6 @@ class Scout:
         native.load("scout").call("scout_distribution", self._c, probability)
         return probability
 
-    @property
-    def tokens_read(self) -> int:
-        return int(self.arrays["position"][0])
-
     # ---- pruning
 
     def prune(self, size: int) -> int:

@@ -6,6 +6,6 @@ training  the same integers with straight-through gradients
 things    the 20 Questions: what there is, what is true of it, how people ask
 chatter   the chat: what people say, what the program answers
 build     model + assembly -> FABLE.COM, FABLE.TAP
-machine   an emulated CP/M computer and an emulated Spectrum
+machine   an emulated CP/M computer
 score     held-out accuracy, nearest neighbours
 """

@@ -49,12 +49,6 @@ def pack_fives(weights: np.ndarray) -> bytes:
     return (digits.reshape(len(weights), 10, 5) @ 3 ** np.arange(5)).astype(np.uint8).tobytes()
 
 
-def unpack_fives(data: bytes) -> np.ndarray:
-    """The inverse of `pack_fives`."""
-    digits = np.frombuffer(data, np.uint8).reshape(-1, 10)[:, :, None] // 3 ** np.arange(5) % 3
-    return digits.reshape(-1, 50)[:, :WIDTH].astype(np.int8) - 1
-
-
 def pack_threes(weights: np.ndarray) -> bytes:
     """Rows (N, 48) as sixteen bytes each: the three digits of a group, + 32 * (group modulo 8), where its sums lie."""
     digits = (weights.reshape(len(weights), 16, 3).astype(np.int64) + 1) @ 3 ** np.arange(3)

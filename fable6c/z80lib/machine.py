@@ -1,19 +1,15 @@
-"""Computers that exist in memory only: a CP/M 2.2 machine and a 48K Spectrum, around a packaged Z80 emulator.
+"""A computer that exists in memory only: a CP/M 2.2 machine, around the packaged Z80 emulator `z80`, which counts T-states.
 
-Two emulators of different origin serve: `z80` (C++, counts T-states, fast) and `z80-python` (Python, slow), which checks the other.
+The tests hold it against a second emulator of another origin, and have a 48K Spectrum besides (tests/z80_computers.py).
 """
 
-import functools
-import operator
 import sys
 import time
-from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 from fable6c.errors import UserError
 
 TOP_OF_CPM = 0xDC06  # where the system's entry is on a machine of 64 KB
-FRAME = 69_888  # T-states of a fiftieth of a second on the Spectrum
 HZ = 4_000_000
 FOREVER = 1 << 31
 
@@ -49,37 +45,6 @@ class Fast:
 
     def get(self, name: str) -> int:
         return getattr(self.cpu, name)
-
-    def set(self, name: str, value: int) -> None:
-        setattr(self.cpu, name, value)
-
-
-class Slow:
-    """The packaged emulator `z80-python`, with the same methods."""
-
-    def __init__(self) -> None:
-        try:
-            from z80_python.cpu import Z80CPU
-        except ImportError:
-            raise UserError("the second emulator is missing; install it with: pip install z80-python (Python 3.11 or newer)") from None
-        self.memory: Any = bytearray(65536)
-        self.cpu = Z80CPU(self.memory.__getitem__, self.memory.__setitem__)
-        self.ticks = 0
-        self.watched: set = set()
-
-    def watch(self, address: int) -> None:
-        self.watched.add(address)
-
-    def run(self, ticks: int = FOREVER) -> bool:
-        end, step, watched = self.ticks + ticks, self.cpu.step, self.watched
-        while self.ticks < end:
-            self.ticks += step()
-            if self.cpu.pc in watched:
-                return True
-        return False
-
-    def get(self, name: str) -> int:
-        return self.cpu._read_pair(("bc", "de", "hl", "sp").index(name)) if name in ("de", "bc", "hl", "sp") else getattr(self.cpu, name)
 
     def set(self, name: str, value: int) -> None:
         setattr(self.cpu, name, value)
@@ -209,59 +174,3 @@ def talk(program: bytes, tail: str = "", full_speed: bool = False) -> None:
         machine.input.append(line.rstrip("\n"))
         started = time.monotonic() - machine.core.ticks / HZ  # the machine did not compute while the person was typing
     sys.stdout.flush()
-
-
-class Spectrum:
-    """A 48K Spectrum with a ROM: boots it, types, loads tapes at once, reads the screen."""
-
-    def __init__(self, rom: bytes, tape: bytes = b""):
-        if len(rom) != 16384:
-            raise UserError(f"the Spectrum's ROM has {len(rom)} bytes, not 16384; Debian has a free one in the package opense-basic")
-        self.core = Fast()
-        self.core.memory[0:16384] = rom
-        self.core.cpu.set_input_callback(lambda port: 0xBF)  # no key is down
-        self.core.watch(LD_BYTES)
-        self.blocks: list[bytes] = []
-        while tape:
-            length = int.from_bytes(tape[:2], "little")
-            self.blocks.append(tape[2 : 2 + length])
-            tape = tape[2 + length :]
-
-    def run(self, frames: int, keys: Sequence[int] = ()) -> None:
-        """Fiftieths of a second, after as many as it takes to read the keys (codes as in LAST_K)."""
-        memory, waiting = self.core.memory, list(keys)
-        while frames > 0:
-            if waiting and not memory[FLAGS] & 32:
-                memory[LAST_K], memory[FLAGS] = waiting.pop(0), memory[FLAGS] | 32
-            while self.core.run(FRAME):
-                self._load()
-            self.core.cpu.on_handle_active_int()
-            frames -= not waiting
-
-    def _load(self) -> None:
-        """What the ROM's routine does with a tape: flag A, IX and DE the place and the length; carry: it went well."""
-        cpu, memory = self.core.cpu, self.core.memory
-        block = self.blocks.pop(0) if self.blocks else b""
-        right = len(block) == cpu.de + 2 and block[0] == cpu.a and not functools.reduce(operator.xor, block)
-        if right:
-            memory[cpu.ix : cpu.ix + cpu.de] = block[1:-1]
-            cpu.ix, cpu.de = (cpu.ix + cpu.de) & 0xFFFF, 0
-        cpu.f = int(right)
-        cpu.pc, cpu.sp = memory[cpu.sp] | memory[cpu.sp + 1] << 8, cpu.sp + 2
-
-    def screen(self) -> list[str]:
-        """The 24 lines of 32 characters, as the ROM's font draws them; "?" for other pictures."""
-        memory = self.core.memory
-        font = (memory[CHARS] | memory[CHARS + 1] << 8) + 256
-        letters = {bytes(memory[font + 8 * code : font + 8 * code + 8]): chr(32 + code) for code in range(95)}
-        lines = []
-        for row in range(24):
-            start = 16384 + (row >> 3) * 2048 + (row & 7) * 32
-            cells = [bytes(memory[start + column + 256 * line] for line in range(8)) for column in range(32)]
-            lines.append("".join(letters.get(cell, "?") for cell in cells).rstrip())
-        return lines
-
-
-LD_BYTES = 0x0556  # the ROM's routine that loads a block
-LAST_K, FLAGS, CHARS = 23560, 23611, 23606  # system variables
-LOAD_TAPE = (0xEF, ord('"'), ord('"'), 13)  # the keys of LOAD ""
