@@ -325,7 +325,7 @@ def _json(blocks: Iterable[bytes], origin: str, settings: Settings, is_array: bo
     """A document for each line of JSON lines, or each entry of an array: an object whose `text_field` (if that is "text", also `story`) is
     the text."""
     fields = TEXT_FIELDS if settings.text_field == TEXT_FIELDS[0] else (settings.text_field,)
-    values = _array(blocks) if is_array else _values(_lines(blocks, origin))
+    values = _array(blocks) if is_array else _values(_lines(blocks))
     for number, value in values:
         where = f"{origin}:{number}"
         if isinstance(value, _Refused):
@@ -371,7 +371,7 @@ def _parts(text: str, origin: str, place: int, settings: Settings) -> Iterator[R
         yield raw._replace(place=place)
 
 
-def _lines(blocks: Iterable[bytes], origin: str) -> Iterator[bytes]:
+def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     unfinished: list[bytes] = []
     size = 0
     for block in blocks:

@@ -265,7 +265,7 @@ def test_a_finished_part_is_not_loaded_again(fetch, server, tmp_path):
     assert (tmp_path / "file.bin").read_bytes() == CONTENT and len(server.requests) == 1
 
 
-def test_a_part_without_a_tag_is_begun_anew(fetch, server, tmp_path):
+def test_a_part_without_a_tag_is_begun_anew(fetch, tmp_path):
     (tmp_path / "file.bin.part").write_bytes(b"of another file")
     fetch("good")
     assert (tmp_path / "file.bin").read_bytes() == CONTENT
@@ -282,7 +282,7 @@ def source_of(*urls, **more):
     return Source(name="test", title="t", licence="CC0", citation="c", urls=urls, checksum="none", **more)
 
 
-def test_get_notes_the_first_checksum_and_holds_later_downloads_to_it(server, tmp_path, capsys):
+def test_get_notes_the_first_checksum_and_holds_later_downloads_to_it(server, tmp_path):
     folder = str(tmp_path / "test")
     downloader = Downloader(retries=1, progress=False)
     get(source_of(f"{server.url}/good/file.bin"), folder, downloader)

@@ -181,7 +181,7 @@ def test_mistakes(engine, tmp_path):
         engine.run(65535)
 
 
-def test_a_checkout_without_the_module(monkeypatch, tmp_path):
+def test_a_checkout_without_the_module(monkeypatch):
     monkeypatch.setattr(engine_module, "MODULE", "absent.wasm")
     with pytest.raises(EngineMissing, match="make wasm"):
         Engine()

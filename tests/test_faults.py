@@ -231,7 +231,7 @@ def test_a_backend_of_another_environment_is_not_asked_for(tmp_path, backend):
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_whatever_the_picture_says_is_one_line(tmp_path, monkeypatch, capsys):
+def test_whatever_the_picture_says_is_one_line(tmp_path, capsys):
     plot.say_once.cache_clear()
     (tmp_path / "log.jsonl").write_text("not JSON\n")
     plot.draw_loss(str(tmp_path))

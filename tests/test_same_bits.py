@@ -87,7 +87,7 @@ def assert_same_logits(engine, model, tokens):
 # The reference gives what it gave when the golden files were made, on whatever machine, NumPy and BLAS this is.
 
 
-def test_the_golden_model_is_the_one_that_was_recorded(model):
+def test_the_golden_model_is_the_one_that_was_recorded():
     assert hashlib.sha256(make_golden.MODEL.read_bytes()).hexdigest() == EXPECTED["model_sha256"]
     assert 100_000 < make_golden.MODEL.stat().st_size < 1_000_000
 

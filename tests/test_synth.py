@@ -239,7 +239,7 @@ def test_no_story_comes_twice(many):
     assert len({story.text for story in many}) == SAMPLE
 
 
-def test_more_than_a_hundred_thousand_stories(rules):
+def test_more_than_a_hundred_thousand_stories():
     """A lower bound by counting: names x traits x places x things, in one plot, one world and one season."""
     lexicon = synth._lexicon("town", "summer")
     bound = len(words.GIRLS) * len(lexicon.traits) * len(lexicon.places) * len(lexicon.things[()])

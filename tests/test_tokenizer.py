@@ -315,7 +315,7 @@ def test_long_pieces_are_cut_in_text_and_in_bytes(trained, monkeypatch):
     assert cut > 300
 
 
-def test_a_line_without_spaces_reaches_the_encoder_in_bounded_parts(trained, monkeypatch):
+def test_a_line_without_spaces_reaches_the_encoder_in_bounded_parts(trained):
     """tiktoken is deaf to Ctrl-C within a call and, before 0.13, takes the square of a piece's length."""
     for letters in ("ACGT", "猫犬鳥"):
         text = "".join(random.Random(9).choices(letters, k=300_000))

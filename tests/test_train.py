@@ -273,7 +273,7 @@ def test_progress_of_both_budgets(inputs, tmp_path):
     assert found == [0, 0.5, 1, 1]
 
 
-def test_a_terminal_that_is_not_utf8(inputs, tmp_path, monkeypatch, capsys):
+def test_a_terminal_that_is_not_utf8(inputs, tmp_path, monkeypatch):
     run = make_run(inputs, tmp_path, tokens=1)
     monkeypatch.setattr(training_run.Run, "sample", lambda *_, **__: "caf\u00e9 \ufffd")
     monkeypatch.setattr(sys, "stdout", open(tmp_path / "out", "w", encoding="ascii"))
@@ -470,7 +470,7 @@ def no_space(*_):
 
 
 @pytest.mark.parametrize("name", ["log.jsonl", "samples.txt"])
-def test_a_log_that_cannot_be_written(inputs, tmp_path, monkeypatch, whole, name):
+def test_a_log_that_cannot_be_written(inputs, tmp_path, whole, name):
     folder = tmp_path / "run"
     (folder / name).mkdir(parents=True)
     with pytest.raises(UserError, match=f"{name}: cannot be (written|read) .Is a directory"):
@@ -561,7 +561,7 @@ def one_line(main, status):
         (["--out", "text.txt"], 1, "text.txt: this folder cannot be made (File exists)"),
     ],
 )
-def test_bad_input(inputs, tmp_path, monkeypatch, capsys, arguments, status, message):
+def test_bad_input(tmp_path, monkeypatch, arguments, status, message):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "text.txt", "Once upon a time there was a text.\n")
     write(tmp_path / "short.txt", synth.text(1, 2000))
@@ -598,7 +598,7 @@ def test_another_command_in_the_same_folder(inputs, tmp_path):
         assert contents(folder) == before
 
 
-def test_a_command_of_another_version_in_the_same_folder(inputs, tmp_path, monkeypatch):
+def test_a_command_of_another_version_in_the_same_folder(inputs, tmp_path):
     """A key that a checkpoint does not have yet had its default; one that is gone since then is refused."""
     folder = tmp_path / "run"
     train.main(command(inputs, folder, steps=2))
