@@ -173,7 +173,8 @@ docs: .venv/docs
 	@echo 'the documentation: build/site/index.html'
 
 clean:
-	rm -rf .venv node_modules build dist asengine/build fable6c/fable6c.wasm fable6c/_lib*.so fable6c/_lib*.c *.egg-info
+	rm -rf .venv node_modules build dist asengine/build fable6c/fable6c.wasm fable6c/_lib*.so fable6c/_lib*.c *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # ---- Python ----
 

@@ -2,13 +2,13 @@
 
 Changed is what git says differs from COMMIT (else from the last commit), new files too. A test file is needed if it changed; if it, or
 a helper of the tests that it imports, imports or names a changed module; or if BESIDES says so. A module that no test file names
-counts as the modules that import it. With a command after --, that command runs with the test files added.
+counts as the modules that import it. With a command after --, that command runs with the test files added, and after a change in the
+engine `npm test` too. Exit status: 1 if one of them failed.
 """
 
 import ast
 import fnmatch
 import functools
-import os
 import pathlib
 import re
 import subprocess
@@ -16,6 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).parent.parent
 TESTS = {path.stem: path for path in sorted((ROOT / "tests").glob("*.py"))}
+NODE = "npm test"  # the engine's tests in asengine/tests/
 ENGINE = "engine_host engine_sampler engine_shapes engine_tokenizer engine_zstd same_bits wasi native layout"
 BESIDES = {  # what no import shows
     "fable6c/build_kernels.py": "c_libraries",
@@ -33,7 +34,11 @@ BESIDES = {  # what no import shows
     "asengine/assembly/*": ENGINE,
     "asengine/asconfig.json": ENGINE,
     "asengine/host/*": "native legacy",
+    "asengine/host/*windows*": "windows",
     "asengine/boot/*": "boot",
+    "asengine/prebuilt/*": "prebuilt",
+    "asengine/tests/*": "prebuilt",
+    "asengine/web/*": "page",
     "benchmarks/*": "benchmarks",
     "corpus/sources.toml": "corpus_sources",
     "docs/*": "docs troubleshooting",
@@ -44,7 +49,30 @@ BESIDES = {  # what no import shows
     "release/*": "release docs",
     "tests/golden/*": "same_bits native reference",
     "tests/attacks/*": "model_file native same_bits",
+    "tests/same_bits.mjs": "same_bits",
+    "tests/conftest.py": "commands train kernels",  # of its settings and fixtures
+    "package*.json": "makefile prebuilt",
+    "setup.py": "packaging makefile",
+    "MANIFEST.in": "packaging",
+    "fable6c/py.typed": "packaging",
+    "site/*": "site",
+    "z80/*": "z80_machine",
 }
+RUN_BY_NODE = ["asengine/assembly/*", "asengine/asconfig.json", "asengine/tests/*", "package*.json"]
+# Nothing tests these: words, settings of tools, and what the forge reads. `make lint` reads some.
+WITHOUT_A_TEST = [
+    "LICENSE",
+    ".ci/run",
+    ".github/*.yml",
+    ".gitattributes",
+    ".gitignore",
+    ".npmrc",
+    ".clang-format",
+    ".editorconfig",
+    ".pre-commit-config.yaml",
+    ".prettier*",
+]
+ALL_LEFT_OUT = 5  # pytest's status where there are tests, and all are deselected
 
 
 def modules():
@@ -83,6 +111,10 @@ def with_helpers(path):
     return names
 
 
+def matches(file, patterns):
+    return any(fnmatch.fnmatch(file, pattern) for pattern in patterns)
+
+
 def tests_of(changed):
     """The test files that the changed files, as git names them, need."""
     wanted = set()
@@ -118,10 +150,17 @@ def main(argv):
     commit = own[0] if own else "HEAD"
     changed = changed_files(commit)
     files = [f"tests/{name}.py" for name in tests_of(changed)]
-    print(f"{len(changed)} changed files since {commit}: {' '.join(files) or 'none of the tests needs them'}", flush=True)
-    if files and command:
-        os.execvp(command[0], [*command, *files])
+    node = any(matches(file, RUN_BY_NODE) for file in changed)
+    shown = [*files, *([NODE] if node else [])]
+    print(f"{len(changed)} changed files since {commit}: {' '.join(shown) or 'none of the tests needs them'}", flush=True)
+    if not command:
+        return 0
+    status = subprocess.call([*command, *files]) if files else 0
+    if status == ALL_LEFT_OUT:
+        print(f"all tests of these are slow: .venv/bin/python -m pytest {' '.join(files)}")
+        status = 0
+    return status or (subprocess.call(NODE.split()) if node else 0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -52,6 +52,32 @@ def test_help_names_every_target():
         assert f"make {target} " in shown
 
 
+def test_clean_leaves_the_sources_and_the_runs(fresh):
+    def files():
+        return {path.relative_to(fresh) for path in fresh.rglob("*")}
+
+    (fresh / "runs" / "small").mkdir(parents=True)
+    before = files()
+    made = [
+        ".venv",
+        "node_modules/x",
+        "build",
+        "dist",
+        "asengine/build",
+        ".pytest_cache",
+        ".ruff_cache/0.1",
+        ".mypy_cache",
+        "fable6c/__pycache__",
+    ]
+    for name in made:
+        (fresh / name).mkdir(parents=True)
+        (fresh / name / "file").write_text("")
+    for name in ("fable6c/fable6c.wasm", "fable6c/_lib_bpe.abi3.so", "fable6c/_lib_bpe.c"):
+        (fresh / name).write_text("")
+    assert make("clean", folder=fresh).returncode == 0
+    assert files() == before
+
+
 # ---- what each target needs, and no more
 
 

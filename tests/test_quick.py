@@ -19,6 +19,17 @@ def test_every_module_needs_a_test():
     assert len(names) > 60 and [name for name in names if not quick.tests_of([name])] == []
 
 
+@pytest.mark.skipif(shutil.which("git") is None or not (quick.ROOT / ".git").exists(), reason="this is no git checkout")
+def test_every_file_needs_a_test_or_is_listed_as_one_that_needs_none():
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=quick.ROOT, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")[:-1]
+    assert len(names) > 300
+    forgotten = [name for name in names if not quick.tests_of([name]) and not quick.matches(name, quick.WITHOUT_A_TEST)]
+    assert forgotten == [], "add them to BESIDES or WITHOUT_A_TEST in tests/quick.py"
+    assert [name for name in names if quick.matches(name, quick.WITHOUT_A_TEST) and quick.tests_of([name])] == []
+    for pattern in [*quick.WITHOUT_A_TEST, *quick.RUN_BY_NODE]:
+        assert fnmatch.filter(names, pattern), f"no file is called {pattern}"
+
+
 def test_the_table_names_files_and_tests_that_exist():
     there = files()
     for pattern, tests in quick.BESIDES.items():
@@ -65,3 +76,23 @@ def test_what_has_changed_is_what_git_says(tmp_path, monkeypatch, capsys):
         quick.changed_files("nowhere")
     quick.main([])
     assert capsys.readouterr().out == "2 changed files since HEAD: none of the tests needs them\n"
+
+
+@pytest.mark.parametrize(
+    "changed, status, ran",
+    [
+        (["docs/engine.md"], 0, ["pytest"]),
+        (["docs/engine.md"], 1, ["pytest"]),
+        (["asengine/web/page.css"], 5, ["pytest"]),  # all of them are slow
+        (["asengine/assembly/zstd.ts"], 0, ["pytest", "npm"]),
+        (["asengine/assembly/zstd.ts"], 1, ["pytest"]),
+        (["LICENSE"], 0, []),
+    ],
+)
+def test_what_runs_and_how_it_ends(monkeypatch, capsys, changed, status, ran):
+    called = []
+    monkeypatch.setattr(quick, "changed_files", lambda commit: changed)
+    monkeypatch.setattr(quick.subprocess, "call", lambda command: called.append(command[0]) or (status if command[0] == "pytest" else 0))
+    assert quick.main(["HEAD", "--", "pytest"]) == (1 if status == 1 else 0)
+    assert called == ran
+    assert ("all tests of these are slow" in capsys.readouterr().out) == (status == 5)
