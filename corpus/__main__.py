@@ -1,4 +1,4 @@
-"""python -m fable6c.corpus list|get|synth|clean|db: from sources to the training database, each stage on its own."""
+"""python -m fable6c.corpus list|get|synth|keys|select|clean|db: from sources to the training database, each stage on its own."""
 
 import sys
 from collections.abc import Sequence
@@ -12,6 +12,8 @@ STAGES = {
     "list": ("sources", "show the sources and what is known of them"),
     "get": ("sources", "download a source"),
     "synth": ("synth", "make up stories: the source that needs no network"),
+    "keys": ("selection", "write down which stories a text has, without the text"),
+    "select": ("selection", "pick those stories out of public files"),
     "clean": ("clean", "decode, repair, filter and deduplicate any pile of text"),
     "db": ("database", "build, tokenize, query, export and verify the training database"),
 }
@@ -21,7 +23,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv and argv[0] in STAGES:
         module = import_module(f"fable6c.corpus.{STAGES[argv[0]][0]}")
-        rest = argv if STAGES[argv[0]][0] == "sources" else argv[1:]
+        rest = argv if STAGES[argv[0]][0] in ("sources", "selection") else argv[1:]  # these have two stages each
         code = module.main(rest)
         if code:  # synth returns its exit code
             sys.exit(code)
