@@ -65,7 +65,8 @@ def _stories(paths: Sequence[str]) -> Iterator[Union[bytes, str]]:
 
 def make_keys(paths: Sequence[str]) -> Keys:
     """The keys of all stories of a text, and the SHA-256 of that text as `select` would write it."""
-    keys, sha256 = [], hashlib.sha256()
+    keys: list[str] = []
+    sha256 = hashlib.sha256()
     for story in _stories(paths):
         try:
             document = document_of(story)

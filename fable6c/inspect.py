@@ -18,7 +18,6 @@ import zstandard
 from fable6c.cli import ArgumentParser, run
 from fable6c.model.architecture import parameter_count, tensor_specs
 from fable6c.model.file import (
-    HEADER_BYTES,
     ZSTD_LEVEL,
     Matrix,
     Model,
@@ -28,6 +27,7 @@ from fable6c.model.file import (
     decompress,
     read_bytes,
 )
+from fable6c.model.limits import HEADER_BYTES
 
 
 def describe(data: bytes, model: Model) -> list[str]:
