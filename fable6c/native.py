@@ -29,8 +29,7 @@ INSTRUCTION_SETS = ("avx512bf16", "avx512", "avx2", "baseline")
 COMPILED_FOR: dict[str, tuple[str, ...]] = {"kernels": INSTRUCTION_SETS, "scout": ("avx2", "baseline")}
 
 # OpenMP's threads wait for each other by spinning. On a machine whose cores are shared, a long spin burns the very core that
-# the awaited thread needs (measured: a 0.6 ms product took 12 ms beside another busy process); 1,000 rounds are some
-# microseconds. It is read when an extension is loaded, so it is set before.
+# the awaited thread needs, and a product takes many times as long; 1,000 rounds are some microseconds. It is read when an extension is loaded, so it is set before.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
