@@ -29,80 +29,47 @@
         __asm__ volatile("" : "+v"(a)); \
     }
 #define USE(i) __asm__ volatile("" ::"v"(sum##i));
-#define LOOP EACH(DECLARE) for (int r = 0; r < ROUNDS; r++){EACH(STEP)} EACH(USE)
+#define PEAK(name, accumulator, zeros, operand, value)  \
+    static void name(void) {                            \
+        typedef accumulator acc;                        \
+        acc zero = zeros;                               \
+        operand a = value, b = a;                       \
+        EACH(DECLARE)                                   \
+        for (int r = 0; r < ROUNDS; r++) { EACH(STEP) } \
+        EACH(USE)                                       \
+    }
 
 #if defined(__AVX512F__)
-typedef __m512 vf;
-typedef __m512i vi;
 enum { BYTES = 64 };
 #define NEXT _mm512_fmadd_ps(a, b, sum)
-static void f32(void) {
-    typedef vf acc;
-    acc zero = _mm512_setzero_ps();
-    vf a = _mm512_set1_ps(0.5f), b = a;
-    LOOP
-}
+PEAK(f32, __m512, _mm512_setzero_ps(), __m512, _mm512_set1_ps(0.5f))
 #undef NEXT
 #define NEXT _mm512_dpbusd_epi32(sum, a, b)
-static void int8(void) {
-    typedef vi acc;
-    acc zero = _mm512_setzero_si512();
-    vi a = _mm512_set1_epi8(1), b = a;
-    LOOP
-}
+PEAK(int8, __m512i, _mm512_setzero_si512(), __m512i, _mm512_set1_epi8(1))
 #undef NEXT
 #elif defined(__AVX2__)
-typedef __m256 vf;
-typedef __m256i vi;
 enum { BYTES = 32 };
 #define NEXT _mm256_fmadd_ps(a, b, sum)
-static void f32(void) {
-    typedef vf acc;
-    acc zero = _mm256_setzero_ps();
-    vf a = _mm256_set1_ps(0.5f), b = a;
-    LOOP
-}
+PEAK(f32, __m256, _mm256_setzero_ps(), __m256, _mm256_set1_ps(0.5f))
 #undef NEXT
 // with ternary weights pairs of products fit 16 bits, and so does a short sum of them
 #define NEXT _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b))
-static void int8(void) {
-    typedef vi acc;
-    acc zero = _mm256_setzero_si256();
-    vi a = _mm256_set1_epi8(1), b = a;
-    LOOP
-}
+PEAK(int8, __m256i, _mm256_setzero_si256(), __m256i, _mm256_set1_epi8(1))
 #undef NEXT
 #else
-typedef __m128 vf;
-typedef __m128i vi;
 enum { BYTES = 16 };
 #define NEXT _mm_add_ps(sum, _mm_mul_ps(a, b))
-static void f32(void) {
-    typedef vf acc;
-    acc zero = _mm_setzero_ps();
-    vf a = _mm_set1_ps(0.5f), b = a;
-    LOOP
-}
+PEAK(f32, __m128, _mm_setzero_ps(), __m128, _mm_set1_ps(0.5f))
 #undef NEXT
 // SSE2 has no product of bytes: 16-bit pairs, half as many in a register
 #define NEXT _mm_add_epi32(sum, _mm_madd_epi16(a, b))
-static void int8(void) {
-    typedef vi acc;
-    acc zero = _mm_setzero_si128();
-    vi a = _mm_set1_epi16(1), b = a;
-    LOOP
-}
+PEAK(int8, __m128i, _mm_setzero_si128(), __m128i, _mm_set1_epi16(1))
 #undef NEXT
 #endif
 
 #if defined(__AVX512BF16__)
 #define NEXT _mm512_dpbf16_ps(sum, a, b)
-static void bf16(void) {
-    typedef vf acc;
-    acc zero = _mm512_setzero_ps();
-    __m512bh a = (__m512bh)_mm512_set1_epi16(0x3f00), b = a;
-    LOOP
-}
+PEAK(bf16, __m512, _mm512_setzero_ps(), __m512bh, (__m512bh)_mm512_set1_epi16(0x3f00))
 #undef NEXT
 #endif
 
