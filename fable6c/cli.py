@@ -179,7 +179,17 @@ def print_next(command: str, *arguments: str) -> None:
         print(f"next: {python_command()} -m fable6c.{command} {' '.join(map(shlex.quote, arguments))}")
 
 
-# ---- values of options
+# ---- options and their values
+
+
+def add_texts(parser: ArgumentParser) -> None:
+    """The argument `text` of commands that learn from text files."""
+    parser.add_argument(
+        "text",
+        nargs="+",
+        metavar="TEXT",
+        help="plain UTF-8 text, .jsonl or .json, or such a file packed as .zst; <|endoftext|> ends a document",
+    )
 
 
 def join_values(argv: Sequence[str], option: str) -> list[str]:

@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 from typing import Optional
 
-from fable6c.cli import ArgumentParser, harmless, memory_size, real, run, whole
+from fable6c.cli import ArgumentParser, add_texts, harmless, memory_size, real, run, whole
 from fable6c.data.text import read_documents, read_pieces, window_bytes
 from fable6c.errors import UsageError
 from fable6c.mixing.kinds import TIERS
@@ -43,12 +43,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         purpose="Read text once and write what was learned.",
         example="python -m fable6c.scout train stories.txt more.txt.zst -o stories.scout --tier fast",
     )
-    learn.add_argument(
-        "text",
-        nargs="+",
-        metavar="TEXT",
-        help="plain UTF-8 text, .jsonl or .json, or such a file packed as .zst; <|endoftext|> ends a document",
-    )
+    add_texts(learn)
     learn.add_argument("-o", "--output", required=True, metavar="FILE", help="where to write the scout, e.g. stories.scout")
     learn.add_argument("--tier", choices=list(TIERS), default="normal", help="how much to look at (default: normal)")
     learn.add_argument(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Optional
 
-from fable6c.cli import ArgumentParser, run
+from fable6c.cli import ArgumentParser, add_texts, run
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.text import read_documents
 from fable6c.model.tokenizer import (
@@ -33,12 +33,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         purpose="Learn a vocabulary from text.",
         example="python -m fable6c.tokenizer train stories.txt more.txt.zst --vocab 4096 -o tokenizer.f6t",
     )
-    train.add_argument(
-        "text",
-        nargs="+",
-        metavar="TEXT",
-        help="plain UTF-8 text, .jsonl or .json, or such a file packed as .zst; <|endoftext|> ends a document",
-    )
+    add_texts(train)
     train.add_argument("--vocab", type=int, default=4096, metavar="V", help=f"tokens, {MIN_VOCAB} to {MAX_VOCAB} (default 4096)")
     train.add_argument("-o", "--output", required=True, metavar="FILE", help="where to write the tokenizer, e.g. tokenizer.f6t")
     show = commands.add_parser(
