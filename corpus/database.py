@@ -28,7 +28,7 @@ from fable6c.cli import ArgumentParser, print_next
 from fable6c.corpus.clean import DOCUMENTS, QUALITY, read_records
 from fable6c.data.bpe import train_tokenizer
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_file
+from fable6c.files import atomic_file, existing_file, open_file
 from fable6c.model.tokenizer import END_OF_TEXT, MAX_VOCAB, MIN_VOCAB, Tokenizer
 from fable6c.progress import Progress
 
@@ -84,8 +84,8 @@ class Database:
         write = write or make
         if not make and not os.path.isfile(path):
             raise UserError(f"{path}: there is no such database; make it with `python -m fable6c.corpus db build`")
-        if os.path.exists(path) and os.path.getsize(path):
-            with open(path, "rb") as file:
+        if existing_file(path) and os.path.getsize(path):
+            with open_file(path) as file:
                 start = file.read(16)
             if start != b"SQLite format 3\0":
                 raise UserError(f"{path}: starts with {start[:12]!r}, so it is not a database made by `python -m fable6c.corpus db build`")
@@ -220,7 +220,7 @@ def is_database(path: str) -> bool:
     if not os.path.isfile(path):  # to open a pipe is to wait for its writer
         return False
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return file.read(16) == b"SQLite format 3\0"
     except OSError:
         return False

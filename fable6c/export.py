@@ -3,7 +3,9 @@
 if __name__ == "__main__" and not __package__:
     raise SystemExit("run this as a module: python -m fable6c.export")  # as a file, its folder would hide modules of Python's own
 
+import dataclasses
 import hashlib
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +21,7 @@ from fable6c.model.architecture import Dimensions
 from fable6c.model.file import MAX_MAGNITUDE, Model, decode_model, encode_model
 from fable6c.model.reference import Reference
 from fable6c.model.tokenizer import Tokenizer
+from fable6c.training.config import Recipe
 from fable6c.training.network import Network
 from fable6c.training.run import load_run
 
@@ -39,7 +42,7 @@ def export(folder: str, path: str) -> dict:
         raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)")
     description, arrays = saved
     command = description["command"]
-    dimensions, recipe = Dimensions(**command["model"]), command["train"]
+    dimensions, recipe = Dimensions(**command["model"]), {**dataclasses.asdict(Recipe()), **command["train"]}
     network = Network(dimensions, 1, 1.0)
     network.parameters[:] = arrays["parameters"]
     largest = np.abs(network.parameters).max()
@@ -62,7 +65,7 @@ def export(folder: str, path: str) -> dict:
     }
     if command["minutes"] is not None:  # with a budget of tokens the file is the same however long the run took
         card["minutes"] = round(description["elapsed"] / 60, 1)
-    if description["bits_per_char"] is not None:
+    if description["bits_per_char"] is not None and math.isfinite(description["bits_per_char"]):  # JSON knows no other numbers
         card["bits_per_char"] = round(description["bits_per_char"], 4)
     data = encode_model(network.model(tokenizer.merges, card))
     _compare(decode_model(data), network)

@@ -138,12 +138,15 @@ def _generate(options: argparse.Namespace) -> None:
     prompt = os.fsencode(options.p)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     to_terminal = sys.stdout.isatty()
-    sys.stdout.buffer.write(prompt)
-    for token in generate(scout, scout.tokenizer.encode(prompt).tolist(), options.n, Sampler(options.t, seed=options.s)):
-        text = decoder.decode(token)
-        sys.stdout.buffer.write((harmless(text) if to_terminal else text).encode("utf-8"))
+
+    def show(text: bytes) -> None:
+        sys.stdout.buffer.write(harmless(text.decode("utf-8", "replace")).encode("utf-8") if to_terminal else text)
         sys.stdout.buffer.flush()
-    sys.stdout.buffer.write(decoder.decode(b"", final=True).encode("utf-8") + b"\n")
+
+    show(prompt)
+    for token in generate(scout, scout.tokenizer.encode(prompt).tolist(), options.n, Sampler(options.t, seed=options.s)):
+        show(decoder.decode(token).encode("utf-8"))
+    show(decoder.decode(b"", final=True).encode("utf-8") + b"\n")
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def play(options: argparse.Namespace) -> None:
     if options.program:
         try:
             with open_file(options.program) as file:
-                program = file.read()
+                program = file.read(1 << 16)
         except OSError as error:
             raise UserError(f"{options.program}: cannot be read ({error.strerror}); make it with `{PROG} build -o FABLE.COM`") from None
     else:

@@ -18,7 +18,7 @@ from fable6c import cli
 from fable6c.corpus import synth
 from fable6c.engine import Engine, EngineMissing, split
 from fable6c.errors import UserError
-from fable6c.files import atomic_write, open_file
+from fable6c.files import atomic_file, atomic_write, open_file
 from fable6c.model.file import encode_model
 from fable6c.model.tokenizer import find_pieces_of_bytes
 from fable6c.training import checkpoint, plot
@@ -85,13 +85,34 @@ def test_permissions_stay(tmp_path):
 
 
 @UNIX
-def test_what_lies_in_the_place_of_the_temporary_file_is_not_followed(tmp_path):
+def test_what_lies_in_the_place_of_the_temporary_file_stays(tmp_path):
+    for name in ("file.tmp", "file.part", "file.new"):  # somebody's own
+        (tmp_path / name).write_bytes(b"mine")
     (tmp_path / "other").write_bytes(b"untouched")
-    os.symlink(tmp_path / "other", tmp_path / "file.tmp")
+    os.symlink(tmp_path / "other", tmp_path / "file.fable6c-1.tmp")
+    os.mkfifo(tmp_path / "file.fable6c-2.tmp")
+    (tmp_path / "file.fable6c-3.tmp").mkdir()
+    before = sorted(os.listdir(tmp_path))
     atomic_write(str(tmp_path / "file"), b"new")
-    os.mkfifo(tmp_path / "file.tmp")
-    atomic_write(str(tmp_path / "file"), b"newer")
-    assert (tmp_path / "other").read_bytes() == b"untouched" and (tmp_path / "file").read_bytes() == b"newer"
+    assert sorted(os.listdir(tmp_path)) == sorted([*before, "file"]) and (tmp_path / "file").read_bytes() == b"new"
+    assert (tmp_path / "other").read_bytes() == b"untouched"
+    assert all((tmp_path / name).read_bytes() == b"mine" for name in ("file.tmp", "file.part", "file.new"))
+
+
+def test_what_a_killed_process_left_is_written_over(tmp_path):
+    (tmp_path / "file.fable6c-1.tmp").write_bytes(b"half of something longer")
+    atomic_write(str(tmp_path / "file"), b"new")
+    assert os.listdir(tmp_path) == ["file"] and (tmp_path / "file").read_bytes() == b"new"
+
+
+@UNIX
+def test_two_writers_of_one_file_do_not_mix(tmp_path):
+    path = str(tmp_path / "file")
+    with atomic_file(path) as first:
+        first.write(b"first" * 10000)
+        atomic_write(path, b"second")
+        assert open(path, "rb").read() == b"second"
+    assert open(path, "rb").read() == b"first" * 10000 and os.listdir(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize(
