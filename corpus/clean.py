@@ -74,6 +74,10 @@ class Record(NamedTuple):
     text: str
 
 
+FIELDS = {
+    "document": int, "chunk": int, "chunks": int, "source": str, "licence": str, "origin": str, "place": int, "part": int, "quality": dict, "filters": str,
+    "text": str,
+}  # fmt: skip
 QUALITY = {
     "words": lambda f: f.words,
     "word_length": lambda f: f.word_bytes / f.words,
@@ -482,11 +486,28 @@ def read_records(path: str) -> Iterator[dict]:
     try:
         with open_file(path) as file:
             for line in _record_lines(file):
-                yield json.loads(line.partition(b"\t")[2])
+                yield _record(json.loads(line.partition(b"\t")[2]))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); make it with `python -m fable6c.corpus clean`") from None
-    except (zstandard.ZstdError, ValueError, EOFError) as error:
+    except (zstandard.ZstdError, ValueError, EOFError, RecursionError) as error:
         raise UserError(f"{path}: is damaged or not made by `python -m fable6c.corpus clean` ({error})") from None
+
+
+def _record(value: Any) -> dict:
+    """A record as `_LineWriter` writes it, else ValueError: what comes later trusts its fields."""
+    if not isinstance(value, dict):
+        raise ValueError("a line holds no record")
+    for name, kind in FIELDS.items():
+        field = value.get(name)
+        if type(field) is not kind or kind is int and not 0 <= field < 2**63:
+            raise ValueError(f"a record's {name} is {repr(field)[:40]}")
+        if kind is str:
+            field.encode("utf-8")  # a lone surrogate is no character
+    if not 0 <= value["chunk"] < value["chunks"]:
+        raise ValueError(f"a record is chunk {value['chunk']} of {value['chunks']}")
+    if not all(isinstance(figure, (int, float)) and abs(figure) < 2**53 for figure in value["quality"].values()):
+        raise ValueError("a record's quality is no number")
+    return value
 
 
 def _record_lines(file: Any) -> Iterable[bytes]:

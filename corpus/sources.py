@@ -274,7 +274,10 @@ def get(source: Source, folder: str, downloader: Downloader, mirror: str = "") -
     if os.path.exists(note_path):
         try:
             before = read_json(note_path)
-            noted["files"], other = {name: {**entry, "bytes": int(entry["bytes"])} for name, entry in before["files"].items()}, before["name"]
+            noted["files"], other = (
+                {name: {**entry, "bytes": int(entry["bytes"])} for name, entry in before["files"].items()},
+                before["name"],
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{note_path}: cannot be read ({error}); remove it, or choose another folder with -o") from None
         if other != source.name:

@@ -16,7 +16,7 @@ import numpy as np
 from fable6c import __version__, kernels
 from fable6c.cli import ArgumentParser, print_next, run
 from fable6c.errors import UserError
-from fable6c.files import atomic_write
+from fable6c.files import atomic_write, existing_file
 from fable6c.model.architecture import Dimensions
 from fable6c.model.file import MAX_MAGNITUDE, Model, decode_model, encode_model
 from fable6c.model.reference import Reference
@@ -37,6 +37,7 @@ def export(folder: str, path: str) -> dict:
     UserError if there is no checkpoint, the parameters do not fit the format, the comparison fails, or the file cannot be
     written; a file that was there before is then untouched.
     """
+    existing_file(path)
     saved = load_run(folder)
     if saved is None:
         raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)")

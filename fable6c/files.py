@@ -143,6 +143,7 @@ def existing_file(path: str) -> Optional[os.stat_result]:
         try:
             status = os.stat(path)
         except FileNotFoundError:
+            os.stat(os.path.dirname(os.path.realpath(path)))
             return None
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)

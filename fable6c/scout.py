@@ -24,6 +24,7 @@ from typing import Optional
 from fable6c.cli import ArgumentParser, harmless, memory_size, real, run, whole
 from fable6c.data.text import read_documents, read_pieces, window_bytes
 from fable6c.errors import UsageError
+from fable6c.files import existing_file
 from fable6c.mixing.kinds import TIERS
 from fable6c.mixing.reading import evaluate, generate, train
 from fable6c.mixing.scout import Scout
@@ -95,6 +96,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    existing_file(options.output)  # before hours of work
     started, cpu = time.monotonic(), time.process_time()
     tokenizer = None
     if options.tokenizer:

@@ -1,7 +1,6 @@
 """What strangers' files, streams and terminals do to the commands: one line, the right status, nothing lost."""
 
 import contextlib
-import json
 import os
 import pty
 import signal
@@ -23,7 +22,7 @@ from fable6c.model.file import encode_model
 from fable6c.model.tokenizer import find_pieces_of_bytes
 from fable6c.training import checkpoint, plot
 from fable6c.training.run import load_run
-from made_runs import make_run
+from made_runs import make_run, rewritten
 from tiny_models import tiny_model
 
 MODEL = str(make_golden.MODEL)
@@ -272,23 +271,6 @@ def test_a_folder_whose_name_is_not_utf8_has_its_picture(tmp_path):
 
 
 # ---- checkpoints with right checksums and wrong content
-
-
-def rewritten(folder, change):
-    """The run's checkpoint with `change` applied to its head, and a right checksum."""
-    path = folder / checkpoint.NAME
-    data = path.read_bytes()
-    size = struct.unpack_from("<Q", data, 8)[0]
-    head, arrays = json.loads(data[16 : 16 + size]), {}
-    at = 16 + size
-    for entry in head["arrays"]:
-        count = int(np.prod(entry["shape"]))
-        arrays[entry["name"]] = np.frombuffer(data, "<f4", count, at).copy()
-        at += 4 * count
-    description = head["description"]
-    change(description, arrays)
-    os.remove(path)
-    checkpoint.save(str(folder), description, arrays)
 
 
 WRONG = {

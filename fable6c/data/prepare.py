@@ -172,7 +172,9 @@ def _open(directory: str) -> Optional[FolderDataset]:
             or tokenizer.vocab_size != stored["vocab_size"]
         ):
             return None
-        train, valid = (_open_tokens(os.path.join(directory, name + ".bin"), stored[name + "_tokens"], tokenizer) for name in ("train", "valid"))
+        train, valid = (
+            _open_tokens(os.path.join(directory, name + ".bin"), stored[name + "_tokens"], tokenizer) for name in ("train", "valid")
+        )
         return FolderDataset(train, valid, tokenizer, stored["valid_characters"], stored)
     except (OSError, ValueError, KeyError, TypeError, UserError):
         return None
