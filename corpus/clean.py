@@ -74,7 +74,7 @@ class Record(NamedTuple):
     text: str
 
 
-FIELDS = {
+FIELDS: dict[str, type] = {
     "document": int, "chunk": int, "chunks": int, "source": str, "licence": str, "origin": str, "place": int, "part": int, "quality": dict, "filters": str,
     "text": str,
 }  # fmt: skip
@@ -498,7 +498,7 @@ def _record(value: Any) -> dict:
     if not isinstance(value, dict):
         raise ValueError("a line holds no record")
     for name, kind in FIELDS.items():
-        field = value.get(name)
+        field: Any = value.get(name)
         if type(field) is not kind or kind is int and not 0 <= field < 2**63:
             raise ValueError(f"a record's {name} is {repr(field)[:40]}")
         if kind is str:

@@ -18,6 +18,7 @@ GROUND = {
     "__init__",
     "errors",
     "cli",
+    "figures",
     "files",
     "progress",
     "native",
