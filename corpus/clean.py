@@ -41,11 +41,12 @@ from fable6c.corpus.readers import (
 from fable6c.corpus.repair import REPAIRS
 from fable6c.data.text import zstd_blocks
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_write, locked, make_folder, read_toml
+from fable6c.files import atomic_write, existing_file, locked, make_folder, open_file, read_json, read_toml
 from fable6c.progress import Progress
 
 DEFAULTS = Settings()
 DOCUMENTS = "documents.jsonl.zst"
+OUTPUTS = (DOCUMENTS, "set-aside.bin", "set-aside.jsonl", "report.json", "report.html")
 EXAMPLES = 3  # of each kind in the report
 EXAMPLE_CHARACTERS = 300
 UNREADABLE_LISTED = 100
@@ -73,6 +74,10 @@ class Record(NamedTuple):
     text: str
 
 
+FIELDS: dict[str, type] = {
+    "document": int, "chunk": int, "chunks": int, "source": str, "licence": str, "origin": str, "place": int, "part": int, "quality": dict, "filters": str,
+    "text": str,
+}  # fmt: skip
 QUALITY = {
     "words": lambda f: f.words,
     "word_length": lambda f: f.word_bytes / f.words,
@@ -288,11 +293,16 @@ def origin_of(path: str, source: str, licence: str) -> Origin:
     """The source and licence of an input: what was given, else what `get` noted beside it in source.json, else the file's name."""
     folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
     noted = {}
-    with contextlib.suppress(OSError, ValueError), open(os.path.join(folder, "source.json"), encoding="utf-8") as file:
-        noted = json.load(file)
-    noted = noted if isinstance(noted, dict) else {}
+    with contextlib.suppress(OSError, ValueError, UserError):  # somebody else's file may have that name
+        noted = read_json(os.path.join(folder, "source.json"))
+
+    def first(given: str, key: str, otherwise: str) -> str:
+        found = noted.get(key) if isinstance(noted, dict) else None
+        chosen = given or (found if isinstance(found, str) else "") or otherwise
+        return chosen.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate, of the command line or of JSON, is no character
+
     name = printable(os.path.basename(os.path.abspath(path)).split(".")[0])
-    return Origin(source or noted.get("name") or name, licence or noted.get("licence") or "unknown")
+    return Origin(first(source, "name", name), first(licence, "licence", "unknown"))
 
 
 def clean(
@@ -313,6 +323,8 @@ def clean(
         ):
             raise UserError(f"{output}: lies in the input {path}, so its own output would be read; choose another folder with -o")
     make_folder(output)
+    for name in OUTPUTS:  # before hours of work
+        existing_file(os.path.join(output, name))
     with locked(output, "clean", "-o"):
         return _clean(paths, output, settings, duplicates, validation, source, licence, progress)
 
@@ -472,13 +484,30 @@ class _LineWriter:
 def read_records(path: str) -> Iterator[dict]:
     """The records of a documents.jsonl.zst. UserError if it is missing, damaged or something else."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             for line in _record_lines(file):
-                yield json.loads(line.partition(b"\t")[2])
+                yield _record(json.loads(line.partition(b"\t")[2]))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); make it with `python -m fable6c.corpus clean`") from None
-    except (zstandard.ZstdError, ValueError, EOFError) as error:
+    except (zstandard.ZstdError, ValueError, EOFError, RecursionError) as error:
         raise UserError(f"{path}: is damaged or not made by `python -m fable6c.corpus clean` ({error})") from None
+
+
+def _record(value: Any) -> dict:
+    """A record as `_LineWriter` writes it, else ValueError: what comes later trusts its fields."""
+    if not isinstance(value, dict):
+        raise ValueError("a line holds no record")
+    for name, kind in FIELDS.items():
+        field: Any = value.get(name)
+        if type(field) is not kind or kind is int and not 0 <= field < 2**63:
+            raise ValueError(f"a record's {name} is {repr(field)[:40]}")
+        if kind is str:
+            field.encode("utf-8")  # a lone surrogate is no character
+    if not 0 <= value["chunk"] < value["chunks"]:
+        raise ValueError(f"a record is chunk {value['chunk']} of {value['chunks']}")
+    if not all(isinstance(figure, (int, float)) and abs(figure) < 2**53 for figure in value["quality"].values()):
+        raise ValueError("a record's quality is no number")
+    return value
 
 
 def _record_lines(file: Any) -> Iterable[bytes]:

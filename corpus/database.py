@@ -19,7 +19,7 @@ import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Callable, Optional, TypeVar, cast
+from typing import Any, Callable, Optional, TypeVar, Union, cast
 
 import numpy as np
 import zstandard
@@ -28,7 +28,7 @@ from fable6c.cli import ArgumentParser, print_next
 from fable6c.corpus.clean import DOCUMENTS, QUALITY, read_records
 from fable6c.data.bpe import train_tokenizer
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_file
+from fable6c.files import atomic_file, existing_file, open_file
 from fable6c.model.tokenizer import END_OF_TEXT, MAX_VOCAB, MIN_VOCAB, Tokenizer
 from fable6c.progress import Progress
 
@@ -84,8 +84,8 @@ class Database:
         write = write or make
         if not make and not os.path.isfile(path):
             raise UserError(f"{path}: there is no such database; make it with `python -m fable6c.corpus db build`")
-        if os.path.exists(path) and os.path.getsize(path):
-            with open(path, "rb") as file:
+        if existing_file(path) and os.path.getsize(path):
+            with open_file(path) as file:
                 start = file.read(16)
             if start != b"SQLite format 3\0":
                 raise UserError(f"{path}: starts with {start[:12]!r}, so it is not a database made by `python -m fable6c.corpus db build`")
@@ -124,6 +124,28 @@ class Database:
         row = self.execute(sql, values).fetchone()
         return row[0] if row else None
 
+    def rows(self, kinds: Sequence[Union[type, tuple[type, ...]]], sql: str, values: Sequence[object] = ()) -> Iterator[tuple]:
+        """The rows of a query, whose columns have these types: SQLite keeps any type in any column, and somebody else may have written there.
+        UserError where one has another."""
+        for row in self.execute(sql, values):
+            if not all(map(isinstance, row, kinds)):
+                raise self.foreign(row)
+            yield row
+
+    def foreign(self, row: object) -> UserError:
+        return UserError(
+            f"{self.path}: holds what no build writes ({repr(row)[:80]}); `python -m fable6c.corpus db verify` says where, build it anew"
+        )
+
+    def tokenizer(self, vocab: int) -> Optional[Tokenizer]:
+        """The tokenizer of `vocab` tokens, or None. UserError where there is something else."""
+        for (merges,) in self.rows((bytes,), "SELECT merges FROM tokenizer WHERE vocab = ?", (vocab,)):
+            tokenizer = Tokenizer.from_bytes(merges)
+            if tokenizer.vocab_size != vocab:
+                raise self.foreign(f"{tokenizer.vocab_size} tokens as {vocab}")
+            return tokenizer
+        return None
+
     def insert(self, table: str, values: Sequence[object]) -> Optional[int]:
         """Add a row, whose checksum is computed here; returns its id."""
         marks = ", ".join("?" * (len(values) + 1))
@@ -160,7 +182,8 @@ class Database:
 
     def texts(self, where: str = "1", values: Sequence[object] = ()) -> Iterator[tuple[int, str]]:
         """(id, text) of the documents for which the condition over the columns of document and source holds, in their order."""
-        rows = self.execute(
+        rows = self.rows(
+            (int, bytes, (int, type(None))),
             "SELECT chunk.document, chunk.packed, chunk.dictionary FROM chunk WHERE chunk.document IN (SELECT document.id FROM document "
             f"JOIN source ON source.id = document.source WHERE {where}) ORDER BY chunk.id", values,
         )  # fmt: skip
@@ -220,7 +243,7 @@ def is_database(path: str) -> bool:
     if not os.path.isfile(path):  # to open a pipe is to wait for its writer
         return False
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return file.read(16) == b"SQLite format 3\0"
     except OSError:
         return False
@@ -281,8 +304,8 @@ def build(path: str, inputs: Sequence[str], valid_share: float = 0.005, progress
 def _build(path: str, files: Sequence[str], valid_share: float, progress: bool) -> None:
     with Database(path, make=True) as database:
         share = database.value("SELECT value FROM meta WHERE key = 'valid_share'")
-        if share is not None and float(share) != valid_share:
-            raise UserError(f"{path}: was begun with --valid {share}; give the same, or choose another file with -o")
+        if share not in (None, repr(valid_share)):
+            raise UserError(f"{path}: was begun with --valid {str(share)[:40]}; give the same, or choose another file with -o")
         if share is None:
             with database.transaction():
                 database.insert("meta", ("valid_share", repr(valid_share)))
@@ -425,11 +448,11 @@ def tokenize(path: str, vocab: int, tokenizer: Optional[Tokenizer] = None, threa
     if tokenizer is None and not MIN_VOCAB <= vocab <= MAX_VOCAB:
         raise UsageError(f"--vocab {vocab}: choose {MIN_VOCAB} to {MAX_VOCAB}")
     with Database(path, write=True) as database:
-        stored = database.value("SELECT merges FROM tokenizer WHERE vocab = ?", (vocab,))
+        stored = database.tokenizer(vocab)
         if stored is not None:
-            if tokenizer is not None and tokenizer.to_bytes() != stored:
+            if tokenizer not in (None, stored):
                 raise UserError(f"{path}: has tokens of another tokenizer with {vocab} tokens; build another database for this one")
-            tokenizer = Tokenizer.from_bytes(stored)
+            tokenizer = stored
         else:
             if tokenizer is None:
                 tokenizer = train_tokenizer((text for _, text in database.texts("split = 'train'")), vocab, progress)
@@ -441,7 +464,8 @@ def tokenize(path: str, vocab: int, tokenizer: Optional[Tokenizer] = None, threa
         with Progress("encoding", total, "characters", progress) as shown:
             while True:
                 rows, texts, size = [], [], 0
-                for number, packed, dictionary, is_last in database.execute(
+                for number, packed, dictionary, is_last in database.rows(
+                    (int, bytes, (int, type(None)), int),
                     "SELECT chunk.id, packed, dictionary, number = chunks - 1 FROM chunk JOIN document ON document.id = chunk.document "
                     "WHERE chunk.id > ? ORDER BY chunk.id", (last,),
                 ):  # fmt: skip
@@ -483,7 +507,7 @@ def verify(path: str, progress: bool = True) -> list[str]:
                 if len(found) >= 100:
                     break
             found += _verify_documents(database, progress)
-            for (vocab,) in database.execute("SELECT vocab FROM tokenizer").fetchall():
+            for (vocab,) in list(database.rows((int,), "SELECT vocab FROM tokenizer")):
                 found += _verify_tokens(database, vocab, progress)
     except sqlite3.Error as error:
         found.append(f"structure: {error}")
@@ -526,11 +550,13 @@ def _verify_documents(database: Database, progress: bool) -> list[str]:
 
 def _verify_tokens(database: Database, vocab: int, progress: bool) -> list[str]:
     """Each chunk has its tokens, which are its text."""
-    tokenizer = Tokenizer.from_bytes(database.value("SELECT merges FROM tokenizer WHERE vocab = ?", (vocab,)))
+    tokenizer = database.tokenizer(vocab)
+    assert tokenizer is not None, "its number was just read"
     pieces = tokenizer.token_bytes
     found = []
     with Progress(f"checking tokens of vocabulary {vocab}", None, "chunks", progress) as shown:
-        for number, packed, dictionary, count, ids in database.execute(
+        for number, packed, dictionary, count, ids in database.rows(
+            (int, bytes, (int, type(None)), (int, type(None)), (bytes, type(None))),
             "SELECT chunk.id, packed, dictionary, count, ids FROM chunk LEFT JOIN tokens ON tokens.id = ? | chunk.id ORDER BY chunk.id",
             (vocab << VOCAB_SHIFT,),
         ):
@@ -591,12 +617,16 @@ def sample(path: str, count: int, where: str, seed: int) -> None:
         if not numbers:
             raise UserError(f"{path}: no document for which {where}")
         for number in random.Random(seed).sample(numbers, min(count, len(numbers))):
-            head = database.execute(
+            head = next(database.rows(
+                (str, str, str, int, str, float),
                 "SELECT source.name, licence, origin, place, split, words FROM document JOIN source ON source.id = document.source "
                 "WHERE document.id = ?", (number,),
-            ).fetchone()  # fmt: skip
+            ))  # fmt: skip
             print(f"--- document {number}: {head[0]} ({head[1]}), {head[2]}:{head[3]}, {head[4]}, {head[5]:.0f} words")
-            print(next(database.texts("document.id = ?", (number,)))[1] + "\n")
+            _, text = next(database.texts("document.id = ?", (number,)), (0, None))
+            if text is None:
+                raise database.foreign(f"document {number} without a text")
+            print(text + "\n")
 
 
 @_reported

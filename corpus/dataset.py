@@ -20,7 +20,7 @@ from typing import Optional
 import numpy as np
 
 from fable6c.corpus.clean import QUALITY
-from fable6c.corpus.database import TOKEN, VOCAB_SHIFT, Database
+from fable6c.corpus.database import MAX_CHUNK_BYTES, TOKEN, VOCAB_SHIFT, Database
 from fable6c.data.prepare import MAX_HELD_OUT
 from fable6c.data.windows import MIN_WINDOWS, Shard
 from fable6c.errors import UsageError, UserError
@@ -123,7 +123,9 @@ class DatabaseDataset:
     ):
         self.database, self.vocab, self.seed, self.streams = database, vocab, seed, list(streams)
         self.edges = np.cumsum(np.array(weights) / sum(weights))[:-1]
-        self.tokenizer = Tokenizer.from_bytes(database.value("SELECT merges FROM tokenizer WHERE vocab = ?", (vocab,)))
+        tokenizer = database.tokenizer(vocab)
+        assert tokenizer is not None, "open_dataset has looked"
+        self.tokenizer: Tokenizer = tokenizer
         self.valid, self.valid_chars = _held_out(database, vocab)
         self.train = range(sum(stream.tokens for stream in self.streams))
         self.description = description
@@ -159,7 +161,10 @@ class DatabaseDataset:
         for row, key in enumerate(np.asarray(keys).tolist()):
             stream, at = self.streams[key >> STREAM_SHIFT], 0
             for chunk, start, count in stream.pieces(key & (1 << STREAM_SHIFT) - 1, context):
-                out[row, at : at + count] = self._tokens(chunk)[start : start + count]
+                tokens = self._tokens(chunk)[start : start + count]
+                if len(tokens) != count:
+                    raise self.database.foreign(f"chunk {chunk} with too few tokens")
+                out[row, at : at + count] = tokens
                 at += count
         return np.ascontiguousarray(out[:, :-1]), np.ascontiguousarray(out[:, 1:])
 
@@ -211,9 +216,10 @@ def open_dataset(path: str, vocab: int, seed: int, mix: Optional[dict[str, float
             raise UsageError(
                 f"--curriculum {curriculum}: there is no such quality column; use one of {', '.join(QUALITY)}, with - before it for falling values"
             )
-        names = dict(database.execute("SELECT id, name FROM source").fetchall())
+        names = dict(database.rows((int, str), "SELECT id, name FROM source"))
         rows = np.fromiter(
-            database.execute(
+            database.rows(
+                (int, int, int, int, (int, float)),
                 f"SELECT chunk.id, tokens.count, document.source, tokens.checksum, {'document.' + column if column else '0'} FROM tokens "
                 "JOIN chunk ON chunk.id = tokens.chunk JOIN document ON document.id = chunk.document "
                 "WHERE tokens.vocab = ? AND split = 'train' ORDER BY tokens.id", (vocab,),
@@ -221,6 +227,8 @@ def open_dataset(path: str, vocab: int, seed: int, mix: Optional[dict[str, float
         )  # fmt: skip
         if not len(rows):
             raise UserError(f"{path}: has no document to train on; add a cleaned folder with `python -m fable6c.corpus db build`")
+        if rows["count"].min() < 0 or rows["count"].max() > MAX_CHUNK_BYTES or not np.isin(rows["source"], list(names)).all():
+            raise database.foreign("a chunk's count or a document's source")
         digest = zlib.crc32(rows.tobytes(), zlib.crc32(repr((vocab, sorted((mix or {}).items()), curriculum)).encode()))
         values = (-rows["value"] if curriculum.startswith("-") else rows["value"]) if curriculum else None
         if mix:
@@ -233,11 +241,11 @@ def open_dataset(path: str, vocab: int, seed: int, mix: Optional[dict[str, float
             here = np.isin(rows["source"], [number for number, known in names.items() if known == name]) if mix else slice(None)
             streams.append(Stream(name, rows["chunk"][here], rows["count"][here], None if values is None else values[here], seed))
         weights = [mix[stream.name] if mix else 1.0 for stream in streams]
-        characters, documents = database.execute("SELECT SUM(characters), COUNT(*) FROM document").fetchone()
+        characters, documents = next(database.rows((int, int), "SELECT SUM(characters), COUNT(*) FROM document"))
         weights_said = ", ".join(f"{name}={weight:g}" for name, weight in sorted((mix or {}).items()))
         chosen = "".join(f", {name} {value}" for name, value in (("mix", weights_said), ("curriculum", curriculum)) if value)
         description = {
-            "sha256": f"database {digest:08x}", "corpus": os.path.basename(path) + chosen, "source": os.path.abspath(path) + chosen,
+            "sha256": f"database {digest:08x}", "corpus": os.fsencode(os.path.basename(path)).decode("utf-8", "replace") + chosen, "source": os.path.abspath(path) + chosen,
             "characters": characters, "documents": documents, "vocab_size": vocab,
         }  # fmt: skip
         return DatabaseDataset(database, vocab, seed, streams, weights, description)
@@ -255,7 +263,8 @@ def _read_tokens(database: Database, vocab: int, ids: object) -> np.ndarray:
 def _held_out(database: Database, vocab: int) -> tuple[np.ndarray, int]:
     """Tokens and characters of held-out documents: in the order of their names, which is as good as drawn by lot."""
     parts, characters = [], 0
-    for ids, size in database.execute(
+    for ids, size in database.rows(
+        (bytes, int),
         "SELECT ids, chunk.characters FROM document JOIN chunk ON chunk.document = document.id JOIN tokens ON tokens.id = (? | chunk.id) "
         "WHERE split = 'valid' ORDER BY document.name, document.id, chunk.number", (vocab << VOCAB_SHIFT,),
     ):  # fmt: skip

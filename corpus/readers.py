@@ -44,7 +44,7 @@ PAGE_BYTES = 16 << 20  # an HTML, Markdown or JSON document is read whole up to 
 PAGE_TAGS, PAGE_DEPTH = 200_000, 512  # of an HTML page: a tag takes a kilobyte, and work grows with tags times depth
 ZIP_DEPTH, ZIP_ENTRIES = 3, 100_000  # archives in archives; entries of one
 PARQUET_ROWS = 64  # rows to hold at a time
-_NOTE = re.compile(r"(source\.json|.*\.part\.tag)(\.tmp)?$").match  # what `get` notes down
+_NOTE = re.compile(r"(source\.json|.*\.part\.tag)(\.fable6c-[0-9]+\.tmp)?$").match  # what `get` notes down
 _DAMAGED = (zstandard.ZstdError, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, zipfile.BadZipFile)  # what unpackers raise
 
 

@@ -3,11 +3,12 @@
 import base64
 import html
 import io
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Optional
 
+from fable6c.figures import figure, label
 from fable6c.files import atomic_write
+from fable6c.progress import say_once
 
 _STYLE = """body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}table{border-collapse:collapse}
 td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}
@@ -68,16 +69,20 @@ def _text(text: str) -> str:
 
 
 def _plot(report: dict) -> Optional[str]:
-    """A PNG in base64: what was dropped by each rule, and a histogram of each quality figure."""
+    """A PNG in base64: what was dropped by each rule, and a histogram of each quality figure. None, and a line, where it cannot be drawn: what was
+    cleaned is worth more than its picture."""
     try:
-        import matplotlib
+        return _drawn(report)
+    except ModuleNotFoundError as error:
+        say_once(f"the report has no plots: {(error.name or '').partition('.')[0]} is missing (pip install 'fable6c[plot]')")
+    except Exception as error:
+        say_once(f"the report has no plots: {' '.join(str(error).split()) or type(error).__name__}")
+    return None
 
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-    except ImportError:
-        print("the report has no plots: matplotlib is missing (pip install 'fable6c[plot]')", file=sys.stderr)
-        return None
-    figure, axes = pyplot.subplots(2, 4, figsize=(15, 6))
+
+def _drawn(report: dict) -> str:
+    picture = figure(figsize=(15, 6), layout="tight")
+    axes = picture.subplots(2, 4)
     axes = axes.ravel()
     for axis, (name, histogram) in zip(axes, report["histograms"].items()):
         low, high = histogram["range"]
@@ -89,10 +94,8 @@ def _plot(report: dict) -> Optional[str]:
     dropped = sorted(report["dropped"].items(), key=lambda item: item[1]["bytes"])
     axes[6].barh([name for name, _ in dropped], [entry["bytes"] / 1e6 for _, entry in dropped])
     axes[6].set_title("dropped, MB")
-    axes[7].barh(list(report["sources"]), [entry["bytes"] / 1e6 for entry in report["sources"].values()])
+    axes[7].barh(list(map(label, report["sources"])), [entry["bytes"] / 1e6 for entry in report["sources"].values()])
     axes[7].set_title("kept, MB")
-    figure.tight_layout()
     image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=80)
-    pyplot.close(figure)
+    picture.savefig(image, format="png", dpi=80)
     return base64.b64encode(image.getvalue()).decode("ascii")

@@ -23,10 +23,11 @@ from typing import Any, Optional
 from fable6c import __version__
 from fable6c.cli import ArgumentParser, print_next
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_write, locked, make_folder, read_toml
+from fable6c.files import atomic_write, existing_file, locked, make_folder, open_file, read_json, read_toml
 from fable6c.progress import Progress
 
 BLOCK = 1 << 16
+MAX_TAG_BYTES = 1 << 12  # of a file's tag
 MAX_TRIES = 100  # in all, however often there was progress in between
 LONGEST_WAIT = 60.0  # seconds between two tries
 MAX_UNKNOWN = 64 << 30  # bytes of an answer that does not say how long it is
@@ -97,6 +98,8 @@ class Downloader:
 
         sha256: the sum that the file must have, or None; one that the server publishes is checked as well.
         """
+        for name in (path, path + ".part", path + ".part.tag"):
+            existing_file(name)
         failures = 0
         for _ in range(MAX_TRIES):
             before = _size(path + ".part")
@@ -231,8 +234,8 @@ def _size(path: str) -> int:
 def _read(path: str) -> str:
     if not os.path.exists(path):
         return ""
-    with open(path, encoding="latin-1") as file:
-        return file.read().strip()
+    with open_file(path) as file:
+        return file.read(MAX_TAG_BYTES).decode("latin-1").strip()
 
 
 def _remove(path: str) -> None:
@@ -251,7 +254,7 @@ def _whole_number(text: Optional[str]) -> Optional[int]:
 
 def _sum_of(path: str) -> str:
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
@@ -270,10 +273,12 @@ def get(source: Source, folder: str, downloader: Downloader, mirror: str = "") -
     }
     if os.path.exists(note_path):
         try:
-            with open(note_path, encoding="utf-8") as file:
-                before = json.load(file)
-            noted["files"], other = dict(before["files"]), before["name"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            before = read_json(note_path)
+            noted["files"], other = (
+                {name: {**entry, "bytes": int(entry["bytes"])} for name, entry in before["files"].items()},
+                before["name"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{note_path}: cannot be read ({error}); remove it, or choose another folder with -o") from None
         if other != source.name:
             raise UserError(f"{folder} holds the source {other}, whose licence would be lost: choose another folder with -o")
@@ -298,7 +303,7 @@ def get(source: Source, folder: str, downloader: Downloader, mirror: str = "") -
         fetched += 1
         entry["date"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
         noted["files"][name] = entry
-        atomic_write(note_path, json.dumps(noted, indent=1, ensure_ascii=False).encode("utf-8") + b"\n")
+        atomic_write(note_path, json.dumps(noted, indent=1, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
     total = sum(entry["bytes"] for entry in noted["files"].values())
     print(f"{folder}: {len(noted['files'])} of {len(files)} files, {total:,} bytes, {source.licence}")
     if failed:

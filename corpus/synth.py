@@ -33,6 +33,8 @@ from typing import (
 
 from fable6c.corpus import words
 from fable6c.corpus.grammar import GRAMMAR
+from fable6c.errors import UserError
+from fable6c.files import atomic_file, open_file
 
 END_OF_TEXT = "<|endoftext|>"
 MIN_WORDS, MAX_WORDS = 80, 300  # length of a story
@@ -701,8 +703,8 @@ def measure(corpus: str, word_limit: Optional[int] = None) -> TextStats:
 
 
 def _read_corpus(path: str, size_bytes: int) -> str:
-    """The first `size_bytes` bytes of a text file, .zst accepted.  OSError, ValueError."""
-    with open(path, "rb") as file:
+    """The first `size_bytes` bytes of a text file, .zst accepted.  OSError, ValueError, UserError."""
+    with open_file(path) as file:
         if path.endswith(".zst"):
             import zstandard
 
@@ -758,30 +760,19 @@ def parse_seed(value: str) -> int:
 
 
 def _write(seed: int, size_bytes: int, path: Optional[str]) -> None:
-    """Writes documents to `path`, which appears only when it is complete, or to standard output.  OSError."""
-    if path is not None and os.path.exists(path) and not os.path.isfile(path):
-        # Renaming onto a device or pipe would delete it and put a plain file in its place.
-        raise OSError(None, "is not a plain file; name a file, or leave out -o and redirect standard output", path)
+    """Writes documents to `path`, which appears only when it is complete, or to standard output.  OSError, UserError."""
     if path is None:
         for document in documents(seed, size_bytes):
             sys.stdout.write(document)
         sys.stdout.flush()
         return
-    unfinished = path + ".part"
     done, shown = 0, time.monotonic()
-    try:
-        with open(unfinished, "w", encoding="ascii", newline="\n") as file:
-            for document in documents(seed, size_bytes):
-                file.write(document)
-                done += len(document)
-                if time.monotonic() - shown > 2:
-                    shown = time.monotonic()
-                    print("synth: %.1f of %.1f MB" % (done / 1e6, size_bytes / 1e6), file=sys.stderr)
-        os.replace(unfinished, path)
-    except BaseException:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
-        raise
+    with atomic_file(path) as file:
+        for document in documents(seed, size_bytes):
+            done += file.write(document.encode("ascii"))
+            if time.monotonic() - shown > 2:
+                shown = time.monotonic()
+                print("synth: %.1f of %.1f MB" % (done / 1e6, size_bytes / 1e6), file=sys.stderr)
     print("synth: wrote %d bytes to %s (seed %d)" % (done, path, seed), file=sys.stderr)
 
 
@@ -839,7 +830,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         where = getattr(error, "filename", None) or options.output or "standard output"
         print("synth: cannot use %s: %s" % (where, error.strerror or error), file=sys.stderr)
         return 1
-    except ValueError as error:
+    except (ValueError, UserError) as error:
         print("synth: %s" % error, file=sys.stderr)
         return 1
     return 0

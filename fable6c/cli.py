@@ -110,6 +110,9 @@ def run(main: Callable[[Optional[Sequence[str]]], None]) -> NoReturn:
     open_streams()
     if sys.stdout.errors == "strict":  # a file's name that the terminal's encoding does not have must not end a command
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name).isatty():
+            setattr(sys, name, Terminal(getattr(sys, name)))
     status = 0
     try:
         try:
@@ -142,8 +145,23 @@ _DRIVING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u20
 
 
 def harmless(text: str) -> str:
-    """A model's text for a terminal: each character that would drive it is shown as U+FFFD."""
+    """Text for a terminal: each character that would drive it is shown as U+FFFD."""
     return _DRIVING.sub("\ufffd", text)
+
+
+class Terminal:
+    """A stream that is a terminal. What is printed there may be a stranger's (a document, a name in an archive, a path): it is shown, and does
+    not drive the terminal."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(harmless(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _complain(line: str) -> None:

@@ -9,6 +9,7 @@
 It gives the same bits as fable6c/model/reference.py and as every other host of the module.
 """
 
+import math
 import operator
 import os
 import threading
@@ -20,7 +21,7 @@ import numpy as np
 from fable6c import native
 from fable6c.errors import UserError
 from fable6c.model.file import read_bytes
-from fable6c.model.tokenizer import encode_text, piece_end
+from fable6c.model.tokenizer import MAX_VOCAB, encode_text, piece_end
 
 MODULE = "fable6c.wasm"
 STACK_BYTES = 64 * 1024  # of the interpreter; the engine's calls are a dozen deep and never recurse
@@ -30,7 +31,8 @@ TOO_LARGE = 11  # docs/model-file.md
 VOCAB = 4  # the place of `vocab` among the module's dimensions
 SIGN = 1 << 31
 F32 = 3  # of wasm3's types of values
-MAX_SEED, MAX_TOP_K = 2**32 - 1, 65536
+MAX_SEED, MAX_TOP_K, MAX_STORY = 2**32 - 1, 65536, 2**63 - 1
+Bytes = Union[bytes, bytearray, memoryview]
 
 
 class EngineError(UserError):
@@ -83,7 +85,7 @@ class Instance:
                 raise TypeError(f"{name}: expected {len(pointers)} arguments, got {len(arguments)}")
             for place, (kind, argument) in enumerate(zip(kinds, arguments)):
                 if kind == F32:
-                    reals[place] = argument
+                    reals[place] = _real(argument)
                 else:
                     integers[place] = (operator.index(argument) ^ SIGN) - SIGN  # type: ignore[arg-type]
             self._expect(self._lib.m3_Call(function, len(pointers), pointers))
@@ -131,7 +133,7 @@ class Instance:
 class Engine:
     """One model in one instance of the module. Text continues where it ended until `reset`."""
 
-    def __init__(self, model: Union[str, os.PathLike, bytes, None] = None):
+    def __init__(self, model: Union[str, os.PathLike, Bytes, None] = None):
         self._instance = Instance(module_bytes())
         self._call = self._instance.call
         if model is not None:
@@ -139,10 +141,10 @@ class Engine:
 
     # ---- Loading
 
-    def load(self, model: Union[str, os.PathLike, bytes]) -> None:
+    def load(self, model: Union[str, os.PathLike, Bytes]) -> None:
         """Load a .f6c file, given by its path or as bytes, in place of whatever was loaded. Raises UserError."""
-        if isinstance(model, bytes):
-            self._load(model)
+        if isinstance(model, (bytes, bytearray, memoryview)):
+            self._load(bytes(model))
             return
         try:
             self._load(read_bytes(model))
@@ -178,7 +180,7 @@ class Engine:
 
     # ---- Text
 
-    def feed(self, text: Union[str, bytes]) -> None:
+    def feed(self, text: Union[str, Bytes]) -> None:
         """Read text; the story continues after it. It need not be UTF-8: bytes, or a str with the surrogates of a command line."""
         rest = encode_text(text)
         while True:
@@ -201,8 +203,9 @@ class Engine:
         """What is left of an unfinished character, for whoever stops before the story's end: "" or "\\ufffd"."""
         return self._text(self._call("flush"))
 
-    def generate(self, prompt: Union[str, bytes] = "", n: int = 1000) -> Iterator[str]:
+    def generate(self, prompt: Union[str, Bytes] = "", n: int = 1000) -> Iterator[str]:
         """Feed the prompt, then yield the story as it is made, in up to n tokens' pieces of text; it ends earlier where the model ends it."""
+        n = _whole("n", n, MAX_STORY)
         self.feed(prompt)
         for _ in range(n):
             piece = self.step()
@@ -216,7 +219,7 @@ class Engine:
 
     # ---- Numbers
 
-    def encode(self, text: Union[str, bytes]) -> list[int]:
+    def encode(self, text: Union[str, Bytes]) -> list[int]:
         """The ids of a text of at most 65,536 bytes. What was read before is forgotten."""
         self.reset()
         count = self._queue(encode_text(text))
@@ -226,8 +229,8 @@ class Engine:
         return ids[1:].tolist()  # without the end mark that begins every story
 
     def run(self, token: int) -> None:
-        """Read one token, given by its id."""
-        self._check(self._call("run", token))
+        """Read one token, given by its id. Raises UserError for one that no model, or this model, has."""
+        self._check(self._call("run", _whole("token", token, MAX_VOCAB - 1)))
 
     def logits(self) -> np.ndarray:
         """The logits (V,) float32 after the last token, a copy."""
@@ -270,9 +273,19 @@ def module_bytes() -> bytes:
 
 def _whole(name: str, value: int, high: int) -> int:
     """A whole number in range. UserError for another, TypeError for what is no whole number."""
-    if not 0 <= operator.index(value) <= high:
-        raise UserError(f"{name} = {value} is out of range; give a whole number from 0 to {high}")
+    value = operator.index(value)
+    if not 0 <= value <= high:
+        shown = value if value.bit_length() <= 64 else f"a number of {value.bit_length()} bits"
+        raise UserError(f"{name} = {shown} is out of range; give a whole number from 0 to {high}")
     return value
+
+
+def _real(value: Any) -> Any:
+    """A number as a float can hold it: one beyond all floats is infinite, which the engine refuses in its own words."""
+    try:
+        return float(value) if isinstance(value, int) else value
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def split(text: bytes, size: int) -> tuple[bytes, bytes]:

@@ -3,7 +3,9 @@
 if __name__ == "__main__" and not __package__:
     raise SystemExit("run this as a module: python -m fable6c.export")  # as a file, its folder would hide modules of Python's own
 
+import dataclasses
 import hashlib
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -14,12 +16,13 @@ import numpy as np
 from fable6c import __version__, kernels
 from fable6c.cli import ArgumentParser, print_next, run
 from fable6c.errors import UserError
-from fable6c.files import atomic_write
+from fable6c.files import atomic_write, existing_file
 from fable6c.model.architecture import Dimensions
 from fable6c.model.file import Model, decode_model, encode_model
 from fable6c.model.limits import MAX_MAGNITUDE
 from fable6c.model.reference import Reference
 from fable6c.model.tokenizer import Tokenizer
+from fable6c.training.config import Recipe
 from fable6c.training.network import Network
 from fable6c.training.run import load_run
 
@@ -35,12 +38,13 @@ def export(folder: str, path: str) -> dict:
     UserError if there is no checkpoint, the parameters do not fit the format, the comparison fails, or the file cannot be
     written; a file that was there before is then untouched.
     """
+    existing_file(path)
     saved = load_run(folder)
     if saved is None:
         raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)")
     description, arrays = saved
     command = description["command"]
-    dimensions, recipe = Dimensions(**command["model"]), command["train"]
+    dimensions, recipe = Dimensions(**command["model"]), {**dataclasses.asdict(Recipe()), **command["train"]}
     network = Network(dimensions, 1, 1.0)
     network.parameters[:] = arrays["parameters"]
     largest = np.abs(network.parameters).max()
@@ -63,7 +67,7 @@ def export(folder: str, path: str) -> dict:
     }
     if command["minutes"] is not None:  # with a budget of tokens the file is the same however long the run took
         card["minutes"] = round(description["elapsed"] / 60, 1)
-    if description["bits_per_char"] is not None:
+    if description["bits_per_char"] is not None and math.isfinite(description["bits_per_char"]):  # JSON knows no other numbers
         card["bits_per_char"] = round(description["bits_per_char"], 4)
     data = encode_model(network.model(tokenizer.merges, card))
     _compare(decode_model(data), network)

@@ -7,6 +7,8 @@ it, rename it over the old one, fsync the folder so that the rename itself is on
 import codecs
 import contextlib
 import errno
+import itertools
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ except ImportError:  # Windows
 from fable6c.errors import UsageError, UserError
 
 MAX_NAME_BYTES = 255  # of a file's name, on every common file system
+MAX_TEXT_BYTES = 4 << 20  # of a configuration or a description: no honest one comes near it
+INTEGERS = range(-(2**63), 2**63)  # of TOML, section "Integer"; Python would read longer ones, and then cannot print them
 ADVICE = {
     errno.ENOSPC: "free some space or choose another folder",
     errno.EDQUOT: "free some space or choose another folder",
@@ -60,19 +64,46 @@ def read_toml(path: str) -> dict[str, Any]:
     """The tables of a TOML file. UsageError, naming the path, for what cannot be read or is not TOML in UTF-8."""
     try:
         with open_file(path) as file:
-            data = file.read()
+            data = file.read(MAX_TEXT_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if len(data) > MAX_TEXT_BYTES:
+        raise UsageError(f"{path}: has more than {MAX_TEXT_BYTES >> 20} MiB, so it is no configuration; check the path")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UsageError(f"{path}: is UTF-16 (it starts with {data[:2].hex(' ')}); save it as UTF-8")
     if data.startswith(codecs.BOM_UTF8):
         raise UsageError(f"{path}: starts with a byte order mark (ef bb bf), which TOML does not allow; save it as UTF-8 without one")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        tables = tomllib.loads(data.decode("utf-8"))
+        if _has_long_integer(tables):
+            raise ValueError
+        return tables
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: byte {data[error.start]:02x} at offset {error.start} is not UTF-8; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: is not valid TOML ({error})") from None
+    except RecursionError:
+        raise UsageError(f"{path}: is not read: its brackets are nested too deeply") from None
+    except ValueError:
+        raise UsageError(f"{path}: has a whole number of more than 64 bits; give a smaller one") from None
+
+
+def _has_long_integer(value: object) -> bool:
+    if isinstance(value, (dict, list)):
+        return any(map(_has_long_integer, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and value not in INTEGERS
+
+
+def read_json(path: str) -> Any:
+    """The value of a JSON file that a stage noted down. OSError where it cannot be read, UserError for a pipe, ValueError for what is no JSON."""
+    with open_file(path) as file:
+        data = file.read(MAX_TEXT_BYTES + 1)
+    if len(data) > MAX_TEXT_BYTES:
+        raise ValueError(f"it has more than {MAX_TEXT_BYTES >> 20} MiB")
+    try:
+        return json.loads(data.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
 
 
 @contextlib.contextmanager
@@ -83,58 +114,76 @@ def atomic_file(path: str) -> Iterator[BinaryIO]:
     is replaced; owner and permissions of a file that was there stay too. An OSError (disk full, folder not writable, …)
     becomes a UserError that names the path and the reason, and so does a `path` that is a pipe, a device or a folder.
     """
-    try:
-        before = _status(path)
+    before = existing_file(path)
+    with _output_errors(path):
         target = os.path.realpath(path) if os.path.islink(path) else path
-        temporary = _temporary(target)
-        try:
-            with _create(temporary) as file:
+        with _create_beside(target) as file:
+            try:
                 yield file
                 file.flush()
                 if before is not None:
                     _keep(before, file)
                 os.fsync(file.fileno())
-            os.replace(temporary, target)
-            _fsync_folder(os.path.dirname(target) or ".")
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.remove(temporary)
-            raise
+                if os.name == "nt":  # which renames no open file; elsewhere the lock lasts until the name is gone
+                    file.close()
+                os.replace(file.name, target)
+            except BaseException:
+                if os.name == "nt":
+                    file.close()
+                with contextlib.suppress(OSError):
+                    os.remove(file.name)
+                raise
+        _fsync_folder(os.path.dirname(target) or ".")
+
+
+def existing_file(path: str) -> Optional[os.stat_result]:
+    """What is at `path`, where a result is to appear; None where there is nothing. UserError where it cannot appear, because that is a folder, a
+    pipe or a device, or lies in no folder."""
+    with _output_errors(path):
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:
+            os.stat(os.path.dirname(os.path.realpath(path)))
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not stat.S_ISREG(status.st_mode):
+            raise UserError(f"{path}: is a pipe or a device, which cannot hold the result; name a file")
+        return status
+
+
+@contextlib.contextmanager
+def _output_errors(path: str) -> Iterator[None]:
+    """Turns an OSError into the line that says what to do about it."""
+    try:
+        yield
     except OSError as error:
         advice = ADVICE.get(error.errno or 0, "choose another folder")
         raise UserError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from error
 
 
-def _status(path: str) -> Optional[os.stat_result]:
-    """What `path` is now; None where there is nothing. A folder is an OSError, a pipe or a device a UserError."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if not stat.S_ISREG(status.st_mode):
-        raise UserError(f"{path}: is a pipe or a device, which cannot hold the result; name a file")
-    return status
+def _create_beside(target: str) -> BinaryIO:
+    """A new file in the target's folder, under a name of our own that nobody uses: NAME.fable6c-1.tmp, or the next number.
 
-
-def _temporary(target: str) -> str:
-    """One fixed name beside the target: what a killed process left behind is overwritten by the next save instead of piling up."""
+    It is locked while it is written. So what a killed process left behind, which is locked no more, is written over instead of piling up, and
+    two processes with one target do not write into one file. What has such a name and is no file (a folder, a link, a pipe) stays as it is.
+    """
     folder, name = os.path.split(target)
-    room = MAX_NAME_BYTES - len(".tmp")
-    return (
-        os.path.join(folder, os.fsdecode(os.fsencode(name)[:room]) + ".tmp")
-        if len(os.fsencode(name)) <= MAX_NAME_BYTES
-        else target + ".tmp"
-    )
-
-
-def _create(temporary: str) -> BinaryIO:
-    """A new file; whatever has its name and is no file (a link that somebody laid there, a pipe) goes first."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.lstat(temporary).st_mode):
-            os.remove(temporary)
-    return open(temporary, "wb")
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), target)
+    for number in itertools.count(1):
+        ending = f".fable6c-{number}.tmp"
+        path = os.path.join(folder, os.fsdecode(os.fsencode(name)[: MAX_NAME_BYTES - len(ending)]) + ending)
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                continue
+        file = open(path, "r+b", opener=lambda path, flags: os.open(path, flags | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666))
+        with contextlib.suppress(FileNotFoundError):  # the process that wrote it has renamed it just now
+            if _lock(file.fileno()) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                file.truncate()
+                return file
+        file.close()
+    raise AssertionError("numbers do not end")
 
 
 def _keep(before: os.stat_result, file: BinaryIO) -> None:
@@ -183,17 +232,22 @@ def locked(folder: str, work: str = "training", option: str = "--out") -> Iterat
     except OSError as error:
         raise UserError(f"{folder}: this folder cannot be read ({error.strerror}); choose another with {option}") from None
     try:
-        try:
-            if fcntl:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            else:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows locks no folders: the first byte of a file in it
-        except (BlockingIOError, PermissionError):
-            raise UserError(
-                f"{folder}: another {work} is running there; wait for it, stop it, or choose another folder with {option}"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
+        if not _lock(descriptor):
+            raise UserError(f"{folder}: another {work} is running there; wait for it, stop it, or choose another folder with {option}")
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether what is open there is ours alone now, until it is closed. Also true on a file system without locks."""
+    try:
+        if fcntl:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows locks no folders: the first byte of a file in it
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        pass
+    return True

@@ -26,7 +26,8 @@ class Progress:
         self.next_line = self.started + SECONDS_BETWEEN_LINES if enabled else float("inf")
         self.bar = None
         if enabled and sys.stderr.isatty():
-            self.bar = tqdm.tqdm(desc=label, total=total, unit=unit, unit_scale=True, leave=False)
+            # Past cli.Terminal, because a bar goes back to the start of its line.
+            self.bar = tqdm.tqdm(desc=label, total=total, unit=unit, unit_scale=True, leave=False, file=sys.__stderr__)
 
     def add(self, amount: int) -> None:
         self.done += amount

@@ -24,6 +24,7 @@ from typing import Optional
 from fable6c.cli import ArgumentParser, add_texts, harmless, memory_size, real, run, whole
 from fable6c.data.text import read_documents, read_pieces, window_bytes
 from fable6c.errors import UsageError
+from fable6c.files import existing_file
 from fable6c.mixing.kinds import TIERS
 from fable6c.mixing.reading import evaluate, generate, train
 from fable6c.mixing.scout import Scout
@@ -90,6 +91,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    existing_file(options.output)  # before hours of work
     started, cpu = time.monotonic(), time.process_time()
     tokenizer = None
     if options.tokenizer:
@@ -133,12 +135,15 @@ def _generate(options: argparse.Namespace) -> None:
     prompt = os.fsencode(options.p)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     to_terminal = sys.stdout.isatty()
-    sys.stdout.buffer.write(prompt)
-    for token in generate(scout, scout.tokenizer.encode(prompt).tolist(), options.n, Sampler(options.t, seed=options.s)):
-        text = decoder.decode(token)
-        sys.stdout.buffer.write((harmless(text) if to_terminal else text).encode("utf-8"))
+
+    def show(text: bytes) -> None:
+        sys.stdout.buffer.write(harmless(text.decode("utf-8", "replace")).encode("utf-8") if to_terminal else text)
         sys.stdout.buffer.flush()
-    sys.stdout.buffer.write(decoder.decode(b"", final=True).encode("utf-8") + b"\n")
+
+    show(prompt)
+    for token in generate(scout, scout.tokenizer.encode(prompt).tolist(), options.n, Sampler(options.t, seed=options.s)):
+        show(decoder.decode(token).encode("utf-8"))
+    show(decoder.decode(b"", final=True).encode("utf-8") + b"\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Optional
 from fable6c.cli import ArgumentParser, add_texts, run
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.text import read_documents
+from fable6c.files import existing_file
 from fable6c.model.tokenizer import (
     END_OF_TEXT,
     MAX_VOCAB,
@@ -54,6 +55,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 def _train_command(paths: Sequence[str], vocab_size: int, output: str) -> None:
+    existing_file(output)  # before the work
     started = time.monotonic()
     tokenizer = train_tokenizer(read_documents(paths), vocab_size)
     tokenizer.save(output)

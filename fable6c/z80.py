@@ -23,7 +23,7 @@ from typing import Optional
 
 from fable6c.cli import ArgumentParser, run, whole
 from fable6c.errors import UsageError, UserError
-from fable6c.files import atomic_write, open_file
+from fable6c.files import atomic_write, existing_file, open_file
 from fable6c.z80lib import build as building
 from fable6c.z80lib import chatter, machine, score, things
 from fable6c.z80lib import model as models
@@ -64,6 +64,7 @@ def divided(examples: Sequence[Example], options: argparse.Namespace) -> tuple[l
 
 
 def train(options: argparse.Namespace) -> None:
+    existing_file(options.output)  # before the work
     settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
     check(settings)
     examples = examples_of(options)
@@ -118,7 +119,7 @@ def play(options: argparse.Namespace) -> None:
     if options.program:
         try:
             with open_file(options.program) as file:
-                program = file.read()
+                program = file.read(1 << 16)
         except OSError as error:
             raise UserError(f"{options.program}: cannot be read ({error.strerror}); make it with `{PROG} build -o FABLE.COM`") from None
     else:

@@ -122,14 +122,14 @@ class Faults:
         self.fail = fail  # what happens there
         for name in ("fsync", "replace"):
             monkeypatch.setattr(os, name, self.watched(name, getattr(os, name)))
-        monkeypatch.setattr(files, "open", lambda *arguments: File(self, *arguments), raising=False)
+        monkeypatch.setattr(files, "open", lambda *arguments, **named: File(self, *arguments, **named), raising=False)
 
     def watched(self, name, function):
-        def call(*arguments):
+        def call(*arguments, **named):
             self.names.append(name)
             if len(self.names) - 1 == self.failing:
                 self.fail()
-            return function(*arguments)
+            return function(*arguments, **named)
 
         return call
 
@@ -137,10 +137,10 @@ class Faults:
 class File:
     """A file whose operations are watched."""
 
-    def __init__(self, faults, *arguments):
-        self.file = faults.watched("open", open)(*arguments)
+    def __init__(self, faults, *arguments, **named):
+        self.file = faults.watched("open", open)(*arguments, **named)
         self.write, self.flush = faults.watched("write", self.file.write), faults.watched("flush", self.file.flush)
-        self.fileno = self.file.fileno
+        self.fileno, self.truncate, self.close, self.name = self.file.fileno, self.file.truncate, self.file.close, self.file.name
 
     def __enter__(self):
         return self

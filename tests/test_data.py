@@ -419,7 +419,8 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path, monkeypatch, step):
 def test_a_full_disk(tmp_path, monkeypatch):
     path = str(tmp_path / "file")
     atomic_write(path, b"old")
-    monkeypatch.setattr(files, "_create", lambda temporary: open("/dev/full", "wb"))
+    os.symlink("/dev/full", tmp_path / "full")  # what is removed afterwards is the link
+    monkeypatch.setattr(files, "_create_beside", lambda target: open(tmp_path / "full", "wb"))
     with pytest.raises(UserError, match="No space left on device"):
         atomic_write(path, b"new")
     with open(path, "rb") as file:

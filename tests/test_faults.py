@@ -1,7 +1,6 @@
 """What strangers' files, streams and terminals do to the commands: one line, the right status, nothing lost."""
 
 import contextlib
-import json
 import os
 import pty
 import signal
@@ -18,12 +17,12 @@ from fable6c import cli
 from fable6c.corpus import synth
 from fable6c.engine import Engine, EngineMissing, split
 from fable6c.errors import UserError
-from fable6c.files import atomic_write, open_file
+from fable6c.files import atomic_file, atomic_write, open_file
 from fable6c.model.file import encode_model
 from fable6c.model.tokenizer import find_pieces_of_bytes
 from fable6c.training import checkpoint, plot
 from fable6c.training.run import load_run
-from made_runs import make_run
+from made_runs import make_run, rewritten
 from tiny_models import tiny_model
 
 MODEL = str(make_golden.MODEL)
@@ -85,13 +84,34 @@ def test_permissions_stay(tmp_path):
 
 
 @UNIX
-def test_what_lies_in_the_place_of_the_temporary_file_is_not_followed(tmp_path):
+def test_what_lies_in_the_place_of_the_temporary_file_stays(tmp_path):
+    for name in ("file.tmp", "file.part", "file.new"):  # somebody's own
+        (tmp_path / name).write_bytes(b"mine")
     (tmp_path / "other").write_bytes(b"untouched")
-    os.symlink(tmp_path / "other", tmp_path / "file.tmp")
+    os.symlink(tmp_path / "other", tmp_path / "file.fable6c-1.tmp")
+    os.mkfifo(tmp_path / "file.fable6c-2.tmp")
+    (tmp_path / "file.fable6c-3.tmp").mkdir()
+    before = sorted(os.listdir(tmp_path))
     atomic_write(str(tmp_path / "file"), b"new")
-    os.mkfifo(tmp_path / "file.tmp")
-    atomic_write(str(tmp_path / "file"), b"newer")
-    assert (tmp_path / "other").read_bytes() == b"untouched" and (tmp_path / "file").read_bytes() == b"newer"
+    assert sorted(os.listdir(tmp_path)) == sorted([*before, "file"]) and (tmp_path / "file").read_bytes() == b"new"
+    assert (tmp_path / "other").read_bytes() == b"untouched"
+    assert all((tmp_path / name).read_bytes() == b"mine" for name in ("file.tmp", "file.part", "file.new"))
+
+
+def test_what_a_killed_process_left_is_written_over(tmp_path):
+    (tmp_path / "file.fable6c-1.tmp").write_bytes(b"half of something longer")
+    atomic_write(str(tmp_path / "file"), b"new")
+    assert os.listdir(tmp_path) == ["file"] and (tmp_path / "file").read_bytes() == b"new"
+
+
+@UNIX
+def test_two_writers_of_one_file_do_not_mix(tmp_path):
+    path = str(tmp_path / "file")
+    with atomic_file(path) as first:
+        first.write(b"first" * 10000)
+        atomic_write(path, b"second")
+        assert open(path, "rb").read() == b"second"
+    assert open(path, "rb").read() == b"first" * 10000 and os.listdir(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize(
@@ -251,23 +271,6 @@ def test_a_folder_whose_name_is_not_utf8_has_its_picture(tmp_path):
 
 
 # ---- checkpoints with right checksums and wrong content
-
-
-def rewritten(folder, change):
-    """The run's checkpoint with `change` applied to its head, and a right checksum."""
-    path = folder / checkpoint.NAME
-    data = path.read_bytes()
-    size = struct.unpack_from("<Q", data, 8)[0]
-    head, arrays = json.loads(data[16 : 16 + size]), {}
-    at = 16 + size
-    for entry in head["arrays"]:
-        count = int(np.prod(entry["shape"]))
-        arrays[entry["name"]] = np.frombuffer(data, "<f4", count, at).copy()
-        at += 4 * count
-    description = head["description"]
-    change(description, arrays)
-    os.remove(path)
-    checkpoint.save(str(folder), description, arrays)
 
 
 WRONG = {

@@ -19,6 +19,7 @@ GROUND = {
     "__init__",
     "errors",
     "cli",
+    "figures",
     "files",
     "progress",
     "native",

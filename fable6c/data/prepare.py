@@ -30,16 +30,19 @@ from fable6c.data.bpe import count_pieces, train_merges
 from fable6c.data.text import grouped
 from fable6c.data.windows import Shard, batch, window_starts
 from fable6c.errors import UserError
-from fable6c.files import atomic_file, atomic_write, make_folder
+from fable6c.files import atomic_file, atomic_write, make_folder, open_file, read_json
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 
 FORMAT = 1  # of the folder; another number means: prepare again
 TOKEN = np.dtype("<u2")
+SCAN = 1 << 24  # tokens to look at at a time
 ENCODE_CHARACTERS = 1 << 22  # of documents to encode at a time
 HELD_OUT_SHARE = 0.02
 MAX_HELD_OUT = 400_000  # characters: enough for a steady measure, little enough to score often
 MIN_CHARACTERS = 1000  # of text: with less there is nothing to hold out and nothing to learn
+TEXTS = ("source", "sha256")  # in data.json
+COUNTS = ("vocab_size", "documents", "characters", "bytes", "train_tokens", "valid_tokens", "valid_documents", "valid_characters")
 
 
 @dataclasses.dataclass
@@ -50,7 +53,7 @@ class FolderDataset:
     valid: np.ndarray
     tokenizer: Tokenizer
     valid_chars: int
-    description: dict[str, object]
+    description: dict[str, Any]
 
     def starts(self, context: int, seed: int, epoch: int) -> np.ndarray:
         """`window_starts` of the text to train on."""
@@ -121,22 +124,25 @@ def prepare(
                 of the last time, the text is not read; if it is another one, the SHA-256 of the text decides
     Raises UserError for bad text, too little text, or a folder that cannot be written.
     """
-    stored = _read_description(directory)
-    if stored and stored["vocab_size"] == vocab_size and stored["source"] == source:
-        return _open(directory, stored)
+    dataset = _open(directory)
+    if dataset and dataset.tokenizer.vocab_size != vocab_size:
+        dataset = None
+    if dataset and dataset.description["source"] == source:
+        return dataset
     make_folder(directory)
     survey = Survey()
     pieces = count_pieces(survey.watch(documents()), progress)
     characters, sha256 = sum(survey.lengths), survey.sha256.hexdigest()
     if characters < MIN_CHARACTERS:
         raise UserError(f"the text has {characters} characters in all, at least {MIN_CHARACTERS} are needed; give more text")
-    if stored and stored["vocab_size"] == vocab_size and stored["sha256"] == sha256:
-        stored["source"] = source
+    if dataset and dataset.description["sha256"] == sha256:
+        description = {**dataset.description, "source": source}
     else:
+        dataset = None  # Windows replaces no file that is mapped
         tokenizer = Tokenizer(train_merges(pieces, vocab_size, progress))
         atomic_write(os.path.join(directory, "data.json"), b"{}\n")  # from here on the folder is not complete
         tokenizer.save(os.path.join(directory, "tokenizer.f6t"))
-        stored = {
+        description = {
             "format": FORMAT,
             "source": source,
             "sha256": sha256,
@@ -146,31 +152,44 @@ def prepare(
             "bytes": survey.bytes,
             **_encode(documents(), directory, tokenizer, survey, threads, progress),
         }
-    atomic_write(os.path.join(directory, "data.json"), json.dumps(stored, indent=1).encode("ascii") + b"\n")
-    return _open(directory, stored)
+    atomic_write(os.path.join(directory, "data.json"), json.dumps(description, indent=1).encode("ascii") + b"\n")
+    dataset = _open(directory)
+    if dataset is None:
+        raise UserError(f"{directory}: what was just written there is not what comes back; choose another disk")
+    return dataset
 
 
-def _read_description(directory: str) -> Optional[dict[str, object]]:
-    """data.json, or None if the folder has to be prepared (again): nothing there, another format, or files that are not whole."""
+def _open(directory: str) -> Optional[FolderDataset]:
+    """The dataset in the folder, or None if that has to be prepared (again): nothing is there, another format, or files that are not whole, are
+    damaged or are no files."""
     try:
-        with open(os.path.join(directory, "data.json"), encoding="ascii") as file:
-            stored = json.load(file)
-        sizes = {name: os.path.getsize(os.path.join(directory, name + ".bin")) for name in ("train", "valid")}
+        stored = read_json(os.path.join(directory, "data.json"))
         tokenizer = Tokenizer.load(os.path.join(directory, "tokenizer.f6t"))
-        whole = (
-            stored["format"] == FORMAT
-            and sizes == {name: stored[name + "_tokens"] * TOKEN.itemsize for name in sizes}
-            and tokenizer.vocab_size == stored["vocab_size"]
+        if (
+            stored["format"] != FORMAT
+            or not all(type(stored[name]) is str for name in TEXTS)
+            or not all(type(stored[name]) is int and stored[name] > 0 for name in COUNTS)
+            or tokenizer.vocab_size != stored["vocab_size"]
+        ):
+            return None
+        train, valid = (
+            _open_tokens(os.path.join(directory, name + ".bin"), stored[name + "_tokens"], tokenizer) for name in ("train", "valid")
         )
-        return stored if whole else None
+        return FolderDataset(train, valid, tokenizer, stored["valid_characters"], stored)
     except (OSError, ValueError, KeyError, TypeError, UserError):
         return None
 
 
-def _open(directory: str, stored: dict[str, Any]) -> FolderDataset:
-    train, valid = (np.memmap(os.path.join(directory, name), dtype=TOKEN, mode="r") for name in ("train.bin", "valid.bin"))
-    tokenizer = Tokenizer.load(os.path.join(directory, "tokenizer.f6t"))
-    return FolderDataset(train, valid, tokenizer, stored["valid_characters"], stored)
+def _open_tokens(path: str, count: int, tokenizer: Tokenizer) -> np.ndarray:
+    """The tokens of a file, mapped. ValueError if they are not `count` ids of the vocabulary: the kernels use them as indices without another
+    check."""
+    with open_file(path) as file:
+        tokens = np.memmap(file, dtype=TOKEN, mode="r")
+        if os.fstat(file.fileno()).st_size != count * TOKEN.itemsize:
+            raise ValueError(f"{path}: has not {count} tokens")
+    if max(int(tokens[start : start + SCAN].max()) for start in range(0, count, SCAN)) >= tokenizer.vocab_size:
+        raise ValueError(f"{path}: has tokens beyond the vocabulary")
+    return tokens
 
 
 def _name(document: bytes) -> int:

@@ -103,8 +103,10 @@ def split_planes(weight: np.ndarray) -> list[np.ndarray]:
 
 
 def encode_model(model: Model) -> bytes:
-    """The bytes of a model's file. ValueError (a bug in the caller) if a tensor has not the shape, type or values of its place."""
-    card = json.dumps(model.card, ensure_ascii=False).encode("utf-8")
+    """The bytes of a model's file. ValueError (a bug in the caller) if a tensor has not the shape, type or values of its place.
+
+    A lone surrogate in the card's texts (a file's name that is not UTF-8) is no character: it becomes a question mark."""
+    card = json.dumps(model.card, ensure_ascii=False).encode("utf-8", "replace")
     tokenizer = np.ascontiguousarray(model.merges, "<u2").tobytes()
     tensors = b"".join(encode_tensor(spec, model.tensors[spec.name]) for spec in tensor_specs(model.dimensions))
     raw = card + tokenizer + tensors

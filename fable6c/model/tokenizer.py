@@ -28,6 +28,7 @@ MAX_TOKEN_BYTES = 64
 MAGIC = b"\x89F6T\r\n\x1a\n"
 PREFIX = struct.Struct("<8sI")
 CRC = struct.Struct("<I")
+MAX_FILE_BYTES = PREFIX.size + 4 * (MAX_VOCAB - MIN_VOCAB) + CRC.size
 # The rule of the pieces, for characters and for bytes. {L} letters: A-Z, a-z and all that is not ASCII.
 PIECE = r" ?[{L}]+(?:'[{L}]+)*| ?[0-9]| ?[^ \t-\r0-9{L}]+|[\t-\r]+| "
 PIECE_OF_TEXT = PIECE.replace("{L}", "A-Za-z\u0080-\U0010ffff")
@@ -153,7 +154,7 @@ class Tokenizer:
         """Read what `save` wrote. Raises UserError, naming the path, for a file that is missing, foreign or damaged."""
         try:
             with open_file(path) as file:
-                data = file.read()
+                data = file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); make it with `python -m fable6c.tokenizer train`") from None
         if not data.startswith(MAGIC):
@@ -171,10 +172,12 @@ class Tokenizer:
             raise UserError(f"{path}: {error}") from None
 
 
-def encode_text(text: Union[str, bytes]) -> bytes:
-    """The bytes of a text, which may hold surrogates of a command line. UserError for another lone surrogate."""
-    if isinstance(text, bytes):
-        return text
+def encode_text(text: Union[str, bytes, bytearray, memoryview]) -> bytes:
+    """The bytes of a text, which may hold surrogates of a command line. UserError for another lone surrogate, TypeError for what is no text."""
+    if isinstance(text, (bytes, bytearray, memoryview)):
+        return bytes(text)
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected str or bytes, got {type(text).__name__}")
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:

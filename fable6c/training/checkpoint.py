@@ -80,10 +80,11 @@ def _read(path: str) -> tuple[dict, memoryview]:
     """The head of a checkpoint file and the bytes of its arrays; UserError if it is not whole."""
     try:
         with open_file(path) as file:
-            data = file.read()
+            data = file.read(len(MAGIC))
+            data = data + file.read() if data == MAGIC else b""  # what is none may be far larger than memory
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    if data[:8] != MAGIC:
+    if not data:
         raise UserError(f"{path}: is not a checkpoint of fable6c")
     if len(data) < 48 or hashlib.sha256(memoryview(data)[:-32]).digest() != data[-32:]:
         raise UserError(f"{path}: the checkpoint is damaged (its checksum does not match)")
@@ -94,6 +95,8 @@ def _read(path: str) -> tuple[dict, memoryview]:
         raise foreign(path, "its description is not JSON") from None
     if not isinstance(head, dict) or not isinstance(head.get("version"), int):
         raise foreign(path, "it names no version")
+    if head["version"] == VERSION and not (isinstance(head.get("description"), dict) and isinstance(head.get("arrays"), list)):
+        raise foreign(path, "it has no description or no table of arrays")
     return head, memoryview(data)[16 + size : -32]
 
 

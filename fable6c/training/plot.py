@@ -3,6 +3,7 @@
 import json
 import os
 
+from fable6c.figures import figure, label
 from fable6c.files import atomic_file
 from fable6c.progress import say_once
 
@@ -21,18 +22,10 @@ def draw_loss(folder: str) -> None:
 
 
 def _draw(folder: str) -> None:
-    # A notebook hands on MPLBACKEND, the name of a backend that another environment may lack. None is needed here: not pyplot, because it
-    # would choose a backend for the whole process, and in a notebook that is the person's.
-    backend = os.environ.pop("MPLBACKEND", None)
-    try:
-        from matplotlib.figure import Figure
-    finally:
-        if backend is not None:
-            os.environ["MPLBACKEND"] = backend
     with open(os.path.join(folder, "log.jsonl"), encoding="ascii") as file:
         entries = [json.loads(line) for line in file]
-    figure = Figure(figsize=(8, 4.5), layout="tight")
-    left = figure.subplots()
+    picture = figure(figsize=(8, 4.5), layout="tight")
+    left = picture.subplots()
     steps = [entry for entry in entries if "loss" in entry]
     left.plot([e["elapsed"] / 60 for e in steps], [e["loss"] for e in steps], color="tab:blue", linewidth=1)
     left.set_xlabel("minutes of training")
@@ -43,6 +36,6 @@ def _draw(folder: str) -> None:
     right.set_ylabel("held-out text, bits per character", color="tab:red")
     left.grid(alpha=0.3)
     name = os.fsencode(os.path.basename(os.path.abspath(folder))).decode("utf-8", "replace")
-    left.set_title(name.replace("$", r"\$"))  # "$" would begin a formula
+    left.set_title(label(name))
     with atomic_file(os.path.join(folder, "loss.png")) as file:
-        figure.savefig(file, format="png", dpi=120)
+        picture.savefig(file, format="png", dpi=120)

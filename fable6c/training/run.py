@@ -204,7 +204,7 @@ def load_run(folder: str) -> Optional[tuple[dict, dict[str, np.ndarray]]]:
         return checkpoint.foreign(os.path.join(folder, checkpoint.NAME), reason)
 
     for name, kinds in DESCRIPTION.items():
-        value = description.get(name, refuse) if isinstance(description, dict) else refuse
+        value = description.get(name, refuse)
         if not isinstance(value, kinds) or isinstance(value, bool) and bool not in kinds:
             raise refuse(f"its {name} is {'missing' if value is refuse else repr(value)[:40]}")
     for name in ("step", "epoch", "window", "optimizer_steps", "elapsed"):

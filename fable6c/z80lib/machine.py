@@ -12,6 +12,7 @@ from fable6c.errors import UserError
 TOP_OF_CPM = 0xDC06  # where the system's entry is on a machine of 64 KB
 HZ = 4_000_000
 FOREVER = 1 << 31
+MAX_LINE = 1 << 16  # characters that a person may type at once, of which the machine reads 255
 
 
 class Fast:
@@ -93,7 +94,9 @@ class CPM:
                     return
                 self._line(argument, self.input.pop(0))
             elif function == 9:
-                while self.core.memory[argument] != ord("$"):
+                for _ in range(65536):  # without an end it would show all of the memory for ever
+                    if self.core.memory[argument] == ord("$"):
+                        break
                     self._show(self.core.memory[argument], show)
                     argument = argument + 1 & 0xFFFF
             elif function == 2:
@@ -102,7 +105,7 @@ class CPM:
                 if not self.input:
                     self.waiting = True
                     return
-                self.input[0] = self.input[0] or "\r"
+                self.input[0] = self.input[0].encode("ascii", "replace").decode("ascii") or "\r"
                 self.core.set("a", ord(self.input[0][0]))
                 self.input[0] = self.input[0][1:]
                 if not self.input[0]:
@@ -123,8 +126,8 @@ class CPM:
     def _line(self, buffer: int, line: str) -> None:
         room = self.core.memory[buffer]
         content = line.encode("ascii", "replace")[:room]
-        self.core.memory[buffer + 1] = len(content)
-        self.core.memory[buffer + 2 : buffer + 2 + len(content)] = content
+        for place, byte in enumerate(bytes([len(content)]) + content, buffer + 1):
+            self.core.memory[place & 0xFFFF] = byte
 
     def _show(self, code: int, show: Optional[Callable]) -> None:
         character = chr(code & 127)
@@ -161,7 +164,7 @@ def talk(program: bytes, tail: str = "", full_speed: bool = False) -> None:
             break
         sys.stdout.flush()
         try:
-            line = sys.stdin.readline()
+            line = sys.stdin.buffer.readline(MAX_LINE).decode("utf-8", "replace")
         except OSError:  # it was closed before the program began
             line = ""
         if not line:
@@ -170,7 +173,7 @@ def talk(program: bytes, tail: str = "", full_speed: bool = False) -> None:
         if sys.stdin.isatty():
             skipped = 2
         else:
-            sys.stdout.write(line.rstrip("\n"))
-        machine.input.append(line.rstrip("\n"))
+            sys.stdout.write(line.rstrip("\r\n"))
+        machine.input.append(line.rstrip("\r\n"))
         started = time.monotonic() - machine.core.ticks / HZ  # the machine did not compute while the person was typing
     sys.stdout.flush()

@@ -14,6 +14,7 @@ A model with `memory` also sees its last two replies (text.py).
 
 import dataclasses
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from typing import Optional
 import numpy as np
 
 from fable6c.errors import UserError
-from fable6c.files import atomic_write
+from fable6c.files import atomic_write, open_file
 from fable6c.z80lib.text import ALL, ANSWER, AT, LAST, TWO, Memory, hashed, rows
 
 WIDTH = 48
@@ -32,6 +33,7 @@ HEATS = 10  # temperatures 0, 0.2 … 1.8; 0 takes the likeliest character
 EXPONENTIAL = np.rint(255 * np.exp(-np.arange(64) / 10)).astype(int)  # the sampler's table
 CHARACTERS = 63  # at most, beside the end
 MAX_ROWS, MAX_SECRETS = 8192, 128
+MAX_BYTES = 1 << 20  # of a model's arrays, unpacked; its weights take 0.5 MB at most
 CONTEXT_SIZES = (16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -146,7 +148,11 @@ def load(path: str) -> Model:
     """Read what `Model.save` wrote. Raises UserError, naming the path, for a file that is missing, foreign or damaged."""
     hint = "give a file made by `python -m fable6c.z80 train`"
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())  # zipfile gives no more than it promises
+        if unpacked > MAX_BYTES:
+            raise UserError(f"{path}: would unpack to {unpacked:,} bytes, a model has at most {MAX_BYTES:,}; {hint}")
+        with open_file(path) as file, np.load(file, allow_pickle=False) as stored:
             if str(stored["format"]) != FORMAT:
                 raise UserError(f"{path}: is of format {str(stored['format'])!r}, this program reads {FORMAT!r}; {hint}")
             model = Model(
@@ -158,7 +164,7 @@ def load(path: str) -> Model:
             )
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); {hint}") from None
-    except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error):
+    except (ValueError, KeyError, EOFError, TypeError, MemoryError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error):
         raise UserError(f"{path}: is not a model for the Z80, or damaged; {hint}") from None
     problem = contradiction(model)
     if problem:
@@ -182,6 +188,10 @@ def contradiction(model: Model) -> str:
         return f"there are {len(model.context)} context rows, not a power of two from 16 to 1024"
     if not 1 <= len(model.characters) <= CHARACTERS or len(set(model.characters)) < len(model.characters):
         return f"it has {len(model.characters)} characters, not 1 to {CHARACTERS} different ones"
+    if not all(" " <= character <= "~" for character in model.characters):
+        return f"it has the characters {model.characters!r}, and the machine has ASCII only"
+    if not 0 < model.heat < math.inf:
+        return f"its unit of a logit is {model.heat} nats"
     if len(model.secrets) > MAX_SECRETS:
         return f"it knows {len(model.secrets)} things, more than {MAX_SECRETS}"
     return ""

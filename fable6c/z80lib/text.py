@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Optional
 
 from fable6c.errors import UserError
+from fable6c.files import open_file
 
 LINE = 80  # characters that a person can type
 ANSWER = 40  # characters of a reply
+MAX_BYTES = 64 << 20  # of a training text, which is held in memory with all that is made of it
 ROWS_OF_A_LINE = 95  # more rows are left out: 95 rows and the context's, as signed bytes, cannot overflow (model.py)
 
 # Where a hash starts, so that a word is not a pair of the same letters.
@@ -84,10 +86,12 @@ class Example:
 def read_examples(path: str, answers: Sequence[str] = (), secrets: bool = False) -> list[Example]:
     """The lines `line|ANSWER` (or `secret|line|ANSWER`) of a text. Raises UserError with the first wrong line's place."""
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        with open_file(path) as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a text with lines like: are you a robot|YES") from None
+    if len(content) > MAX_BYTES:
+        raise UserError(f"{path}: has more than {MAX_BYTES >> 20} MiB, more than a table of 80 KB can learn; give a shorter text")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
