@@ -666,6 +666,7 @@
     document.body.setAttribute("data-state", state);
     id("story").setAttribute("aria-busy", telling ? "true" : "false");
     show(id("now"), telling);
+    if (telling && pace === "fast" && document.activeElement === id("faster")) id("stop").focus(); // a disabled button loses it
     id("faster").disabled = pace === "fast";
     show(id("after"), t !== null && !telling && state !== "yours");
     show(id("yours"), state === "yours");
@@ -1321,7 +1322,6 @@
   });
   on(id("faster"), "click", function () {
     setPace(pace === "voice" ? "quick" : "fast");
-    if (id("faster").disabled && isShown(id("now"))) id("stop").focus();
   });
   on(id("more"), "click", goOn);
   on(id("write"), "click", yourTurn);

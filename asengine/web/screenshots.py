@@ -144,7 +144,7 @@ def scenes(camera, page):
     camera.run("document.getElementById('temperature').value = '0,8'; document.querySelector('#settings [type=submit]').click()")
     yield "field-error", camera.picture()
     camera.run(
-        "document.getElementById('close').click(); document.getElementById('wish').value = 'a cat, it should all be about the meaning of life and taxes, a hat'; document.getElementById('temperature').value = '0.8'; document.getElementById('wish').dispatchEvent(new Event('input')); document.getElementById('tell').click(); document.activeElement.blur()"
+        "document.getElementById('close').click(); document.getElementById('wish').value = 'a cat, it should all be about the meaning of life and taxes, a hat'; document.getElementById('temperature').value = '0.8'; document.getElementById('seed').value = '7'; document.getElementById('wish').dispatchEvent(new Event('input')); document.getElementById('tell').click(); document.activeElement.blur()"
     )
     camera.wait("return document.body.getAttribute('data-state') !== 'telling'")
     yield "error", camera.picture()
