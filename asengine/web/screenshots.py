@@ -39,7 +39,6 @@ DOCS = {
         (320, False, "field-error"),
     ],
 }
-DOCS_COLOURS = 64
 GAP = 12  # pixels
 GIF_SIZE = (760, 620)
 GIF_COLOURS = 64
@@ -155,37 +154,38 @@ def scenes(camera, page):
 
 def shoot(options):
     options.out.mkdir(parents=True, exist_ok=True)
-    pictures = {}
     for dark in (False, True):
         camera = Camera(options.browser, dark)
         try:
             for width, height in SIZES:
                 camera.size(width, height)
                 for name, picture in scenes(camera, options.page):
-                    file = options.out / f"{options.browser}-{width}{'-dark' if dark else ''}-{name}.png"
-                    pictures[width, dark, name] = picture
-                    picture.quantize(128).save(file, optimize=True)
+                    picture.quantize(128).save(file_of(options, width, dark, name), optimize=True)
         finally:
             camera.driver.quit()
     if options.docs:
-        compose(options, pictures)
+        compose(options)
     print(f"{options.out}: {len(list(options.out.glob(options.browser + '-*.png')))} pictures")
 
 
-def compose(options, pictures):
+def file_of(options, width, dark, name):
+    return options.out / f"{options.browser}-{width}{'-dark' if dark else ''}-{name}.png"
+
+
+def compose(options):
     """The documentation's pictures, beside each other."""
     from PIL import Image
 
     options.docs.mkdir(parents=True, exist_ok=True)
     for name, parts in DOCS.items():
-        row = [pictures[part] for part in parts]
+        row = [Image.open(file_of(options, *part)).convert("RGB") for part in parts]
         whole = Image.new("RGB", (sum(picture.width + GAP for picture in row) - GAP, row[0].height), "white")
         left = 0
         for picture in row:
             whole.paste(picture, (left, 0))
             left += picture.width + GAP
         file = options.docs / f"{name}.png"
-        whole.quantize(DOCS_COLOURS).save(file, optimize=True)
+        whole.quantize(256).save(file, optimize=True)
         print(f"{file}: {file.stat().st_size:,} bytes")
 
 
