@@ -26,7 +26,7 @@ for (const path of process.argv.slice(2)) {
     let came = 0,
       asked = 0;
     for (const line of LINES) {
-      const { prompt, wishes } = Wish.ask(line, null);
+      const { prompt, wishes } = Wish.ask(line);
       for (const first of FIRST_SEEDS) {
         let best = -1;
         for (let i = 0; i < tries && best < wishes.length; i++) best = Math.max(best, score(engine, prompt, wishes, first + i));

@@ -1,8 +1,16 @@
 /** The page around the storyteller. Text from the model, the person or the address only ever becomes text nodes. */
 (function () {
   var FIELDS = { seed: "", temperature: "0.8", "top-k": "40", length: "1000" }; // at the beginning; but for the seed the command line's
+  var RULES = {
+    seed: "give a whole number from 0 to 4294967295, or nothing",
+    temperature: "give 0, or a number from 0.01 to 100, such as 0.8",
+    "top-k": "give a whole number from 0 to 65536",
+    length: "give a whole number from 1 to 1000000"
+  };
+  var READY = ["tell", "tell-these", "surprise", "another", "more", "write", "parade"]; // buttons that need a storyteller
   var LARGEST_SEED = 4294967295;
   var LARGEST_NEW_SEED = 999; // numbers that a person can say
+  var LARGEST_TOP_K = 65536;
   var LONGEST = 1000000; // tokens of a story
   var MOST_BYTES = 256 * 1024 * 1024; // of a model file
   var MOST_WORDS_TO_TOUCH = 5000; // of a story; those after them are plain text
@@ -36,9 +44,11 @@
   var given = null; // {line, prompt}: an opening from the address, as long as the line is unchanged
 
   var own = document.getElementsByClassName ? document.getElementsByClassName("model") : []; // the models in this page
-  var teller = null; // the loaded one: {name, card, own: its element or null}
+  var teller = null; // the loaded one: {name, file, sha256, own: its element or null, data: a file's bytes}
   var coming = null; // the one being loaded
+  var kept = null; // the last that was loaded: it comes back when a file turns out to be none
   var wanted = null; // what to tell when it is there
+  var reading = false; // the engine reads the story on the page again
 
   function show(element, visible) {
     element.className = element.className.replace(/ ?\bnone\b/, "") + (visible ? "" : " none");
@@ -86,42 +96,40 @@
   }
 
   function counted(number, noun) {
-    return grouped(number) + " " + noun + (number === 1 ? "" : "s");
+    if (number !== 1) noun = (noun + "s").replace(/([cs]h)s$/, "$1es").replace(/ys$/, "ies");
+    return grouped(number) + " " + noun;
+  }
+
+  function copyOf(object) {
+    var copy = {};
+    for (var name in object) copy[name] = object[name];
+    return copy;
   }
 
   // ---- Settings ----
 
+  function isRight(name, text) {
+    var number = Number(text);
+    if (name === "seed" && text === "") return true;
+    if (name === "temperature") return /^[0-9]*\.?[0-9]+$/.test(text) && (number === 0 || (number >= 0.01 && number <= 100));
+    var most = { seed: LARGEST_SEED, "top-k": LARGEST_TOP_K, length: LONGEST };
+    return /^[0-9]+$/.test(text) && number <= most[name] && (name !== "length" || number > 0);
+  }
+
   /** The settings that the drawer holds, or null after complaining about what is wrong with them. */
   function readSettings() {
     var wrong = null;
-    function field(name, isRight, rule) {
+    function field(name) {
       var input = id(name),
-        text = input.value.replace(/^\s+|\s+$/g, ""),
-        right = isRight(text);
+        text = input.value.trim(),
+        right = isRight(name, text);
       input.className = right ? "" : "wrong";
       input.setAttribute("aria-invalid", right ? "false" : "true");
-      complain(right ? "" : '"' + text + '": ' + rule, name + "-error");
+      complain(right ? "" : '"' + text + '": ' + RULES[name], name + "-error");
       if (!right && wrong === null) wrong = input;
       return text === "" ? null : Number(text);
     }
-    function whole(low, high) {
-      return function (text) {
-        return /^[0-9]+$/.test(text) && Number(text) >= low && Number(text) <= high;
-      };
-    }
-    function isTemperature(text) {
-      return /^[0-9]*\.?[0-9]+$/.test(text) && (Number(text) === 0 || (Number(text) >= 0.01 && Number(text) <= 100));
-    }
-    function isSeed(text) {
-      return text === "" || whole(0, LARGEST_SEED)(text);
-    }
-    var settings = {
-      seed: field("seed", isSeed, "give a whole number from 0 to 4294967295, or nothing"),
-      temperature: field("temperature", isTemperature, "give 0, or a number from 0.01 to 100, such as 0.8"),
-      topK: field("top-k", whole(0, 65536), "give a whole number from 0 to 65536"),
-      length: field("length", whole(1, LONGEST), "give a whole number from 1 to " + LONGEST),
-      turns: []
-    };
+    var settings = { seed: field("seed"), temperature: field("temperature"), topK: field("top-k"), length: field("length"), turns: [] };
     if (wrong === null) return settings;
     openDrawer();
     wrong.focus();
@@ -159,7 +167,7 @@
     if (settings.topK !== Number(FIELDS["top-k"])) parts.push("top-k=" + settings.topK);
     if (settings.length !== Number(FIELDS.length)) parts.push("length=" + settings.length);
     if (t.wishes.length > 0) parts.push("wish=" + encode(t.line));
-    else if (settings.prompt !== Wish.ask("", null).prompt) parts.push("prompt=" + encode(settings.prompt));
+    else if (settings.prompt !== Wish.ask("").prompt) parts.push("prompt=" + encode(settings.prompt));
     settings.turns.forEach(function (turn) {
       parts.push("turn=" + turn.at + (turn.tokens ? "." + turn.tokens.join(".") : "-" + encode(turn.text)));
     });
@@ -178,10 +186,11 @@
     return (hosted || "fable6.html") + fragment();
   }
 
-  /** Fills the drawer and the line to ask from an address or a fragment of one. Returns the seed and what else tells a story, or null. */
+  /** Fills the drawer and the line to ask from an address or a fragment of one. Returns what else tells a story. `wrong` holds what the
+      page does not take: texts by the name of their setting. */
   function readAddress(href) {
     var fields = {},
-      found = { seed: null, model: "", turns: [] },
+      found = { seed: "", model: "", turns: [], wrong: {} },
       line = "",
       name;
     for (name in FIELDS) fields[name] = FIELDS[name];
@@ -208,8 +217,10 @@
         else if (key === "turn" && turn && turn[2])
           found.turns.push({ at: Number(turn[1]), tokens: turn[2].slice(1).split(".").map(Number) });
         else if (key === "turn" && turn) found.turns.push({ at: Number(turn[1]), text: turn[3] });
-        else if (key === "seed" && value !== "") found.seed = value;
-        else if (key !== "seed" && fields.hasOwnProperty(key)) fields[key] = value;
+        else if (!fields.hasOwnProperty(key) || value === "") return;
+        else if (!isRight(key, value.trim())) found.wrong[key] = value;
+        else if (key === "seed") found.seed = value;
+        else fields[key] = value;
       });
     for (name in fields) id(name).value = fields[name];
     id("wish").value = given === null ? line : given.line;
@@ -221,13 +232,28 @@
   function tellAddress(href) {
     var found = readAddress(href),
       settings,
-      model = ownNamed(found.model);
-    id("seed").value = found.seed === null ? "" : found.seed;
+      remarks = [],
+      model = ownNamed(found.model),
+      name;
+    id("seed").value = found.seed;
     settings = readSettings();
-    if (settings === null) return;
     id("seed").value = "";
     settings.turns = found.turns;
-    wanted = { settings: settings, model: found.model };
+    for (name in found.wrong) {
+      remarks.push(
+        "The link gives \u201c" +
+          found.wrong[name] +
+          "\u201d for " +
+          document.querySelector("label[for=" + name + "]").textContent +
+          "; this story is told with " +
+          (FIELDS[name] || "a new one") +
+          ". To change it, " +
+          RULES[name] +
+          "."
+      );
+      complain(remarks[remarks.length - 1], name + "-error");
+    }
+    wanted = { settings: settings, model: found.model, remarks: remarks };
     if (model === null && teller === null && own.length > 0) model = own[0];
     if (model !== null && (teller === null || teller.own !== model)) loadOwn(model);
     else if (teller !== null) tellWanted();
@@ -236,17 +262,19 @@
   function tellWanted() {
     var what = wanted;
     wanted = null;
-    start(what.settings);
     if (what.model !== "" && what.model !== teller.name) {
-      complain("This link was made with the model \u201c" + what.model + "\u201d, which is not in this page: the story is another one.");
+      what.remarks.push(
+        "This link was made with another storyteller, \u201c" + what.model + "\u201d, which is not in this page: the story is another one."
+      );
     }
+    start(what.settings, what.remarks);
   }
 
   // ---- A story begins ----
 
   /** units are what a person can touch: a word or a mark, with the white space before it and the token that began it. */
   function newStory(settings, line, asked) {
-    return {
+    t = {
       settings: settings,
       line: line,
       state: "telling",
@@ -279,10 +307,15 @@
       together: false,
       sentences: 0
     };
+    takeWhole(settings.prompt, "given");
   }
 
-  /** Tells what the line asks for. */
-  function start(settings) {
+  function showOpening() {
+    while (t.next < t.units.length) showUnit(t.units[t.next++]);
+  }
+
+  /** Tells what the line asks for. `remarks` are about a link. */
+  function start(settings, remarks) {
     var input = id("wish"),
       line = input.value,
       asked,
@@ -291,19 +324,16 @@
     settings = settings || readSettings();
     if (settings === null || teller === null) return;
     if (given !== null && given.line === line) asked = { prompt: given.prompt, wishes: [], ignored: [] };
-    else asked = Wish.ask(line, teller.card);
-    complain(
-      asked.ignored.length === 0
-        ? ""
-        : "Left out: \u201c" + asked.ignored.join("\u201d, \u201c") + "\u201d. It takes up to six things, of a few words each."
-    );
+    else asked = Wish.ask(line);
+    remarks = remarks || [];
+    if (asked.ignored.length > 0)
+      remarks.push("Left out: \u201c" + asked.ignored.join("\u201d, \u201c") + "\u201d. It takes up to six things, of a few words each.");
+    complain(remarks.join(" "));
     settings.prompt = asked.prompt;
     seed = settings.seed;
     if (seed === null) settings.seed = newSeed();
     leave();
-    t = newStory(settings, line, asked);
-    take(settings.prompt, -1, "given");
-    t.open = false;
+    newStory(settings, line, asked);
     clearStory();
     if (seed === null && t.wishes.length > 0)
       trying = { seed: settings.seed, tries: 0, best: -1, text: "", until: new Date().getTime() + TRYING };
@@ -322,7 +352,7 @@
     );
     following = true;
     scrollTo(0);
-    while (t.next < t.units.length) showUnit(t.units[t.next++]);
+    showOpening();
     if (trying !== null) tryNext();
     else tell();
   }
@@ -332,7 +362,15 @@
     stopClock();
     closeChoices();
     trying = parade = null;
+    reading = false;
     show(id("yours"), false);
+    allow(teller !== null);
+  }
+
+  function allow(isReady) {
+    READY.forEach(function (name) {
+      id(name).disabled = !isReady;
+    });
   }
 
   function tell() {
@@ -404,15 +442,19 @@
     });
   }
 
+  /** A text that nothing before it and nothing after it continues. */
+  function takeWhole(text, kind) {
+    t.open = false;
+    take(text, -1, kind);
+    t.open = false;
+  }
+
   /** What a person wrote at this place comes before the model's next token. */
   function takeTurns() {
     var turns = t.settings.turns;
     if (t.place === t.fork) t.forked = t.units.length;
     for (; t.turn < turns.length && turns[t.turn].at <= t.place; t.turn++) {
-      if (!turns[t.turn].text) continue;
-      t.open = false;
-      take(turns[t.turn].text, -1, "yours");
-      t.open = false;
+      if (turns[t.turn].text) takeWhole(turns[t.turn].text, "yours");
     }
   }
 
@@ -421,7 +463,7 @@
       trying.text += text;
       return;
     }
-    if (t === null || t.untold) return;
+    if (t === null || t.untold || reading) return;
     var length = 0;
     made.pieces.forEach(function (piece) {
       takeTurns();
@@ -436,6 +478,11 @@
 
   function engineEnds(reason, made) {
     if (trying !== null) return tried(reason);
+    if (reading) {
+      reading = false;
+      allow(true);
+      return;
+    }
     if (t === null || t.untold) return;
     takeTurns();
     t.told = true;
@@ -619,6 +666,7 @@
     document.body.setAttribute("data-state", state);
     id("story").setAttribute("aria-busy", telling ? "true" : "false");
     show(id("now"), telling);
+    if (telling && pace === "fast" && document.activeElement === id("faster")) id("stop").focus(); // a disabled button loses it
     id("faster").disabled = pace === "fast";
     show(id("after"), t !== null && !telling && state !== "yours");
     show(id("yours"), state === "yours");
@@ -670,7 +718,9 @@
     var fast = t.told && t.units.length > 0 ? speed(t.words, t.seconds) : "";
     if (fast) parts.push("made up at " + fast);
     if (t.wishes.length > 0)
-      parts.push(came === t.wishes.length ? "all you asked for came true" : came + " of " + t.wishes.length + " wishes came true");
+      parts.push(
+        came === t.wishes.length ? "all you asked for came true" : came + " of " + counted(t.wishes.length, "wish") + " came true"
+      );
     if (remark) parts.push(remark);
     setText(id("made"), parts.join(" \u00b7 "));
     setText(id("copied"), "");
@@ -712,24 +762,19 @@
 
   /** The same story, but for a turn: what was told before it stays. */
   function fork(turn) {
-    var settings = t.settings,
-      name,
-      copy = {};
-    for (name in settings) copy[name] = settings[name];
-    copy.turns = settings.turns
+    var settings = copyOf(t.settings),
+      together = t.together;
+    settings.turns = settings.turns
       .filter(function (old) {
         return old.at < turn.at || (old.at === turn.at && !old.tokens);
       })
       .concat([turn]);
-    copy.length = Math.max(settings.length, turn.at + Number(FIELDS.length));
-    var story = newStory(copy, t.line, { wishes: t.wishes });
+    settings.length = Math.max(settings.length, turn.at + Number(FIELDS.length));
     leave();
-    story.fork = turn.at;
-    story.cleared = false;
-    story.together = t.together;
-    t = story;
-    take(copy.prompt, -1, "given");
-    t.open = false;
+    newStory(settings, t.line, { wishes: t.wishes });
+    t.fork = turn.at;
+    t.cleared = false;
+    t.together = together;
     showTitle();
     following = true;
     showState("telling");
@@ -755,7 +800,7 @@
   }
 
   function writeOn() {
-    var text = id("sentence").value.replace(/^\s+|\s+$/g, ""),
+    var text = id("sentence").value.trim(),
       unit = t.units[t.next],
       at,
       before;
@@ -769,7 +814,7 @@
 
   // ---- What it nearly said ----
 
-  var choices = { unit: null, pinned: false, timer: 0, list: [], done: false };
+  var choices = { unit: null, pinned: false, byKeyboard: false, timer: 0, list: [], done: false };
 
   function spanOf(target) {
     while (target && target !== document.body && !(target.getAttribute && target.getAttribute("data-unit"))) target = target.parentNode;
@@ -784,7 +829,7 @@
       return;
     }
     closeChoices();
-    if (!unit || (unit.place < 0 && !pinned) || trying !== null || parade !== null) return;
+    if (!unit || (unit.place < 0 && !pinned) || teller === null || trying !== null || parade !== null) return;
     choices.unit = unit;
     choices.pinned = pinned;
     choices.list = [];
@@ -898,7 +943,7 @@
     if (settings === null || teller === null) return;
     closeDrawer();
     settings.seed = settings.seed === null ? newSeed() : settings.seed;
-    settings.prompt = Wish.ask("", teller.card).prompt;
+    settings.prompt = Wish.ask("").prompt;
     leave();
     parade = { left: PARADE, words: 0, seconds: 0, stories: 0 };
     clear(id("story"));
@@ -908,25 +953,21 @@
   }
 
   function tellOfParade(settings) {
-    t = newStory(settings, "", { wishes: [] });
+    newStory(settings, "", { wishes: [] });
     add(id("story"), "h3", "", "Story " + settings.seed);
     newParagraph();
-    take(settings.prompt, -1, "given");
-    t.open = false;
     showState("telling");
-    while (t.next < t.units.length) showUnit(t.units[t.next++]);
+    showOpening();
     fable6.tell(settings);
   }
 
   /** Returns whether there is another one. */
   function nextOfParade() {
-    var settings = {},
-      name;
+    var settings = copyOf(t.settings);
     parade.words += t.words;
     parade.seconds += t.seconds;
     parade.stories++;
     if (--parade.left === 0) return false;
-    for (name in t.settings) settings[name] = t.settings[name];
     settings.seed = (settings.seed + 1) % (LARGEST_SEED + 1);
     t.words = t.seconds = 0;
     tellOfParade(settings);
@@ -936,14 +977,7 @@
   function endParade() {
     var words = parade.words + (parade.left > 0 ? t.words : 0),
       seconds = parade.seconds + (parade.left > 0 ? t.seconds : 0);
-    setText(
-      id("made"),
-      counted(parade.stories, "whole story").replace("storys", "stories") +
-        " \u00b7 " +
-        counted(words, "word") +
-        " \u00b7 " +
-        speed(words, seconds)
-    );
+    setText(id("made"), counted(parade.stories, "whole story") + " \u00b7 " + counted(words, "word") + " \u00b7 " + speed(words, seconds));
     say(id("made").textContent);
     parade = null;
     showAddress(fragment());
@@ -956,19 +990,39 @@
     return name === "" && own.length > 0 ? own[0] : null;
   }
 
-  function load(data, name, sha256, element) {
-    coming = { name: name.replace(/\.f6c$/, ""), file: name, own: element || null, card: null };
-    leave();
+  function load(what) {
     if (t !== null && t.state === "telling") stop("stopped");
+    if (t !== null && !t.told && !t.untold) {
+      t.told = true; // as far as the engine came; it says no more about it
+      t.reason = "stopped";
+    }
+    leave();
+    coming = what;
     teller = null;
-    id("tell").disabled = true;
-    setText(id("card"), "Loading " + name + "\u2026");
+    allow(false);
+    setText(id("card"), "Loading " + what.file + "\u2026");
     show(id("hash"), false);
-    fable6.load(data, sha256);
+    fable6.load(what.own === null ? what.data : what.own.textContent, what.sha256);
   }
 
   function loadOwn(element) {
-    load(element.textContent, element.getAttribute("data-name"), element.getAttribute("data-sha256"), element);
+    var name = element.getAttribute("data-name");
+    load({ name: name, file: name, sha256: element.getAttribute("data-sha256"), own: element, data: null });
+  }
+
+  function loadFile(data, file) {
+    load({ name: file.replace(/\.f6c$/, ""), file: file, sha256: "", own: null, data: data });
+  }
+
+  /** After a file that was no model: its mistake stays on the page, and so does the story, which the engine reads again. */
+  function comeBack() {
+    if (isShown(id("drawer"))) intoView("file-error");
+    if (t !== null) showState(t.state);
+    if (t === null || t.untold) return allow(true);
+    var settings = copyOf(t.settings);
+    settings.length = t.place;
+    reading = true;
+    fable6.tell(settings);
   }
 
   function megabytes(bytes) {
@@ -978,7 +1032,7 @@
   function loaded(model) {
     var card = null,
       facts = [],
-      text = megabytes(model.bytes) + (model.bytes < 2000000 ? ", smaller than one photo" : "");
+      text = megabytes(model.bytes) + (model.bytes < 2000000 ? ", smaller than one photo." : ".");
     try {
       card = JSON.parse(model.card);
       facts.push(String(card.name || "a model without a name"));
@@ -987,49 +1041,35 @@
       card = null;
     }
     if (card === null || typeof card !== "object" || card instanceof Array) {
-      card = null;
       facts = [model.card]; // shown as it is
     } else {
+      if (typeof card.minutes === "number") text += " It learned for " + counted(Math.round(card.minutes), "minute") + ".";
       if (typeof card.parameters === "number")
-        text += ": " + (card.parameters / 1e6).toFixed(1) + " million weights, nearly all of them \u22121, 0 or +1";
-      if (typeof card.minutes === "number") text += ", after " + counted(Math.round(card.minutes), "minute") + " of learning";
+        facts.push((card.parameters / 1e6).toFixed(1) + " million weights, nearly all of them \u22121, 0 or +1");
       if (typeof card.tokens_trained === "number") facts.push((card.tokens_trained / 1e6).toFixed(1) + " million tokens seen");
       if (typeof card.bits_per_char === "number") facts.push(card.bits_per_char.toFixed(3) + " bits per character of text it had not seen");
     }
-    teller = coming;
-    teller.card = card;
-    setText(id("card"), text + ".");
+    var isBack = coming === kept;
+    teller = kept = coming;
+    setText(id("card"), text);
     setText(id("facts"), facts.join(" \u00b7 "));
     setText(id("engine"), "Engine: " + model.engine + (model.worker ? " in a worker." : " in this page."));
-    for (var i = 0; i < own.length && own.length > 1; i++) id("teller-" + i).checked = own[i] === teller.own;
-    id("tell").disabled = false;
+    checkTeller();
+    putChooser(id("storyteller"), "Another one, from a .f6c file (or drop it here):");
     show(id("empty"), false);
     show(id("title"), true);
     if (wanted !== null) return tellWanted();
-    if (teller.quiet) {
-      // a file's mistake is to be read first
-      if (isShown(id("drawer"))) intoView("file-error");
-      return;
-    }
+    if (isBack) return comeBack();
     complain("", "file-error");
-    complain("");
     start();
   }
 
   function failed(message, code) {
-    var isFile = code > 0 && code < 32,
-      file = coming === null ? "" : coming.file;
-    if (isFile && coming.own === null && own.length > 0) {
-      complainAboutFile(file + ": " + message);
-      loadOwn(own[0]);
-      coming.quiet = true;
-      return;
-    }
-    if (isFile) {
-      complainAboutFile((coming.own === null ? file + ": " : "") + message);
-      setText(id("card"), "No model is loaded.");
-      setText(id("facts"), "");
-      noModel();
+    if (code > 0 && code < 32) {
+      complainAboutFile((coming.own === null ? coming.file + ": " : "") + message);
+      if (kept !== null && kept !== coming) load(kept);
+      else if (own.length > 0 && coming.own === null) loadOwn(own[0]);
+      else noModel();
       return;
     }
     leave();
@@ -1051,14 +1091,13 @@
 
   function pick(file) {
     if (file.size > MOST_BYTES) {
-      complainAboutFile(
-        file.name + ": the file has " + file.size + " bytes, far more than a model; give a file made by `python -m fable6c.export`"
-      );
+      complainAboutFile(file.name + ": no storyteller is as large as " + megabytes(file.size) + "; choose a file whose name ends in .f6c");
       return;
     }
+    if (readSettings() === null) return; // which the first story of the new one is told with
     var reader = new FileReader();
     reader.onload = function () {
-      load(reader.result, file.name);
+      loadFile(reader.result, file.name);
     };
     reader.onerror = function () {
       complainAboutFile(file.name + ": cannot read the file; check that it is a file, not a folder, and that it still exists");
@@ -1076,7 +1115,7 @@
       setText(id("card"), "Loading model.f6c\u2026 " + grouped(Math.round(event.loaded / 1000)) + " KB");
     };
     request.onload = function () {
-      if (request.status === 200) load(request.response, "model.f6c");
+      if (request.status === 200) loadFile(request.response, "model.f6c");
       else noModel();
     };
     request.onerror = noModel;
@@ -1085,46 +1124,46 @@
 
   function noModel() {
     var empty = id("empty");
-    if (!empty.firstChild) {
-      add(empty, "p", "", "The book is here, the storyteller is not: choose a model, a .f6c file, or drop one on this page.");
-      empty.appendChild(id("choose"));
-    }
-    setText(id("card"), "No model is loaded.");
+    if (!empty.firstChild) add(empty, "p", "", "The book is here, the storyteller is not. Choose its file; the name ends in .f6c.");
+    putChooser(empty, "Its file (or drop it here):");
+    setText(id("card"), "No storyteller is here yet.");
     setText(id("facts"), "");
     show(empty, true);
     show(id("title"), t !== null);
   }
 
+  /** What chooses a file is where a storyteller is missing, and in the drawer afterwards. */
+  function putChooser(place, label) {
+    if (id("choose").parentNode !== place) place.appendChild(id("choose"));
+    setText(id("file-label"), label);
+  }
+
   /** A choice among the models in this page. */
   function listTellers() {
     if (own.length < 2) return;
-    for (var i = 0; i < own.length; i++) {
+    var sizes = [].map.call(own, function (element) {
+      return Number(element.getAttribute("data-bytes"));
+    });
+    [].forEach.call(own, function (element, i) {
       var row = add(id("tellers"), "p", "tick"),
         radio = add(row, "input"),
-        label;
+        remark = sizes[i] === Math.max.apply(null, sizes) ? ": tells best" : ": smaller and sillier";
       radio.type = "radio";
       radio.name = "teller";
       radio.id = "teller-" + i;
       row.appendChild(document.createTextNode(" "));
-      label = add(
-        row,
-        "label",
-        "",
-        own[i].getAttribute("data-name") +
-          ", " +
-          megabytes(Number(own[i].getAttribute("data-bytes"))) +
-          (i === 0 ? ": tells best" : ": smaller and sillier")
-      );
-      label.setAttribute("for", radio.id);
-      listTellers.choose(radio, own[i]);
-    }
+      add(row, "label", "", element.getAttribute("data-name") + ", " + megabytes(sizes[i]) + remark).setAttribute("for", radio.id);
+      on(radio, "change", function () {
+        if (!radio.checked) return;
+        if (readSettings() === null) checkTeller();
+        else loadOwn(element);
+      });
+    });
   }
 
-  listTellers.choose = function (radio, element) {
-    on(radio, "change", function () {
-      if (radio.checked) loadOwn(element);
-    });
-  };
+  function checkTeller() {
+    for (var i = 0; i < own.length && own.length > 1; i++) id("teller-" + i).checked = teller !== null && own[i] === teller.own;
+  }
 
   // ---- The drawer and the chips ----
 
@@ -1227,7 +1266,7 @@
       linkForOthers(),
       id("link"),
       isFile
-        ? "Copied. This page is a file of yours: send it along. Whoever has it pastes the link into the line below, and reads this story."
+        ? "Copied. Send this page along, the file, with the link: your friend opens the page, pastes the link into the line below, and reads this story."
         : "Copied. Whoever opens the link reads this story."
     );
   }
@@ -1283,7 +1322,6 @@
   });
   on(id("faster"), "click", function () {
     setPace(pace === "voice" ? "quick" : "fast");
-    if (id("faster").disabled && isShown(id("now"))) id("stop").focus();
   });
   on(id("more"), "click", goOn);
   on(id("write"), "click", yourTurn);

@@ -2,6 +2,7 @@
 
     python asengine/web/screenshots.py                       # dist/fable6.html in Chromium, to build/screenshots/
     python asengine/web/screenshots.py --browser firefox
+    python asengine/web/screenshots.py --docs docs/images    # and those that docs/web-page.md shows
     python asengine/web/screenshots.py --gif docs/images/page.gif
 
 It needs selenium and Pillow, and Chromium with chromedriver or Firefox with geckodriver.
@@ -22,6 +23,23 @@ SIZES = [(1280, 800), (390, 844), (320, 640)]
 STORY = "#seed=9"
 WISH = "a dragon, a spoon, a girl called Mia"
 WISH_SEED = 123
+# A picture of the documentation: (width, dark, scene) of what it shows from left to right.
+DOCS = {
+    "page-first": [(1280, False, "first-second")],
+    "page-wish": [(1280, False, "wish")],
+    "page-dark": [(1280, True, "middle")],
+    "page-error": [(1280, False, "field-error")],
+    "page-phone": [(390, False, "first-second"), (390, False, "choices"), (390, True, "wish")],
+    "page-small-phone": [
+        (320, False, "middle"),
+        (320, False, "end"),
+        (320, False, "yours"),
+        (320, True, "error"),
+        (320, True, "link-error"),
+        (320, False, "field-error"),
+    ],
+}
+GAP = 12  # pixels
 GIF_SIZE = (760, 620)
 GIF_COLOURS = 64
 
@@ -31,6 +49,7 @@ def parse(argv):
     parser.add_argument("--page", type=pathlib.Path, default=ROOT / "dist" / "fable6.html", help="default: dist/fable6.html")
     parser.add_argument("--browser", choices=("chromium", "firefox"), default="chromium", help="default: chromium")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "screenshots", help="folder; default: build/screenshots")
+    parser.add_argument("--docs", type=pathlib.Path, metavar="FOLDER", help="make the pictures of docs/web-page.md too, in this folder")
     parser.add_argument("--gif", type=pathlib.Path, metavar="FILE", help="make only the animation")
     return parser.parse_args(argv)
 
@@ -54,6 +73,7 @@ class Camera:
             options.set_preference("layout.css.prefers-color-scheme.content-override", 0 if dark else 1)
             options.binary_location = shutil.which("firefox-esr") or shutil.which("firefox")
             options.enable_bidi = True
+            options.set_preference("ui.useOverlayScrollbars", 1)  # as on a phone
             self.driver = webdriver.Firefox(options=options, service=webdriver.FirefoxService(shutil.which("geckodriver")))
             self.driver.script.add_preload_script("() => {" + CLOCK + "}")
         self.run = self.driver.execute_script
@@ -70,11 +90,8 @@ class Camera:
         self.driver.get(page.resolve().as_uri() + fragment)
         self.wait("return document.querySelectorAll('#story .w').length > 0")
 
-    def wait(self, condition, seconds=30):
-        end = time.monotonic() + seconds
+    def wait(self, condition):
         while not self.run(condition):
-            if time.monotonic() > end:
-                raise SystemExit(f"waited {seconds} s for: {condition}")
             time.sleep(0.02)
 
     def tick(self, words):
@@ -121,15 +138,18 @@ def scenes(camera, page):
     camera.wait("return document.body.getAttribute('data-state') !== 'telling'")
     camera.run("window.scrollTo(0, 0)")
     yield "wish", camera.picture()
-    camera.run("document.getElementById('open').click()")
+    camera.run("document.getElementById('open').click(); document.activeElement.blur()")
     yield "drawer", camera.picture()
     camera.run("document.getElementById('temperature').value = '0,8'; document.querySelector('#settings [type=submit]').click()")
     yield "field-error", camera.picture()
     camera.run(
-        "document.getElementById('close').click(); document.getElementById('wish').value = 'a cat, it should all be about the meaning of life and taxes, a hat'; document.getElementById('temperature').value = '0.8'; document.getElementById('tell').click()"
+        "document.getElementById('close').click(); document.getElementById('wish').value = 'a cat, it should all be about the meaning of life and taxes, a hat'; document.getElementById('temperature').value = '0.8'; document.getElementById('seed').value = '7'; document.getElementById('wish').dispatchEvent(new Event('input')); document.getElementById('tell').click(); document.activeElement.blur()"
     )
     camera.wait("return document.body.getAttribute('data-state') !== 'telling'")
     yield "error", camera.picture()
+    camera.open(page, STORY + "&pace=fast&temperature=0,8")
+    camera.wait("return document.body.getAttribute('data-state') !== 'telling'")
+    yield "link-error", camera.picture()
 
 
 def shoot(options):
@@ -140,11 +160,33 @@ def shoot(options):
             for width, height in SIZES:
                 camera.size(width, height)
                 for name, picture in scenes(camera, options.page):
-                    file = options.out / f"{options.browser}-{width}{'-dark' if dark else ''}-{name}.png"
-                    picture.quantize(128).save(file, optimize=True)
+                    picture.quantize(128).save(file_of(options, width, dark, name), optimize=True)
         finally:
             camera.driver.quit()
+    if options.docs:
+        compose(options)
     print(f"{options.out}: {len(list(options.out.glob(options.browser + '-*.png')))} pictures")
+
+
+def file_of(options, width, dark, name):
+    return options.out / f"{options.browser}-{width}{'-dark' if dark else ''}-{name}.png"
+
+
+def compose(options):
+    """The documentation's pictures, beside each other."""
+    from PIL import Image
+
+    options.docs.mkdir(parents=True, exist_ok=True)
+    for name, parts in DOCS.items():
+        row = [Image.open(file_of(options, *part)).convert("RGB") for part in parts]
+        whole = Image.new("RGB", (sum(picture.width + GAP for picture in row) - GAP, row[0].height), "white")
+        left = 0
+        for picture in row:
+            whole.paste(picture, (left, 0))
+            left += picture.width + GAP
+        file = options.docs / f"{name}.png"
+        whole.quantize(256).save(file, optimize=True)
+        print(f"{file}: {file.stat().st_size:,} bytes")
 
 
 def film(camera, page):

@@ -13,9 +13,27 @@ var Wish = (function () {
     " happy sad brave kind little big small tiny huge old young clever smart silly funny shy lonely curious hungry lost angry " +
     "lazy sleepy tired gentle magic magical scared strong poor rich quiet loud proud greedy grumpy naughty friendly beautiful pretty "
   ).split(" ");
-  var DETERMINERS = /^(?:an?|the|some|many|two|three|four|five|ten|my|his|her|their|our|your|no) /i;
+  var IRREGULAR = {
+    mice: "mouse",
+    geese: "goose",
+    men: "man",
+    women: "woman",
+    children: "child",
+    people: "person",
+    feet: "foot",
+    teeth: "tooth"
+  };
+  var DETERMINER =
+    /^(?:an?|the|some|many|two|three|four|five|six|seven|eight|nine|ten|[0-9]+|my|his|her|their|our|your|no|\S+['\u2019]s)(?![^ ])/i;
+  var NUMBER = /^(?:some|many|two|three|four|five|six|seven|eight|nine|ten|[0-9]+) /;
+  var PLACE = /^(?:in|at|on|under|near|by|inside|behind) /i;
+  var LEAD_IN =
+    /^(?:please|(?:can|could) you|i (?:want|would like)|(?:tell|write)(?: (?:me|us))?|(?:an?|the|another) story|about|with|of)(?![^ ])/i;
+  var TAIL = / (?:with|without|who|that|which|from|of|for|like|in|at|on|under|near|by|inside|behind) .*$/i; // what follows the noun
+  var NAME = /^[A-Z\u00c0-\u00de][a-z\u00df-\u024f'\u2019-]+$/;
   var UNTOLD =
-    " a an the some many my his her their our your no of in at on under near by inside behind with and called named very word story ";
+    " a an the some many my his her their our your no of in at on under near by inside behind with without who that which from for like and " +
+    "called named very word story ";
 
   function trimmed(text) {
     return text.replace(/^[\s.!?]+|[\s.!?]+$/g, "");
@@ -29,10 +47,56 @@ var Wish = (function () {
     return text.slice(text.lastIndexOf(" ") + 1);
   }
 
+  /** Without what politeness puts before and after a wish. */
+  function bare(part) {
+    part = trimmed(part).replace(/\s+/g, " ");
+    while (LEAD_IN.test(part)) part = trimmed(part.replace(LEAD_IN, ""));
+    return part.replace(/ please$/i, "");
+  }
+
+  function isBeing(word) {
+    word = word.toLowerCase();
+    return (
+      has(BEINGS, word) ||
+      has(BEINGS, word.replace(/s$/, "")) ||
+      has(BEINGS, word.replace(/es$/, "")) ||
+      has(BEINGS, word.replace(/ies$/, "y")) ||
+      has(BEINGS, word.replace(/ves$/, "f")) ||
+      (IRREGULAR.hasOwnProperty(word) && has(BEINGS, IRREGULAR[word]))
+    );
+  }
+
+  function isPlural(text) {
+    var word = lastWord(text.replace(TAIL, ""));
+    return IRREGULAR.hasOwnProperty(word) || /[^su]s$/.test(word);
+  }
+
+  /** Small letters where a capital is no part of a name: at the beginning, in beings and qualities, and where every word has one. */
+  function lowered(text) {
+    var isTitle = !/(?:^| )[^A-Z]/.test(text);
+    return text.replace(/\S+/g, function (word, at) {
+      var isName = /['\u2019]s$/.test(word) || !(at === 0 || isTitle || isBeing(word) || has(QUALITIES, word));
+      return isName ? word : word.toLowerCase();
+    });
+  }
+
+  function isName(text) {
+    return text.split(" ").every(function (word) {
+      return NAME.test(word) && !DETERMINER.test(word) && !isBeing(word) && !has(QUALITIES, word);
+    });
+  }
+
   function withArticle(text) {
-    if (DETERMINERS.test(text)) return text;
-    if (/[^s]s$/i.test(text)) return "some " + text;
-    return (/^[aeiou]/i.test(text) ? "an " : "a ") + text;
+    if (DETERMINER.test(text)) return text;
+    if (isPlural(text)) return "some " + text;
+    return (/^(?!uni|use|eu|one )[aeiou]/i.test(text) ? "an " : "a ") + text;
+  }
+
+  /** As somebody or something that the story has not named before: "the dragon" is "a brave dragon". */
+  function introduced(text, qualities) {
+    var determiner = (DETERMINER.exec(text) || [""])[0],
+      noun = text.slice(determiner.length).trim();
+    return /^(?:an?|the)?$/.test(determiner) ? withArticle(qualities + noun) : determiner + " " + qualities + noun;
   }
 
   function listed(parts) {
@@ -41,17 +105,26 @@ var Wish = (function () {
 
   /** One part of the line: {kind, text, …}. */
   function classify(part) {
-    var named = /^(.*?)\s*\b(?:called|named)\s+(.+)$/i.exec(part),
-      word = /^the word ["'\u201c]?([^\s"'\u201d]+)["'\u201d]?$/i.exec(part);
-    if (named) return { kind: "hero", noun: named[1] || "a child", name: named[2].charAt(0).toUpperCase() + named[2].slice(1), text: part };
+    var named = /^(.*?) ?\b(?:called|named) (.+)$/i.exec(part),
+      word = /^the word ["'\u201c]?([^\s"'\u201d]+)["'\u201d]?$/i.exec(part),
+      title = /^([A-Z]\S*) (.+)$/.exec(part), // King Arthur
+      text = lowered(part);
+    if (named) {
+      var tail = (TAIL.exec(named[2]) || [""])[0],
+        name = named[2].slice(0, named[2].length - tail.length).replace(/(^|[ -])([a-z\u00df-\u024f])/g, function (found) {
+          return found.toUpperCase();
+        });
+      return { kind: "hero", noun: lowered(named[1]) || "a child", name: name, tail: tail, text: part };
+    }
     if (word) return { kind: "word", text: word[1] };
-    if (/^[A-Z][a-z'-]+$/.test(part) && !has(BEINGS, part) && !has(QUALITIES, part))
-      return { kind: "hero", noun: "a child", name: part, text: part };
-    if (/\b(?:end|ending|story)$/i.test(part)) return { kind: "mood", text: part };
-    if (/^(?:in|at|on|under|near|by|inside|behind) /i.test(part)) return { kind: "place", text: part };
-    if (has(QUALITIES, part)) return { kind: "quality", text: part.toLowerCase() };
-    if (has(BEINGS, lastWord(part)) || has(BEINGS, lastWord(part).replace(/s$/, ""))) return { kind: "being", text: part };
-    return { kind: "thing", text: part };
+    if (PLACE.test(part)) return { kind: "place", text: part.charAt(0).toLowerCase() + part.slice(1) };
+    if (/\b(?:end|ending|story)$/i.test(part)) return { kind: "mood", text: text };
+    if (title && isBeing(title[1]) && isName(title[2]))
+      return { kind: "hero", noun: withArticle(title[1].toLowerCase()), name: title[2], tail: "", text: part };
+    if (isName(part)) return { kind: "hero", noun: "a child", name: part, tail: "", text: part };
+    if (has(QUALITIES, part)) return { kind: "quality", text: text };
+    if (isBeing(lastWord(part.replace(TAIL, "")))) return { kind: "being", noun: text, text: text };
+    return { kind: "thing", text: text };
   }
 
   /** The line, as an opening that holds what was asked for. */
@@ -70,58 +143,50 @@ var Wish = (function () {
       else if (part.kind === "hero" || part.kind === "being") others.push(part);
       else if (part.kind === "thing") things.push(withArticle(part.text));
       else if (part.kind === "mood")
-        moods += "This is " + (/story$/i.test(part.text) ? withArticle(part.text) : "a story with " + withArticle(part.text)) + ". ";
+        moods += "This is " + (/story$/.test(part.text) ? "" : "a story with ") + introduced(part.text, "") + ". ";
       else if (part.kind === "place") place += ", " + part.text;
       else if (part.kind === "quality") qualities += part.text + " ";
     });
-    function who(being) {
-      return being.kind === "hero" ? withArticle(being.noun) + " called " + being.name : withArticle(being.text);
+    if (hero === null) hero = { kind: "being", noun: "a child" };
+    function who(being, qualities) {
+      return introduced(being.noun, qualities) + (being.kind === "hero" ? " called " + being.name + being.tail : "");
     }
-    var noun = hero === null ? "child" : (hero.noun || hero.text).replace(DETERMINERS, "");
-    var first = who({ kind: hero === null ? "being" : hero.kind, noun: qualities + noun, text: qualities + noun, name: hero && hero.name });
-    if (qualities === "" && hero !== null) first = who(hero);
-    var me = hero !== null && hero.kind === "hero" ? hero.name : "The " + lastWord(noun);
-    var text =
-      moods +
-      "Once upon a time" +
-      place +
-      ", there " +
-      (/^(?:some|many|two|three|four|five|ten) /i.test(first) ? "were " : "was ") +
-      first +
-      ".";
+    var first = who(hero, qualities),
+      noun = hero.noun.replace(TAIL, ""),
+      me = hero.kind === "hero" ? hero.name : "The " + lastWord(noun),
+      text = moods + "Once upon a time" + place + ", there " + (NUMBER.test(first) || isPlural(noun) ? "were " : "was ") + first + ".";
     if (things.length > 0) text += " " + me + " had " + listed(things) + ".";
-    if (others.length > 0) text += " One day, " + me.replace(/^The/, "the") + " met " + listed(others.map(who)) + ".";
+    if (others.length > 0) {
+      var met = others.map(function (being) {
+        return who(being, "");
+      });
+      text += " One day, " + me.replace(/^The/, "the") + " met " + listed(met) + ".";
+    }
     return text;
   }
 
-  /** What the line asks for: {prompt, wishes: [{text, words}], ignored: [text]}. `card` is the model's, an object or null. */
-  function ask(line, card) {
+  /** What the line asks for: {prompt, wishes: [{text, words}], ignored: [text]}. */
+  function ask(line) {
     var begun = /^(.*?)\s*(?:\u2026|\.\.\.)\s*$/.exec(line);
     if (begun) return { prompt: begun[1], wishes: [], ignored: [] };
     var parts = [],
       ignored = [];
-    line
-      .replace(/\b(?:please|tell me|a story (?:about|with|of)|with)\b/gi, " ")
-      .split(/[,;\n]|\band\b/)
-      .forEach(function (part) {
-        part = trimmed(part).replace(/\s+/g, " ");
-        if (part === "") return;
-        if (part.split(" ").length > LONGEST_WISH || parts.length === MOST_WISHES) ignored.push(part);
-        else parts.push(classify(part));
+    line.split(/[,;\n]|\band\b/i).forEach(function (part) {
+      part = bare(part);
+      var story = /^((?:an? |the )?\S+ story) (?:about|with|of) /i.exec(part); // "a sad story about a fox" is two wishes
+      (story ? [story[1], bare(part.slice(story[0].length))] : [part]).forEach(function (wish) {
+        if (/^(?:end|ending)?$/i.test(wish.replace(DETERMINER, "").trim())) return; // asks for nothing
+        if (wish.split(" ").length > LONGEST_WISH || parts.length === MOST_WISHES) ignored.push(wish);
+        else parts.push(classify(wish));
       });
+    });
     return {
-      prompt: parts.length === 0 ? "Once upon a time" : toModel(parts, card),
+      prompt: parts.length === 0 ? "Once upon a time" : opening(parts),
       wishes: parts.map(function (part) {
-        return { text: part.text, words: wordsOf(part.text) };
+        return { text: part.text, words: part.kind === "word" ? [part.text.toLowerCase()] : wordsOf(part.text) };
       }),
       ignored: ignored
     };
-  }
-
-  /** The seam: a model whose card says that it takes wishes as a header gets its header here, once there are such models. All that there
-      are today take an opening. */
-  function toModel(parts, card) {
-    return opening(parts);
   }
 
   function wordsOf(text) {
