@@ -498,10 +498,10 @@ def _record(value: Any) -> dict:
     if not isinstance(value, dict):
         raise ValueError("a line holds no record")
     for name, kind in FIELDS.items():
-        field: Any = value.get(name)
-        if type(field) is not kind or kind is int and not 0 <= field < 2**63:
+        field = value.get(name)
+        if type(field) is not kind or isinstance(field, int) and not 0 <= field < 2**63:
             raise ValueError(f"a record's {name} is {repr(field)[:40]}")
-        if kind is str:
+        if isinstance(field, str):
             field.encode("utf-8")  # a lone surrogate is no character
     if not 0 <= value["chunk"] < value["chunks"]:
         raise ValueError(f"a record is chunk {value['chunk']} of {value['chunks']}")
