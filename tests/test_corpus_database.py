@@ -343,7 +343,8 @@ def test_a_chunk_that_is_no_text_is_one_line(copy, tmp_path, damage):
     with contextlib.closing(sqlite3.connect(copy)) as connection:
         connection.execute("UPDATE chunk SET packed = ?, dictionary = NULL WHERE id = 3", (packed,))
         connection.commit()
-    with pytest.raises(UserError, match="the text of a chunk cannot be unpacked") as caught:
+    words = "holds what no build writes" if damage == "a number" else "the text of a chunk cannot be unpacked"
+    with pytest.raises(UserError, match=words) as caught:
         export(copy, str(tmp_path / "out.txt"), "1")
     assert "\n" not in str(caught.value) and not os.path.exists(tmp_path / "out.txt")
     assert any("chunk: row 3" in line for line in verify(copy, progress=False))
@@ -355,7 +356,7 @@ def test_tokens_outside_the_vocabulary_never_reach_the_kernels(copy, ids):
         connection.execute("UPDATE tokens SET ids = ?", (ids,))
         connection.commit()
         (vocab,) = connection.execute("SELECT vocab FROM tokenizer").fetchone()
-    with pytest.raises(UserError, match="tokens are damaged"):
+    with pytest.raises(UserError, match="holds what no build writes" if ids == "text" else "tokens are damaged"):
         dataset = open_dataset(copy, vocab=vocab, seed=1)
         dataset.batch(dataset.starts(16, 1, 0)[:4], 16)
 
