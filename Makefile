@@ -52,7 +52,7 @@ ifneq ($(filter story legacy boot-test windows,$(MAKECMDGOALS)),)
   $(if $(NAMED),$(refuse_model))
 endif
 # The page takes several, with blanks between them.
-ifneq ($(filter page release,$(MAKECMDGOALS)),)
+ifneq ($(filter page files site release,$(MAKECMDGOALS)),)
   $(if $(shell [ -e $(call quote,$(NAMED)) ] && echo one),$(refuse_model),$(foreach NAMED,$(NAMED),$(refuse_model)))
 endif
 
@@ -69,7 +69,7 @@ PROGRAM := build/fable6c# its rules: asengine/host/native.mk
 
 say = @printf '\n== %s\n' $(1)
 
-.PHONY: help story run test test-all quick lint format docs native aot legacy boot-test windows arm wasm prebuilt page dist release lock clean
+.PHONY: help story run test test-all quick lint format files site native aot legacy boot-test windows arm wasm prebuilt page dist release lock clean
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
@@ -79,7 +79,6 @@ help:
 	@echo 'make quick [SINCE=main]                  only the tests of what has changed since that commit'
 	@echo 'make lint                                linters, types and layout of all sources'
 	@echo 'make format                              lay all sources out as make lint wants them'
-	@echo 'make docs                                build/site/, the documentation as web pages'
 	@echo 'make native                              build/fable6c, the program that runs a model'
 	@echo 'make aot                                 build/fable6c-aot, the same compiled ahead of time: several times as fast'
 	@echo 'make legacy [AOT=1] [MODEL=model.f6c]    build/legacy/, the program for old 32-bit PCs, and an archive to take there'
@@ -90,7 +89,8 @@ help:
 	@echo 'make prebuilt                            build the engine anew and keep it in asengine/prebuilt'
 	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
-	@echo 'make release                             dist/release/: the page, the models, wheel and source archive, with checksums'
+	@echo 'make site                                dist/site/: a web site that works from a folder, with the documentation'
+	@echo 'make release                             dist/release/: everything that people download, with checksums and the site'
 	@echo 'make lock                                choose the newest packages anew and write their hashes into requirements/'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
 
@@ -165,12 +165,18 @@ format: .venv/lint node_modules/.package-lock.json
 	.venv/bin/clang-format -i $(C_SOURCES)
 	node_modules/.bin/prettier --log-level warn --write .
 
-# ---- the documentation as web pages ----
+# ---- the web site ----
 
-docs: .venv/docs
-	.venv/bin/python site/pages.py build/pages
-	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict -f site/mkdocs.yml
-	@echo 'the documentation: build/site/index.html'
+# What its download page offers when no release was made; make release has more.
+files: .venv/docs page $(INSTALLED)
+	rm -rf dist/files && mkdir dist/files
+	cp dist/fable6.html release/*.f6c dist/files
+	.venv/bin/python -m fable6c.z80 build -o dist/files/FABLE.COM
+	.venv/bin/python -m fable6c.z80 build -o dist/files/FABLE.TAP
+	cd dist/files && sha256sum * > SHA256SUMS
+
+site: files
+	.venv/bin/python site/build.py --files dist/files --out dist/site
 
 clean:
 	rm -rf .venv node_modules build dist asengine/build fable6c/fable6c.wasm fable6c/_lib*.so fable6c/_lib*.c *.egg-info .pytest_cache .ruff_cache .mypy_cache
@@ -218,7 +224,7 @@ endef
 	$(call install,$(LOCKED) -r $<)
 
 .venv/docs: requirements/docs.txt .venv/tools
-	$(call say,'mkdocs from PyPI')
+	$(call say,'what the site is made with from PyPI')
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 
