@@ -210,7 +210,7 @@ def facts():
         "bytes": f"{len(model):,}",
         "megabytes": f"{len(model) / 1e6:.2f}",
         "bits": f"{point['bits_per_char']:.3f}",
-        "hours": f"{point['minutes'] / 60:.0f}",
+        "hours": {1: "One hour", 2: "Two hours"}[round(point["minutes"] / 60)],
         "gpu_bits": f"{levels['TinyStories-1M (GPU, 470 M tokens)']:.3f}",
         "compiled_low": speeds[0][0],
         "compiled_high": speeds[0][1],
