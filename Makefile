@@ -176,7 +176,7 @@ files: .venv/docs page $(INSTALLED)
 	cd dist/files && sha256sum * > SHA256SUMS
 
 site: files
-	.venv/bin/python site/build.py --files dist/files --out dist/site
+	.venv/bin/python site/make_site.py --files dist/files --out dist/site
 
 clean:
 	rm -rf .venv node_modules build dist asengine/build fable6c/fable6c.wasm fable6c/_lib*.so fable6c/_lib*.c *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,4 +1,4 @@
-// The Z80's page: a machine with FABLE.COM, a line to type, and its clock. Joined with the emulator by build.py.
+// The Z80's page: a machine with FABLE.COM, a line to type, and its clock. Joined with the emulator by make_site.py.
 const screen = document.getElementById("screen");
 const field = document.getElementById("typed");
 const clock = document.getElementById("clock");

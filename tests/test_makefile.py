@@ -271,7 +271,7 @@ def test_every_package_is_locked_with_hashes():
         packages = locked(path)
         assert packages and all(packages.values()), path
     assert declared("plot") <= set(locked(RUN)) and declared("plot", "corpus", "test") <= set(locked(TEST))
-    assert declared("lint") <= set(locked(LINT)) and {"mkdocs-material", "mkdocstrings"} <= declared("docs") <= set(locked(DOCS))
+    assert declared("lint") <= set(locked(LINT)) and {"markdown-it-py", "pyz80"} <= declared("docs") <= set(locked(DOCS))
     assert set(locked(TOOLS)) <= set(locked(RUN)) <= set(locked(TEST))
     assert not set(locked(RUN)) & {"pyarrow", "scipy", "selenium", "pytest", "jedi", "debugpy"}, "a run installs only what it needs"
 

@@ -1,6 +1,6 @@
 """The site, as a folder that any host of static files or a double-click can show: `make site`, or
 
-    python site/build.py --files dist/files --out dist/site
+    python site/make_site.py --files dist/files --out dist/site
 
 Nothing on it asks another address, and nothing needs a server. Its first page, the page that tells stories, the Z80's and the countdown
 are in this folder; the documentation is the repository's Markdown (pages.py); the figures come from the records.
@@ -85,11 +85,7 @@ def main(argv=None):
     options.out.mkdir(parents=True)
     site = Site(options.out)
     site.documentation()
-    for name in ("index", "download", "z80", "countdown"):
-        body = (HERE / f"{name}.html").read_text(encoding="utf-8")
-        site.page(f"{name}.html", body, {**facts(), "files": downloads(options.files)} if name != "z80" else facts())
-    for name in ("style.css", "search.js", "index.js", "countdown.js"):
-        shutil.copyfile(HERE / name, options.out / name)
+    site.own(options.files)
     shutil.copyfile(options.page, options.out / "story.html")
     shutil.copyfile(library, options.out / "fable6.js")
     shutil.copytree(options.files, options.out / "files")
@@ -122,6 +118,14 @@ class Site:
         to = self.out / place
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(whole, encoding="utf-8")
+
+    def own(self, files):
+        """This folder's pages, with the figures and with the rows of what can be downloaded, their sheet and their scripts."""
+        values = {**facts(), "files": downloads(files)}
+        for name in ("index", "download", "z80", "countdown"):
+            self.page(f"{name}.html", (HERE / f"{name}.html").read_text(encoding="utf-8"), values)
+        for name in ("style.css", "search.js", "index.js", "countdown.js"):
+            shutil.copyfile(HERE / name, self.out / name)
 
     def documentation(self):
         """All Markdown pages, with a menu made from docs/index.md, and the index for the search."""
