@@ -69,7 +69,7 @@ PROGRAM := build/fable6c# its rules: asengine/host/native.mk
 
 say = @printf '\n== %s\n' $(1)
 
-.PHONY: help story run test test-all quick lint format files site native aot legacy boot-test windows arm wasm prebuilt page dist release lock clean
+.PHONY: help story run test test-all quick lint format files site cards checklist native aot legacy boot-test windows arm wasm prebuilt page dist release lock clean
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
@@ -90,7 +90,9 @@ help:
 	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
 	@echo 'make site                                dist/site/: a web site that works from a folder, with the documentation'
-	@echo 'make release                             dist/release/: everything that people download, with checksums and the site'
+	@echo 'make cards                               release/*.md, the model cards'
+	@echo 'make checklist                           the checks that a release waits for: release/PLAN.md'
+	@echo 'make release [KEY=id_ed25519] [TWICE=1]   dist/release/: what people download, checksums (signed, built twice), the site'
 	@echo 'make lock                                choose the newest packages anew and write their hashes into requirements/'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
 
@@ -136,12 +138,9 @@ dist: $(INSTALLED) $(WASM)
 	@rm -f dist/*.whl dist/*.tar.gz
 	.venv/bin/python -m build
 
-# What a person downloads, in one folder: page, models, wheel, source archive, and their checksums.
-release: page dist
-	rm -rf dist/release && mkdir dist/release
-	cp dist/fable6.html dist/*.whl dist/*.tar.gz release/*.f6c dist/release
-	cd dist/release && sha256sum * > SHA256SUMS
-	@echo 'dist/release/:' && ls dist/release
+# What people download, in one folder; KEY signs its checksums, TWICE=1 builds all of it again elsewhere and compares.
+release: .venv/docs $(INSTALLED) $(WASM) node_modules/.package-lock.json
+	.venv/bin/python release/assemble.py --out dist/release $(if $(KEY),--key $(call quote,$(value KEY))) $(if $(TWICE),--twice)
 
 # ---- sources as they should look ----
 
@@ -164,6 +163,18 @@ format: .venv/lint node_modules/.package-lock.json
 	.venv/bin/ruff format .
 	.venv/bin/clang-format -i $(C_SOURCES)
 	node_modules/.bin/prettier --log-level warn --write .
+
+# ---- the models' cards, and what delays a release ----
+
+CARDED := $(patsubst %.f6c,%,$(wildcard release/*.f6c))
+
+cards: $(INSTALLED)
+	@for model in $(CARDED); do \
+	  .venv/bin/python -m fable6c.card write $$model.f6c --measured $$model.measured.json --about release/about.toml -o $$model.md || exit 1; \
+	done
+
+checklist: $(INSTALLED) $(WASM)
+	.venv/bin/python release/checklist.py
 
 # ---- the web site ----
 

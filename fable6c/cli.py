@@ -25,6 +25,7 @@ COMMANDS = {
     "generate": "tell a story with a model file",
     "evaluate": "score a model file on text, in bits per character",
     "inspect": "show what is in a model file, or verify it",
+    "card": "measure a model's bias and write its model card",
     "tokenizer": "train a vocabulary from text, or show one",
     "scout": "train, score and run a predictor that counts, without backpropagation",
     "ensemble": "score a network, a scout, and both as an ensemble",

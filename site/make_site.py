@@ -162,10 +162,10 @@ def menu_groups(found):
     groups[heading] = ["docs/index.md"]
     for line in (ROOT / "docs" / "index.md").read_text(encoding="utf-8").splitlines():
         heading = line[3:] if line.startswith("## ") else heading
-        link = re.match(r"\| \[[^\]]+\]\(([^)#]+\.md)\)", line)
-        if link:
-            groups.setdefault(heading, []).append(posixpath.normpath(f"docs/{link[1]}"))
-    groups.update(MORE)
+        for link in re.findall(r"\]\(([^)#]+\.md)\)", line.split(" | ")[0]) if line.startswith("| [") else ():
+            groups.setdefault(heading, []).append(posixpath.normpath(f"docs/{link}"))
+    for heading, names in MORE.items():
+        groups.setdefault(heading, []).extend(names)
     listed = {name for names in groups.values() for name in names}
     groups["Records"] = [name for name in found if name.startswith("benchmarks/record/")]
     groups["More"] = [name for name in found if name not in listed and name not in groups["Records"]]
