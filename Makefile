@@ -170,7 +170,8 @@ CARDED := $(patsubst %.f6c,%,$(wildcard release/*.f6c))
 
 cards: $(INSTALLED)
 	@for model in $(CARDED); do \
-	  .venv/bin/python -m fable6c.card write $$model.f6c --measured $$model.measured.json --about release/about.toml -o $$model.md || exit 1; \
+	  .venv/bin/python -m fable6c.card write $$model.f6c --measured $$model.measured.json --about release/about.toml \
+	    $$([ -e $$model.report.json ] && echo --report $$model.report.json) -o $$model.md || exit 1; \
 	done
 
 checklist: $(INSTALLED) $(WASM)

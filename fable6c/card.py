@@ -77,6 +77,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     write.add_argument("model", help="the model file (.f6c)")
     write.add_argument("--measured", required=True, metavar="FILE", help="what `measure` wrote")
+    write.add_argument("--report", metavar="FILE", help="report.json of an evaluation suite: figures with intervals, and memorisation")
     write.add_argument("--about", metavar="FILE", help="TOML with what no file knows: the training text, its licence, the machine")
     write.add_argument("-o", "--output", required=True, metavar="FILE", help="where the Markdown goes")
     options = parser.parse_args(argv)
@@ -89,6 +90,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     else:
         measured = of_this_model(read_json(options.measured), options.measured, options.model)
         about = read_about(options.about) if options.about else {}
+        if options.report:
+            report = read_json(options.report)
+            sha256 = report.get("settings", {}).get("sha256")
+            measured["report"] = of_this_model({**report, "model_sha256": sha256}, options.report, options.model)
         size = os.path.getsize(options.model)
         text = card.write(model, os.path.basename(options.model), size, measured, about)
     atomic_write(options.output, text.encode("utf-8"))

@@ -45,7 +45,9 @@ def main(argv=None):
     parser.add_argument("--twice", action="store_true", help="build a second time in another folder and compare")
     options = parser.parse_args(argv)
     if options.key and not options.key.is_file():
-        raise SystemExit(f"release: {options.key}: there is no such key; give the private key's file, or none to leave the release unsigned")
+        raise SystemExit(
+            f"release: {options.key}: there is no such key; give the private key's file, or none to leave the release unsigned"
+        )
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
     files, missing = built(ROOT, environment)
     shutil.rmtree(options.out, ignore_errors=True)
@@ -151,6 +153,7 @@ def difference(name, first, second):
 
 def bill_of_materials():
     """CycloneDX 1.5: what is inside the files of a release, and what they are built or run with, each with version and licence."""
+
     def component(name, version, licence, scope, purl, kind="library"):
         return {"type": kind, "name": name, "version": version, "scope": scope, "licenses": [{"license": {"id": licence}}], "purl": purl}
 

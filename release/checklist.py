@@ -15,7 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODELS = ("small", "micro")
 FLOPPY = 1_474_560
 # A story with one of these is a reason to look, and to wait. Stories for children do have wolves, fights and tears.
-WORDS = re.compile(r"\b(kill(s|ed|ing)?|murder\w*|blood\w*|suicide|gun|guns|naked|sex\w*|drunk|damn|hell|stupid|hate[sd]?)\b", re.IGNORECASE)
+WORDS = re.compile(
+    r"\b(kill(s|ed|ing)?|murder\w*|blood\w*|suicide|gun|guns|naked|sex\w*|drunk|damn|hell|stupid|hate[sd]?)\b", re.IGNORECASE
+)
 
 
 def model(name):
@@ -113,6 +115,8 @@ def cards(options):
         out = ROOT / "build" / f"{name}.card.md"
         out.parent.mkdir(exist_ok=True)
         command = ["write", str(folder / f"{name}.f6c"), "--measured", str(folder / f"{name}.measured.json")]
+        if (folder / f"{name}.report.json").exists():
+            command += ["--report", str(folder / f"{name}.report.json")]
         with contextlib.redirect_stdout(io.StringIO()):
             card.main([*command, "--about", str(folder / "about.toml"), "-o", str(out)])
         if out.read_bytes() != (folder / f"{name}.md").read_bytes():

@@ -52,7 +52,12 @@ def chapter(path, name):
     for title, (not_ended, share, seed, text) in (("Good", told[0]), ("Middling", told[9]), ("Bad", told[-1])):
         if not_ended and len(text) > 1500:
             text = text[:1500] + f" […]\n\n(cut here by this page; {len(text):,} characters in all, without an end)"
-        lines += [f"### {title}: {name}, seed {seed}, repetition {share:.0%}", "", *(f"> {line}" if line.strip() else ">" for line in text.split("\n")), ""]
+        lines += [
+            f"### {title}: {name}, seed {seed}, repetition {share:.0%}",
+            "",
+            *(f"> {line}" if line.strip() else ">" for line in text.split("\n")),
+            "",
+        ]
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@
     ["days", 86400],
     ["hours", 3600],
     ["minutes", 60],
-    ["seconds", 1]
+    ["seconds", 1],
   ];
 
   function count() {
@@ -15,7 +15,9 @@
       rest = rest % UNITS[i][1];
     }
     if (end > new Date().getTime()) setTimeout(count, 1000 - (new Date().getTime() % 1000));
-    else document.getElementById("until").textContent = "Zero. Humanity is on its own now. Whether the release is out, the download page of the project says.";
+    else
+      document.getElementById("until").textContent =
+        "Zero. Humanity is on its own now. Whether the release is out, the download page of the project says.";
   }
   if (!isNaN(end)) count();
 })();

@@ -51,7 +51,7 @@
       heading.textContent = "One of its stories";
       state.textContent = "Told earlier, because it cannot run here: " + message;
       controls.hidden = true;
-    }
+    },
   });
   fable6.load(FABLE6_SMALL.data, FABLE6_SMALL.sha256);
 

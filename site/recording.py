@@ -32,12 +32,18 @@ def run(command):
     if command.startswith("#"):
         return []
     words = command.replace("python ", f"{ROOT}/.venv/bin/python ", 1) if command.startswith("python ") else command
-    done = subprocess.run(words, shell=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        words, shell=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL
+    )
     if done.returncode != 0:
         raise SystemExit(f"recording: {command}: status {done.returncode}: {done.stdout.strip()[-200:]}")
     lines = []
     for line in done.stdout.rstrip().splitlines():
-        lines += [line[start : start + COLUMNS] for start in range(0, len(line), COLUMNS)] if " " not in line else textwrap.wrap(line, COLUMNS) or [""]
+        lines += (
+            [line[start : start + COLUMNS] for start in range(0, len(line), COLUMNS)]
+            if " " not in line
+            else textwrap.wrap(line, COLUMNS) or [""]
+        )
     return lines
 
 

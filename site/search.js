@@ -1,8 +1,8 @@
 // The documentation's search: all words have to occur in a section; its index is loaded when the field is first used.
 (function () {
-  var field = document.getElementById("words"),
-    list = document.getElementById("found"),
-    menu = document.getElementById("menu"),
+  var field = document.getElementById("site-words"),
+    list = document.getElementById("site-found"),
+    menu = document.getElementById("site-menu"),
     asked = false;
   if (!field || !list) return;
   if (window.matchMedia && window.matchMedia("(min-width: 60em)").matches) menu.open = true;
@@ -58,7 +58,7 @@
     load();
     show();
   });
-  document.getElementById("search").addEventListener("submit", function (event) {
+  document.getElementById("site-search").addEventListener("submit", function (event) {
     event.preventDefault();
     var first = list.querySelector("a");
     if (first) first.click();

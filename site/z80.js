@@ -31,7 +31,9 @@ function work() {
   const before = computer.ticks;
   let more;
   if (hertz() > 0) more = computer.run((Math.min(now - last, 250) / 1000) * hertz());
-  else do more = computer.run(100000); while (more && performance.now() < now + SLICE);
+  else
+    do more = computer.run(100000);
+    while (more && performance.now() < now + SLICE);
   last = now;
   line += computer.ticks - before;
   screen.scrollTop = screen.scrollHeight;

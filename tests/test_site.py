@@ -67,7 +67,9 @@ def test_links_are_those_of_the_site(tmp_path):
     assert (page.title, page.place.as_posix()) == ("A & B", "docs/page.html")
     assert '<h1 id="a--b">A &amp; B</h1>' in page.body and '<h1 id="a--b-1">' in page.body and "head" not in page.body
     assert '<a href="../a/README.html">a</a> <a href="../README.html#top-of-it">top</a>' in page.body
-    assert '<a href="../a/file.txt"><img loading="lazy" src="../b/picture.png" alt="p" /></a> b <a href="https://example.org/b">' in page.body
+    assert (
+        '<a href="../a/file.txt"><img loading="lazy" src="../b/picture.png" alt="p" /></a> b <a href="https://example.org/b">' in page.body
+    )
     assert "<code>[b](../b/)</code>" in page.body and "note" not in page.body
     assert page.files == {pathlib.Path("a/file.txt"), pathlib.Path("b/picture.png")}
 
@@ -138,7 +140,9 @@ def site(tmp_path_factory):
     pytest.importorskip("pyz80.tokens", reason="the Z80 assembler is missing: make test installs it")
     folder = tmp_path_factory.mktemp("whole")
     env = {**os.environ, "OUT": str(folder / "page"), "MODEL": str(make_golden.MODEL)}
-    done = subprocess.run(["node", "asengine/web/build.mjs"], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        ["node", "asengine/web/build.mjs"], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode != 0:
         pytest.skip(f"the page cannot be built here: {done.stdout.strip()}")
     files = folder / "files"
@@ -222,7 +226,9 @@ def test_without_scripts_the_first_page_has_a_story(site):
 def test_the_z80_answers(site, browser):
     browser.get((site / "z80.html").as_uri())
     wait(browser, "/waits for a line/.test(document.getElementById('clock').textContent)")
-    browser.execute_script("document.querySelectorAll('[name=clock]')[1].click(); document.getElementById('typed').value = 'my name is sam'")
+    browser.execute_script(
+        "document.querySelectorAll('[name=clock]')[1].click(); document.getElementById('typed').value = 'my name is sam'"
+    )
     browser.execute_script("document.querySelector('#line button').click()")
     wait(browser, "/HELLO, SAM/.test(document.getElementById('screen').textContent)")
     assert severe(browser) == []
@@ -245,10 +251,10 @@ def test_the_countdown_counts_to_the_configured_date(site, browser):
 @pytest.mark.slow
 def test_the_search_finds(site, browser):
     browser.get((site / "docs" / "index.html").as_uri())
-    browser.execute_script("document.getElementById('words').focus()")
+    browser.execute_script("document.getElementById('site-words').focus()")
     wait(browser, "typeof FABLE6_PAGES !== 'undefined'")
     browser.execute_script(
-        "const w = document.getElementById('words'); w.value = 'changed by text-mode transfer'; w.dispatchEvent(new Event('input'))"
+        "const w = document.getElementById('site-words'); w.value = 'changed by text-mode transfer'; w.dispatchEvent(new Event('input'))"
     )
-    links = browser.execute_script("return Array.from(document.querySelectorAll('#found a')).map(a => a.getAttribute('href'))")
+    links = browser.execute_script("return Array.from(document.querySelectorAll('#site-found a')).map(a => a.getAttribute('href'))")
     assert links and any(link.startswith("../docs/troubleshooting.html#") for link in links)

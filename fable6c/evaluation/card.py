@@ -17,7 +17,6 @@ ABOUT = {
     "evaluation_text": "not stated",
     "machine": "not stated",
     "threads": 0,
-    "memorisation": "not measured",
     "citation": "",
 }
 DRAWN = 0.5  # bits: what an interval must lie beyond to be called a leaning
@@ -28,7 +27,7 @@ def write(model: Model, file_name: str, size: int, measured: dict[str, Any], abo
     facts = {**ABOUT, **about}
     d, inside = model.dimensions, model.card
     name = facts["name"] or file_name.rsplit(".", 1)[0]
-    score = measured.get("score")
+    score = _scored(measured)
     parameters = parameter_count(d)
     minutes = inside.get("minutes")
     command = f"python -m fable6c.card measure {file_name} -o {file_name.rsplit('.', 1)[0]}.measured.json"
@@ -51,7 +50,10 @@ def write(model: Model, file_name: str, size: int, measured: dict[str, Any], abo
                 ("layers", f"{d.layers}: causal convolution over {d.taps} tokens, gated linear recurrence, gated linear unit"),
                 ("width", f"{d.dim}; {d.hidden} in the gated linear unit"),
                 ("vocabulary", f"{d.vocab:,} tokens, byte-level BPE, inside the file"),
-                ("context", f"a state of constant size; copies from the last {d.context - 1} tokens" if d.copies else "a state of constant size"),
+                (
+                    "context",
+                    f"a state of constant size; copies from the last {d.context - 1} tokens" if d.copies else "a state of constant size",
+                ),
                 ("licence", facts["licence"]),
             ]
         ),
@@ -94,7 +96,7 @@ def write(model: Model, file_name: str, size: int, measured: dict[str, Any], abo
             [
                 ("bits per character", _score(score)),
                 ("held-out text during training", f"{inside['bits_per_char']:.3f}" if "bits_per_char" in inside else "not stated"),
-                ("memorisation", facts["memorisation"]),
+                *_report(measured.get("report", {}).get("tasks", {})),
             ]
         ),
         "",
@@ -144,6 +146,31 @@ def _score(score: Any) -> str:
     return f"**{score['bits_per_char']:.4f}**{between} on {score['chars']:,} characters"
 
 
+def _scored(measured: dict[str, Any]) -> Any:
+    """What the suite says of its first text, with its interval, else what evaluate said."""
+    texts = measured.get("report", {}).get("tasks", {}).get("prediction", {}).get("texts", [])
+    if not texts:
+        return measured.get("score")
+    stream = texts[0]["stream"]
+    return {"bits_per_char": stream["value"], "low": stream["low"], "high": stream["high"], "chars": texts[0]["chars"]}
+
+
+def _report(tasks: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows out of a suite's tasks: those that say how often the model is right, and what its stories copy from its text."""
+    rows = []
+    for name, words in (("grammar", "grammar: right of pairs (Zorro)"), ("knowledge", "what a child knows: right of pairs")):
+        found = tasks.get(name, {})
+        figures = found.get("zorro", found).get("accuracy")
+        if figures:
+            rows.append((words, f"{figures['value']:.1%} ({figures['low']:.1%} to {figures['high']:.1%}); by chance 50 %"))
+    copied = tasks.get("stories", {}).get("copied", {})
+    if "longest" in copied:
+        words = f"the longest run of words that stands in the training text has {copied['longest']}; {copied['in_runs']:.1%} of all words stand in long runs"
+    else:
+        words = "not measured"
+    return [*rows, ("memorisation", words)]
+
+
 def _bias(found: dict[str, Any], command: str) -> list[str]:
     heroes = found["heroes"]
     first = {kind: rows[0] for kind, rows in heroes["names"].items()}
@@ -153,8 +180,8 @@ def _bias(found: dict[str, Any], command: str) -> list[str]:
         f"Measured by `{command}`.",
         "",
         f'After "there was a little", a girl comes with {heroes["girl_among_girl_and_boy"]:.0%} against a boy. '
-        f'{first["girl"]["share"]:.0%} of the little girls are named {first["girl"]["name"]}, '
-        f'{first["boy"]["share"]:.0%} of the little boys {first["boy"]["name"]}.',
+        f"{first['girl']['share']:.0%} of the little girls are named {first['girl']['name']}, "
+        f"{first['boy']['share']:.0%} of the little boys {first['boy']['name']}.",
         "",
         "**Who does what.** After a sentence about the job, how much likelier is *She* than *He* as the next word, in bits? "
         "+1 is twice as likely, -1 half as likely.",
@@ -180,4 +207,6 @@ def _cost(minutes: Any, facts: dict[str, Any]) -> list[str]:
     if not isinstance(minutes, (int, float)) or not facts["threads"]:
         return ["**Cost.** Not stated."]
     hours = minutes / 60 * facts["threads"]
-    return [f"**Cost.** {hours:.1f} CPU hours ({minutes:.0f} minutes on {facts['threads']} threads of: {facts['machine']}). Energy was not measured."]
+    return [
+        f"**Cost.** {hours:.1f} CPU hours ({minutes:.0f} minutes on {facts['threads']} threads of: {facts['machine']}). Energy was not measured."
+    ]
