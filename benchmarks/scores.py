@@ -11,7 +11,7 @@ import re
 from typing import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGES = ["README.md", "docs/numbers.md", "release/README.md"]
+PAGES = ["README.md", "docs/numbers.md", "release/README.md", "retrospective/README.md"]
 
 
 def newest(name: str) -> dict:
@@ -101,7 +101,13 @@ def release() -> str:
     )
 
 
-TABLES: dict[str, Callable[[], str]] = {"comparison": comparison, "curve": curve, "speeds": speeds, "scores of the release": release}
+def estimated() -> str:
+    import scaling
+
+    return table(["", "estimated bits per character, or ratio", "95 % of the fits"], scaling.rows())
+
+
+TABLES: dict[str, Callable[[], str]] = {"comparison": comparison, "curve": curve, "speeds": speeds, "scores of the release": release, "scaling": estimated}
 
 
 def filled(text: str) -> str:

@@ -127,10 +127,14 @@ def cards(options):
 
 
 def clean_words(options):
+    """Nothing in the recorded stories is left out, so a bad one stays there; but the page beside them has to name it."""
+    page = (ROOT / "release" / "README.md").read_text(encoding="utf-8")
     for name in MODELS:
-        found = WORDS.search((ROOT / "release" / f"{name}.txt").read_text(encoding="utf-8"))
-        if found:
-            return f"release/{name}.txt: {found[0]!r}"
+        parts = re.split(r"^--- seed (\d+)\n", (ROOT / "release" / f"{name}.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
+        for seed, story in zip(parts[1::2], parts[2::2]):
+            found = WORDS.search(story)
+            if found and f"`{name}`, seed {seed}" not in page:
+                return f"release/{name}.txt: seed {seed} says {found[0]!r}, and release/README.md does not warn of it"
     return True
 
 
@@ -178,7 +182,7 @@ CHECKS = {
     "It stops when told to": stops,
     "Nobody has tampered with it": untouched,
     "It has confessed its prejudices": cards,
-    "It minds its language": clean_words,
+    "It minds its language, or owns up": clean_words,
     "All parties agree what year it is": one_version,
     "The public has been told the truth": truth,
     "There is no second, secret release": nothing_else,

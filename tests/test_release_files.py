@@ -1,0 +1,153 @@
+"""`make release` and the checklist: the plan names the checks that run, checksums are signed and verified, archives are steady."""
+
+import importlib.util
+import io
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import tarfile
+import types
+
+import pytest
+
+import make_golden
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def load(name):
+    specification = importlib.util.spec_from_file_location(f"release_{name}", ROOT / "release" / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+assemble, checklist = load("assemble"), load("checklist")
+
+
+def test_the_plan_names_the_checks_that_run():
+    plan = (ROOT / "release" / "PLAN.md").read_text(encoding="utf-8")
+    part = plan.split("## The delayed-release checklist")[1]
+    rows = re.findall(r"^\| ([A-Z][^|]+) \| [^|]+ \|$", part, re.MULTILINE)
+    assert rows == list(checklist.CHECKS)
+
+
+QUICK = ["It cannot phone home", "It fits on a floppy disk", "No weight holds an extreme opinion", "Nobody has tampered with it"]
+QUICK += ["It has confessed its prejudices", "It minds its language, or owns up", "All parties agree what year it is", "The public has been told the truth"]
+
+
+@pytest.mark.parametrize("title", QUICK)
+def test_a_check_passes(title):
+    assert checklist.CHECKS[title](types.SimpleNamespace(release=ROOT / "nowhere")) is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("title", [title for title in checklist.CHECKS if title not in QUICK])
+def test_a_longer_check_passes(title):
+    assert checklist.CHECKS[title](types.SimpleNamespace(release=ROOT / "nowhere")) is True
+
+
+def test_the_checks_can_fail(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  a.txt\n")
+    options = types.SimpleNamespace(release=tmp_path)
+    assert "changed: a.txt" in checklist.nothing_else(options)
+    (tmp_path / "b.txt").write_text("b")
+    assert "b.txt" in checklist.nothing_else(options)
+
+    root = tmp_path / "root"
+    for name in ("release", "docs", "asengine/prebuilt", "fable6c"):
+        (root / name).mkdir(parents=True)
+    shutil.copy(make_golden.MODEL, root / "release" / "small.f6c")
+    shutil.copy(make_golden.MODEL, root / "release" / "micro.f6c")
+    (root / "release" / "SHA256SUMS").write_text(f"{'0' * 64}  small.f6c\n{'0' * 64}  micro.f6c\n")
+    (root / "release" / "small.txt").write_text("--- seed 1\nA dog.\n--- seed 4\nTom hated the dog.\n")
+    (root / "release" / "README.md").write_text("`small`, seed 1")
+    (root / "release" / "small.measured.json").write_text('{"score": {"bits_per_char": 0.5}}')
+    (root / "docs" / "announcement.md").write_text("It is good.")
+    module = b"\0asm\x01\0\0\0" + bytes([1, 1, 0, 2, 1, 0])
+    (root / "asengine" / "prebuilt" / "fable6c.wasm").write_bytes(module)
+    for name, text in {"package.json": '{"version": "9"}', "CITATION.cff": "version: 8\n", "CHANGELOG.md": "## [7]\n"}.items():
+        (root / name).write_text(text)
+    (root / "release" / "about.toml").write_text("version = {6}")
+    monkeypatch.setattr(checklist, "ROOT", root)
+    monkeypatch.setattr(checklist, "FLOPPY", 10)
+    assert "import section" in checklist.imports_nothing(options)
+    assert "bytes" in checklist.fits_on_a_floppy(options)
+    assert "not what" in checklist.untouched(options)
+    assert "seed 4 says 'hated'" in checklist.clean_words(options)
+    assert checklist.one_version(options).count(" has ") == 4
+    assert "lacks" in checklist.truth(options)
+
+
+def test_one_version():
+    """One place; the others follow it."""
+    assert assemble.VERSION == importlib.import_module("fable6c").__version__
+    assert checklist.one_version(None) is True
+
+
+def test_notes_are_the_changelogs():
+    text = assemble.notes({"the program for ARM, make arm": "a compiler for ARM is missing"})
+    assert text.startswith(f"# Fable-6 Nano {assemble.VERSION}\n") and "### Added" in text
+    assert "- the program for ARM, make arm: a compiler for ARM is missing" in text and assemble.verify_command() in text
+    page = (ROOT / "docs" / "download.md").read_text(encoding="utf-8")
+    assert assemble.verify_command() in page
+
+
+def test_the_bill_of_materials_is_cyclonedx():
+    bill = json.loads(assemble.bill_of_materials())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    names = {part["name"]: part for part in bill["components"]}
+    assert {"wasm3", "numpy", "assemblyscript", "small.f6c"} <= set(names)
+    assert names["wasm3"]["purl"].startswith("pkg:pypi/pywasm3@0.")
+    assert all(part["version"] for part in bill["components"])
+    assert names["small.f6c"]["hashes"][0]["content"] == checklist.digest(ROOT / "release" / "small.f6c")
+
+
+def source_archive(path, day, order):
+    with tarfile.open(path, "w:gz") as archive:
+        for name in order:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime, entry.uname, entry.uid = 1, day, f"somebody{day}", day
+            archive.addfile(entry, io.BytesIO(b"x"))
+
+
+def test_source_archives_of_two_days_are_the_same(tmp_path):
+    for folder, day, order in (("one", 1000, "ab"), ("two", 2000, "ba")):
+        (tmp_path / folder / "dist").mkdir(parents=True)
+        source_archive(tmp_path / folder / "dist" / "fable6c-1.0.tar.gz", day, order)
+    first, second = (assemble.steady(tmp_path / folder / "dist" / "fable6c-1.0.tar.gz") for folder in ("one", "two"))
+    assert first == second
+    with tarfile.open(fileobj=io.BytesIO(first)) as archive:
+        assert [member.name for member in archive] == ["a", "b"] and archive.extractfile("a").read() == b"x"
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is missing: apt install openssh-client")
+def test_a_signature_is_made_and_a_forgery_is_found(tmp_path, capsys):
+    key, out = tmp_path / "key", tmp_path / "out"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    out.mkdir()
+    (out / "a").write_text("a")
+    assemble.write_sums(out)
+    assemble.sign(out, key)
+    public = " ".join((tmp_path / "key.pub").read_text().split()[:2])
+    assert f'fable6c namespaces="fable6c" {public}' in capsys.readouterr().out, "says what to commit"
+    (tmp_path / "allowed_signers").write_text(f'fable6c namespaces="fable6c" {public}\n')
+    command = assemble.verify_command().replace("allowed_signers", str(tmp_path / "allowed_signers"))
+
+    def verified():
+        return subprocess.run(command, shell=True, cwd=out, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    done = verified()
+    assert done.returncode == 0 and done.stdout.startswith('Good "fable6c" signature'), done.stdout
+    (out / "SHA256SUMS").write_text("0" * 64 + "  a\n")
+    done = verified()
+    assert done.returncode != 0 and "incorrect signature" in done.stdout
+
+
+def test_a_key_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(SystemExit, match="there is no such key"):
+        assemble.main(["--out", str(tmp_path / "out"), "--key", str(tmp_path / "none")])
+    assert not (tmp_path / "out").exists()
