@@ -107,7 +107,13 @@ def estimated() -> str:
     return table(["", "estimated bits per character, or ratio", "95 % of the fits"], scaling.rows())
 
 
-TABLES: dict[str, Callable[[], str]] = {"comparison": comparison, "curve": curve, "speeds": speeds, "scores of the release": release, "scaling": estimated}
+TABLES: dict[str, Callable[[], str]] = {
+    "comparison": comparison,
+    "curve": curve,
+    "speeds": speeds,
+    "scores of the release": release,
+    "scaling": estimated,
+}
 
 
 def filled(text: str) -> str:

@@ -35,7 +35,12 @@ def test_the_plan_names_the_checks_that_run():
 
 
 QUICK = ["It cannot phone home", "It fits on a floppy disk", "No weight holds an extreme opinion", "Nobody has tampered with it"]
-QUICK += ["It has confessed its prejudices", "It minds its language, or owns up", "All parties agree what year it is", "The public has been told the truth"]
+QUICK += [
+    "It has confessed its prejudices",
+    "It minds its language, or owns up",
+    "All parties agree what year it is",
+    "The public has been told the truth",
+]
 
 
 @pytest.mark.parametrize("title", QUICK)

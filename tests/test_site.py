@@ -149,6 +149,7 @@ def site(tmp_path_factory):
         pytest.skip(f"the page cannot be built here: {done.stdout.strip()}")
     files = folder / "files"
     files.mkdir()
+    shutil.copy(folder / "page" / "fable6.html", files)
     command = [sys.executable, "-m", "fable6c.z80", "build", "-o", str(files / "FABLE.COM")]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     out = folder / "below" / "a folder"
@@ -209,7 +210,7 @@ def test_a_story_is_told_on_the_first_page(site, browser):
     engine.seed(int(seed))
     expected = "Once upon a time" + "".join(engine.generate("Once upon a time", 1000))
     assert told.split() == " ".join(expected.split("\n")).split() or re.sub(r"\s", "", told) == re.sub(r"\s", "", expected)
-    browser.execute_script("document.getElementById('again').click()")
+    browser.execute_script("document.querySelectorAll('[name=pace]')[0].click(); document.getElementById('again').click()")
     wait(browser, "document.getElementById('story').getAttribute('aria-busy') === 'true'")
     browser.execute_script("document.getElementById('stop').click()")
     assert "Stopped" in browser.execute_script("return document.getElementById('state').textContent")
