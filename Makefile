@@ -89,10 +89,11 @@ help:
 	@echo 'make prebuilt                            build the engine anew and keep it in asengine/prebuilt'
 	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
+	@echo 'make files                               dist/files/, what the download page of the site offers'
 	@echo 'make site                                dist/site/: a web site that works from a folder, with the documentation'
 	@echo 'make cards                               release/*.md, the model cards'
 	@echo 'make checklist                           the checks that a release waits for: release/PLAN.md'
-	@echo 'make release [KEY=id_ed25519] [TWICE=1]   dist/release/: what people download, checksums (signed, built twice), the site'
+	@echo 'make release [KEY=id_ed25519] [TWICE=1]  dist/release/: all that people download; signed; built twice and compared'
 	@echo 'make lock                                choose the newest packages anew and write their hashes into requirements/'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
 

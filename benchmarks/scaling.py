@@ -16,7 +16,7 @@ EXPONENTS = np.linspace(0.05, 2.0, 196)
 
 
 def newest(pattern):
-    return json.loads(sorted(ROOT.glob(f"benchmarks/record/*/{pattern}"))[-1].read_text(encoding="utf-8"))
+    return json.loads(max(ROOT.glob(f"benchmarks/record/*/{pattern}")).read_text(encoding="utf-8"))
 
 
 def seed_spread(record):

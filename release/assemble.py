@@ -148,6 +148,12 @@ def difference(name, first, second):
         a, b = (zipfile.ZipFile(io.BytesIO(data)) for data in (first, second))
         names = [member for member in a.namelist() if member not in b.namelist() or a.read(member) != b.read(member)]
         return ", ".join(names) or "only in its dates or order"
+    if name.endswith(".tar.gz"):
+        a, b = (
+            {member.name: file.extractfile(member).read() for member in file if member.isfile()}
+            for file in (tarfile.open(fileobj=io.BytesIO(data)) for data in (first, second))
+        )
+        return ", ".join(sorted(member for member in {*a, *b} if a.get(member) != b.get(member))) or "only in its dates or order"
     return f"{sum(x != y for x, y in zip(first, second)) + abs(len(first) - len(second)):,} bytes"
 
 

@@ -28,9 +28,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT / "benchmarks")]
 
-from pages import pages
+from pages import pages  # noqa: E402
 
-import scores
+import scores  # noqa: E402
 
 SETTINGS = tomllib.loads((HERE / "settings.toml").read_text(encoding="utf-8"))
 VERSION = re.search(r'__version__ = "(.*)"', (ROOT / "fable6c" / "__init__.py").read_text(encoding="utf-8"))[1]

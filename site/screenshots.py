@@ -11,7 +11,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "asengine" / "web"))
 
-from browser import chromium
+from browser import chromium  # noqa: E402
 
 SIZES = [(1280, 800), (768, 1024), (390, 844)]
 PAGES = {

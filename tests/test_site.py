@@ -22,8 +22,8 @@ INDEX = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
 pytest.importorskip("markdown_it", reason="markdown-it-py is missing: make test installs it")
 sys.path.insert(0, str(ROOT / "site"))
 
-import make_site
-import pages
+import make_site  # noqa: E402
+import pages  # noqa: E402
 
 # What only the whole site has: the storyteller, the downloads and the scripts that are made.
 MADE = ("story.html", "files", "fable6.js", "small.js", "z80.js")
