@@ -172,7 +172,7 @@ CARDED := $(patsubst %.f6c,%,$(wildcard release/*.f6c))
 cards: $(INSTALLED)
 	@for model in $(CARDED); do \
 	  .venv/bin/python -m fable6c.card write $$model.f6c --measured $$model.measured.json --about release/about.toml \
-	    $$([ -e $$model.report.json ] && echo --report $$model.report.json) -o $$model.md || exit 1; \
+	    $$(ls benchmarks/record/*/capability-$$(basename $$model).json 2>/dev/null | tail -n 1 | sed 's/^/--report /') -o $$model.md || exit 1; \
 	done
 
 checklist: $(INSTALLED) $(WASM)

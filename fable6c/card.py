@@ -77,7 +77,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     write.add_argument("model", help="the model file (.f6c)")
     write.add_argument("--measured", required=True, metavar="FILE", help="what `measure` wrote")
-    write.add_argument("--report", metavar="FILE", help="report.json of an evaluation suite: figures with intervals, and memorisation")
+    write.add_argument(
+        "--report",
+        metavar="FILE",
+        help="report.json of an evaluation suite, or the record with it: figures with intervals, and memorisation",
+    )
     write.add_argument("--about", metavar="FILE", help="TOML with what no file knows: the training text, its licence, the machine")
     write.add_argument("-o", "--output", required=True, metavar="FILE", help="where the Markdown goes")
     options = parser.parse_args(argv)
@@ -91,11 +95,16 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         measured = of_this_model(read_json(options.measured), options.measured, options.model)
         about = read_about(options.about) if options.about else {}
         if options.report:
-            report = read_json(options.report)
+            found = read_json(options.report)
+            report = found.get("report", found)  # a record of benchmarks/ holds it beside the machine
             sha256 = report.get("settings", {}).get("sha256")
             measured["report"] = of_this_model({**report, "model_sha256": sha256}, options.report, options.model)
         size = os.path.getsize(options.model)
-        text = card.write(model, os.path.basename(options.model), size, measured, about)
+        try:
+            text = card.write(model, os.path.basename(options.model), size, measured, about)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            names = " or ".join(filter(None, (options.measured, options.report)))
+            raise UserError(f"{names}: the figures have a form that this version does not know ({error!r}); measure again") from None
     atomic_write(options.output, text.encode("utf-8"))
     print(f"{options.output}: {len(text.encode('utf-8')):,} bytes")
 

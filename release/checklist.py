@@ -115,8 +115,8 @@ def cards(options):
         out = ROOT / "build" / f"{name}.card.md"
         out.parent.mkdir(exist_ok=True)
         command = ["write", str(folder / f"{name}.f6c"), "--measured", str(folder / f"{name}.measured.json")]
-        if (folder / f"{name}.report.json").exists():
-            command += ["--report", str(folder / f"{name}.report.json")]
+        for report in sorted(ROOT.glob(f"benchmarks/record/*/capability-{name}.json"))[-1:]:
+            command += ["--report", str(report)]
         with contextlib.redirect_stdout(io.StringIO()):
             card.main([*command, "--about", str(folder / "about.toml"), "-o", str(out)])
         if out.read_bytes() != (folder / f"{name}.md").read_bytes():

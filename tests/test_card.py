@@ -1,6 +1,5 @@
 """The model card and its measurement of bias: known answers of a made-up model, the cards in release/, and mistakes in one line."""
 
-import json
 import pathlib
 
 import numpy as np
@@ -72,15 +71,20 @@ def test_an_interval_is_students():
 
 
 @pytest.mark.parametrize("name", ["small", "micro"])
-def test_the_cards_of_the_release_are_current(name):
-    model = read_model(str(ROOT / "release" / f"{name}.f6c"))
-    measured = json.loads((ROOT / "release" / f"{name}.measured.json").read_text())
-    text = (ROOT / "release" / f"{name}.md").read_text(encoding="utf-8")
-    report = ROOT / "release" / f"{name}.report.json"
-    if report.exists():
-        measured["report"] = json.loads(report.read_text())
-    about = card.read_about(str(ROOT / "release" / "about.toml"))
-    assert text == write(model, f"{name}.f6c", (ROOT / "release" / f"{name}.f6c").stat().st_size, measured, about), "make cards"
+def test_the_cards_of_the_release_are_current(name, tmp_path):
+    folder, text = ROOT / "release", (ROOT / "release" / f"{name}.md").read_text(encoding="utf-8")
+    command = [
+        "write",
+        str(folder / f"{name}.f6c"),
+        "--measured",
+        str(folder / f"{name}.measured.json"),
+        "--about",
+        str(folder / "about.toml"),
+    ]
+    for report in sorted(ROOT.glob(f"benchmarks/record/*/capability-{name}.json"))[-1:]:
+        command += ["--report", str(report)]
+    card.main([*command, "-o", str(tmp_path / "card.md")])
+    assert text == (tmp_path / "card.md").read_text(encoding="utf-8"), "make cards"
     sections = ["Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data", "Quantitative analyses"]
     assert all(f"\n## {section}\n" in text for section in [*sections, "Ethical considerations", "Caveats and recommendations", "Citation"])
 
@@ -96,6 +100,12 @@ def test_measure_and_write(golden, tmp_path, capsys, monkeypatch):
     text = pathlib.Path(out).read_text(encoding="utf-8")
     assert text.startswith("---\nlanguage: en\n") and "| nurse | +3.0 |" in text and "| bits per character | not measured |" in text
     assert "bytes" in capsys.readouterr().out
+
+
+def test_figures_of_another_form_are_one_line(tmp_path):
+    (tmp_path / "x.json").write_text(f'{{"model_sha256": "{card.sha256_of(str(make_golden.MODEL))}", "bias": {{}}}}')
+    with pytest.raises(UserError, match="a form that this version does not know"):
+        card.main(["write", str(make_golden.MODEL), "--measured", str(tmp_path / "x.json"), "-o", str(tmp_path / "card.md")])
 
 
 @pytest.mark.parametrize(
@@ -123,9 +133,13 @@ def test_the_report_of_a_suite_gives_rows(golden):
             "tasks": {
                 "prediction": {"texts": [{"chars": 9, "stream": {"value": 0.5, "low": 0.4, "high": 0.6}}]},
                 "grammar": {"zorro": {"accuracy": {"value": 0.7, "low": 0.6, "high": 0.8}}},
-                "stories": {"copied": {"longest": 21, "in_runs": 0.01}},
+                "stories": {"copied": {"longest": 21, "in_runs": {"value": 0.01, "low": 0.0, "high": 0.02}, "long_run": 10}},
             }
         },
     }
     text = write(golden, "x.f6c", 1, measured, {})
-    assert "**0.5000** (0.4000 to 0.6000)" in text and "70.0% (60.0% to 80.0%)" in text and "training text has 21" in text
+    assert (
+        "**0.5000** (0.4000 to 0.6000)" in text
+        and "70.0% (60.0% to 80.0%)" in text
+        and "training text has 21 words; 1.0% of all words (0.0% to 2.0%) stand in runs of 10 or more" in text
+    )

@@ -164,10 +164,15 @@ def _report(tasks: dict[str, Any]) -> list[tuple[str, str]]:
         if figures:
             rows.append((words, f"{figures['value']:.1%} ({figures['low']:.1%} to {figures['high']:.1%}); by chance 50 %"))
     copied = tasks.get("stories", {}).get("copied", {})
+    words = "not measured"
     if "longest" in copied:
-        words = f"the longest run of words that stands in the training text has {copied['longest']}; {copied['in_runs']:.1%} of all words stand in long runs"
-    else:
-        words = "not measured"
+        share, real = copied["in_runs"], tasks["stories"].get("copied_real", {})
+        words = (
+            f"the longest run of words that also stands in the training text has {copied['longest']} words; {share['value']:.1%} of all words "
+            f"({share['low']:.1%} to {share['high']:.1%}) stand in runs of {copied['long_run']} or more"
+        )
+        if "longest" in real:
+            words += f"; in real stories that it did not learn from, {real['longest']} words and {real['in_runs']['value']:.1%}"
     return [*rows, ("memorisation", words)]
 
 
