@@ -69,7 +69,7 @@ PROGRAM := build/fable6c# its rules: asengine/host/native.mk
 
 say = @printf '\n== %s\n' $(1)
 
-.PHONY: help story run test test-all quick lint format files site cards checklist native aot legacy boot-test windows arm wasm prebuilt page dist release lock clean
+.PHONY: help story run test test-all quick lint format files site cards checklist native scout aot legacy boot-test windows arm wasm prebuilt page dist release lock clean
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
@@ -80,6 +80,7 @@ help:
 	@echo 'make lint                                linters, types and layout of all sources'
 	@echo 'make format                              lay all sources out as make lint wants them'
 	@echo 'make native                              build/fable6c, the program that runs a model'
+	@echo 'make scout                               build/scout, the predictor that counts, as a program of its own'
 	@echo 'make aot                                 build/fable6c-aot, the same compiled ahead of time: several times as fast'
 	@echo 'make legacy [AOT=1] [MODEL=model.f6c]    build/legacy/, the program for old 32-bit PCs, and an archive to take there'
 	@echo 'make boot-test [AOT=1] [MODEL=model.f6c] start that program on an emulated Pentium II'
@@ -117,7 +118,7 @@ run: $(OWN) $(PROGRAM)
 	  '.venv/bin/python -m fable6c' 'all commands: larger models, longer runs'
 
 # What every test runs on. Each worker takes whole files, which share what they set up.
-TESTED := .venv/test $(INSTALLED) $(WASM) $(PROGRAM) node_modules/.package-lock.json
+TESTED := .venv/test $(INSTALLED) $(WASM) $(PROGRAM) build/scout node_modules/.package-lock.json
 PYTEST = .venv/bin/python -m pytest -n $(JOBS) --dist loadfile
 JOBS ?= $(shell nproc)
 
@@ -142,6 +143,23 @@ dist: $(INSTALLED) $(WASM)
 # What people download, in one folder; KEY signs its checksums, TWICE=1 builds all of it again elsewhere and compares.
 release: .venv/docs $(INSTALLED) $(WASM) node_modules/.package-lock.json
 	.venv/bin/python release/assemble.py --out dist/release $(if $(KEY),--key $(call quote,$(value KEY))) $(if $(TWICE),--twice)
+
+# ---- the scout by itself ----
+
+# Static and small where there is a C library for it (Debian: musl-tools), else with the system's own; OpenMP where the compiler has it.
+SCOUT := build/scout
+SCOUT_C := $(wildcard fable6c/_scout*.c) fable6c/_bpe.c
+SCOUT_CC ?= $(if $(shell command -v musl-gcc),musl-gcc -static,$(CC))
+# No fused operations: the same bits on every machine (docs/scout.md, "Threads and bits").
+SCOUT_FLAGS := -std=gnu11 -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra
+
+$(SCOUT): $(SCOUT_C) $(wildcard fable6c/_scout*.h) fable6c/_bpe.h
+	@mkdir -p build
+	@echo 'int omp_get_num_threads(void); int main(void) { return omp_get_num_threads(); }' > build/openmp.c; \
+	  if $(SCOUT_CC) -fopenmp -o build/openmp build/openmp.c 2>/dev/null; then openmp=-fopenmp; else openmp=-Wno-unknown-pragmas; fi; \
+	  rm -f build/openmp build/openmp.c; set -x; $(SCOUT_CC) -O3 $(SCOUT_FLAGS) $$openmp -s -o $@ $(SCOUT_C) -lm
+
+scout: $(SCOUT)
 
 # ---- sources as they should look ----
 

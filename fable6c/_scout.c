@@ -9,20 +9,22 @@
 //   flags (V) u8     what a token looks like: the bits below
 // What is learned:
 //   tables           counts of answers in each context: one table for each kind, laid out by its form
-//   maps (D,K,STATES) u32     what such counts mean: probability << 10 | how often asked (to map_limit)
+//   maps (D,K,STATES) u32     what such counts, and the last answer where it is kept, mean: probability << 10 | how often asked (to map_limit)
 //   mixers (…,I) f32          weights of a node's I inputs: the opinions of the K kinds as logits, a constant, the opinion of the
-//                             vector, the K opinions as differences from 1/2, zeros up to a multiple of 8. There are SETS sets,
-//                             and which weights of a set speak is chosen by the node or by what stands before
+//                             vector, the K opinions as differences from 1/2, those of the gates, zeros up to a multiple of 8, the last
+//                             of which counts. There are SETS sets, and which weights of a set speak is chosen by the node or by what
+//                             stands before
 //   finals (D,64,16) f32       weights of the sets' sums
 //   sse (nodes,33) f32        correction of the final probability
-//   vector_weights (nodes,F) f32   for each node, one more opinion: a weighted sum of the F numbers of the text's vector
-//   asked (nodes) f32         how often the node was asked
+//   vector_weights (rows,F) f32    for each node, one more opinion: a weighted sum of the F numbers of the text's vector. After these nodes
+//                             follow the rows of the gates: weights for each upper node and each class of a token before
+//   asked (rows) f32          how often such weights spoke
 // What is remembered of the text:
 //   ring u16         the last tokens               streams (STREAMS, PAST + BLOCK) u32   features of the last tokens
 //   averages (4,E) f32        four averages of the tokens' vectors, each fading at its own speed
 //   position i64     [0] tokens read; [1 + 2k], [2 + 2k] place and length of kind k's match
 // Curves, as tables: stretch (4096) and squash (4097) f32, levels (4096) u8, steps (1024) f32: 1 / (n + 1.5).
-// Scratch, for a block of tokens: states (BLOCK,D,K) u16, chance (BLOCK,D) f32, chosen (BLOCK,SETS) u32, hits (BLOCK,K) u8,
+// Scratch, for a block of tokens: states (BLOCK,D,K) u16, chance (BLOCK,D) f32, chosen (BLOCK,SETS + GATES) u32, hits (BLOCK,K) u8,
 //   counts (BLOCK,K) u16, features (BLOCK,F) f32. The tree's maker gives a vector (V,E) f32 for each token; F = 8E + 8.
 //
 // Counting is exact; probabilities in maps are integers; mixing is f32 in a fixed order without fused operations. Each kind's
@@ -32,11 +34,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #include "_scout.h"
 
-enum { DENSE, LIST, MATCH, WINDOW, RECENT };
-enum { WORD_START = 1, SENTENCE_END = 2, NEWLINE = 4, CAPITAL = 8, QUOTE_MARK = 16, RARE_WORD = 32, CONTENT_WORD = 64, WORD_PART = 128 };
 // The streams, in the order of STREAMS in scout.py: a value for each token read.
 enum {
     TOKEN,
@@ -55,8 +58,9 @@ enum {
     QUOTE
 };
 _Static_assert(QUOTE + 1 == STREAMS, "a stream without a number");
-enum { LEVELS = 20, WAYS = 4, LINE = 16, ENTRIES = 16, MAX_KINDS = 64 };
-_Static_assert(STATES == LEVELS * LEVELS, "a state is two levels");
+enum { LEVELS = 20, LINE = 16, ENTRIES = 16, MAX_KINDS = 64 };
+enum { PAIRS = LEVELS * LEVELS };  // states of two counts, without the last answer
+_Static_assert(STATES == 3 * PAIRS, "a state is two levels and the last answer: none, no, yes");
 
 typedef float f8 __attribute__((vector_size(32)));
 
@@ -127,69 +131,90 @@ static uint64_t context_of(const scout *s, const scout_kind *kind, size_t b) {
     return hash ^ hash >> 32;
 }
 
+// ---- lines: a table is made of lines of LINE slots, a line a cache line
+
+// Bit i says whether line[i] & mask is `wanted`.
+static inline uint32_t line_find(const uint32_t *line, uint32_t mask, uint32_t wanted) {
+#ifdef __AVX2__
+    __m256i m = _mm256_set1_epi32((int)mask), w = _mm256_set1_epi32((int)wanted);
+    __m256i low = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_loadu_si256((const __m256i *)line), m), w);
+    __m256i high = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_loadu_si256((const __m256i *)line + 1), m), w);
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(low)) | (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(high)) << 8;
+#else
+    uint32_t found = 0;
+    for (int i = 0; i < LINE; i++) found |= (uint32_t)((line[i] & mask) == wanted) << i;
+    return found;
+#endif
+}
+
 // ---- dense: a table of (node, context), for contexts that many tokens follow
-// A slot is ones << 20 | zeros << 8 | check. WAYS neighbours are searched; the one with the smallest sum gives way.
+// A slot is ones << 22 | zeros << 12 | check. The nodes of GROUP depths of a context share a line, in which the slot with the smallest
+// sum gives way.
 
-static uint32_t *dense_set(const scout *s, const scout_kind *kind, uint64_t context, uint32_t node, uint32_t *check) {
-    uint64_t hash = (context + node) * 0x9E3779B97F4A7C15u;
-    *check = hash >> 16 & 255;
-    return s->tables + kind->table + (hash >> 32) * (kind->slots / WAYS) / 4294967296u * WAYS;
+enum { GROUP = 3, MOST = 1023 };
+
+static uint32_t *dense_line(const scout *s, const scout_kind *kind, uint64_t context, uint32_t root, uint32_t *check) {
+    uint64_t hash = (context + root) * 0x9E3779B97F4A7C15u;
+    *check = hash >> 16 & 4095;
+    return s->tables + kind->table + (hash >> 32) * (kind->slots / LINE) / 4294967296u * LINE;
 }
 
-static inline uint32_t dense_sum(uint32_t slot) { return (slot >> 8 & 4095) + (slot >> 20); }
-
-static int dense_find(const uint32_t *set, uint32_t check) {
-    for (int way = 0; way < WAYS; way++)
-        if (set[way] != 0 && (set[way] & 255) == check) return way;
-    return -1;
+// The slot of a node in its line, or -1. An empty slot, which is 0, may pass for one.
+static inline int dense_find(const uint32_t *line, uint32_t check) {
+    uint32_t found = line_find(line, 4095, check);
+    return found ? __builtin_ctz(found) : -1;
 }
 
-static inline uint16_t dense_state(const scout *s, const uint32_t *set, int way) {
-    return way < 0 ? 0 : state_of(s, set[way] >> 8 & 4095, set[way] >> 20);
+static inline uint16_t dense_state(const scout *s, const uint32_t *line, int at) {
+    return at < 0 ? 0 : state_of(s, line[at] >> 12 & MOST, line[at] >> 22);
 }
 
-static void dense_count(uint32_t *set, int way, uint32_t check, int y) {
+static void dense_count(uint32_t *line, int at, uint32_t check, int y) {
     uint32_t zeros = 0, ones = 0;
-    if (way >= 0) {
-        zeros = set[way] >> 8 & 4095, ones = set[way] >> 20;
+    if (at >= 0) {
+        zeros = line[at] >> 12 & MOST, ones = line[at] >> 22;
     } else {
-        way = 0;
-        for (int other = 1; other < WAYS; other++)
-            if (dense_sum(set[other]) < dense_sum(set[way])) way = other;
+        uint32_t least = -1u;
+        for (int i = 0; i < LINE; i++) {
+            uint32_t sum = ((line[i] >> 12 & MOST) + (line[i] >> 22)) << 4 | (uint32_t)i;
+            least = sum < least ? sum : least;
+        }
+        at = least & 15;
     }
     if (y) ones++;
     else zeros++;
-    if (zeros > 4095 || ones > 4095) zeros >>= 1, ones >>= 1;
-    set[way] = ones << 20 | zeros << 8 | check;
+    if (zeros > MOST || ones > MOST) zeros >>= 1, ones >>= 1;
+    line[at] = ones << 22 | zeros << 12 | check;
 }
 
 static void dense_read(const scout *s, int k, const uint16_t *tokens, size_t n, int learn) {
     const scout_kind *kind = &s->kinds[k];
-    enum { AHEAD = 3, KEPT = 4 };  // the sets of the next tokens are on their way from memory
-    uint32_t check[KEPT][DEPTHS], *set[KEPT][DEPTHS];
+    enum { AHEAD = 7, KEPT = 8, GROUPS = DEPTHS / GROUP };  // the lines of the next tokens are on their way from memory
+    uint32_t check[KEPT][GROUPS], *line[KEPT][GROUPS];
     for (size_t ahead = 0; ahead < n + AHEAD; ahead++) {
         if (ahead < n) {
             uint64_t context = context_of(s, kind, ahead);
-            for (int d = 0; d < s->length[tokens[ahead]]; d++) {
-                uint32_t **there = &set[ahead % KEPT][d];
-                *there = dense_set(s, kind, context, s->path[tokens[ahead] * DEPTHS + d], &check[ahead % KEPT][d]);
-                __builtin_prefetch(*there);
+            for (int d = 0; d < s->length[tokens[ahead]]; d += GROUP) {
+                uint32_t **there = &line[ahead % KEPT][d / GROUP];
+                *there = dense_line(s, kind, context, s->path[tokens[ahead] * DEPTHS + d], &check[ahead % KEPT][d / GROUP]);
+                __builtin_prefetch(*there, 1);
             }
         }
         if (ahead < AHEAD) continue;
         size_t b = ahead - AHEAD;
-        for (int d = 0; d < s->length[tokens[b]]; d++) {
-            uint32_t *here = set[b % KEPT][d], sign = check[b % KEPT][d];
-            int way = dense_find(here, sign);
-            s->states[(b * DEPTHS + d) * s->K + k] = dense_state(s, here, way);
-            if (learn) dense_count(here, way, sign, answer(s->code[tokens[b]], d));
+        uint32_t token = tokens[b], code = s->code[token];
+        for (int d = 0; d < s->length[token]; d++) {
+            uint32_t *here = line[b % KEPT][d / GROUP], sign = (check[b % KEPT][d / GROUP] + s->path[token * DEPTHS + d]) & 4095;
+            int at = dense_find(here, sign);
+            s->states[(b * DEPTHS + d) * s->K + k] = dense_state(s, here, at);
+            if (learn) dense_count(here, at, sign, answer(code, d));
         }
     }
 }
 
 // ---- list: a table of (context, next token), for contexts that few tokens follow
-// A slot is check << 20 | token << 8 | count. All of a context's slots share one LINE of LINE slots (a cache line), which
-// it may share with other contexts; the check tells them apart.
+// A slot is check << 20 | token << 8 | count. All of a context's slots share one line, which it may share with other contexts; the
+// check tells them apart.
 
 typedef struct {
     uint32_t token[ENTRIES], count[ENTRIES];
@@ -201,33 +226,50 @@ static uint32_t *list_line(const scout *s, const scout_kind *kind, uint64_t cont
     return s->tables + kind->table + (context >> 32) * (kind->slots / LINE) / 4294967296u * LINE;
 }
 
-static void list_entries(entries *found, const uint32_t *line, uint32_t check) {
+static inline void list_entries(entries *found, const uint32_t *line, uint32_t check) {
     found->n = 0;
-    for (int i = 0; i < LINE; i++) {
-        if (line[i] >> 20 != check) continue;
-        found->token[found->n] = line[i] >> 8 & 4095;
-        found->count[found->n++] = line[i] & 255;
+    for (uint32_t in = line_find(line, 4095u << 20, check << 20); in; in &= in - 1) {
+        uint32_t slot = line[__builtin_ctz(in)];
+        found->token[found->n] = slot >> 8 & 4095;
+        found->count[found->n++] = slot & 255;
     }
+}
+
+// Brings the slot `at` before all others of its context: the first one is the token that followed last.
+static void list_front(uint32_t *line, uint32_t check, int at) {
+    int first = __builtin_ctz(line_find(line, 4095u << 20, check << 20));
+    uint32_t slot = line[first];
+    line[first] = line[at];
+    line[at] = slot;
 }
 
 static void list_count(uint32_t *line, uint32_t check, uint32_t token) {
-    int least = 0;
-    for (int i = 0; i < LINE; i++) {
-        if (line[i] >> 8 == (check << 12 | token)) {
-            if ((line[i] & 255) == 255)
-                for (int j = 0; j < LINE; j++)
-                    if (line[j] >> 20 == check) line[j] = (line[j] & ~255u) | ((line[j] & 255) + 1) / 2;
-            line[i]++;
-            return;
-        }
-        if ((line[i] & 255) < (line[least] & 255)) least = i;
+    uint32_t in = line_find(line, ~255u, (check << 12 | token) << 8);
+    if (in) {
+        int i = __builtin_ctz(in);
+        if ((line[i] & 255) == 255)
+            for (int j = 0; j < LINE; j++)
+                if (line[j] >> 20 == check) line[j] = (line[j] & ~255u) | ((line[j] & 255) + 1) / 2;
+        line[i]++;
+        list_front(line, check, i);
+        return;
     }
+    uint32_t first = -1u;
+    for (int i = 0; i < LINE; i++) {
+        uint32_t it = (line[i] & 255) << 4 | (uint32_t)i;
+        first = it < first ? it : first;
+    }
+    int least = first & 15;
     // A newcomer displaces what was seen once; what was seen more often only loses one, so that it goes if it never returns.
-    if ((line[least] & 255) > 1) line[least]--;
-    else line[least] = check << 20 | token << 8 | 1;
+    if ((line[least] & 255) > 1) {
+        line[least]--;
+    } else {
+        line[least] = check << 20 | token << 8 | 1;
+        list_front(line, check, least);
+    }
 }
 
-// The states along the path of `token` in a context after which the entries were seen.
+// The states along the path of `token` in a context after which the entries were seen, the last one first.
 static void entries_to_path(const scout *s, int k, size_t b, const entries *found, uint32_t token) {
     uint32_t code = s->code[token], with = 0, against[33] = {0};
     for (int i = 0; i < found->n; i++) {
@@ -235,9 +277,12 @@ static void entries_to_path(const scout *s, int k, size_t b, const entries *foun
         if (found->token[i] == token) with += found->count[i];
         else against[differ ? __builtin_clz(differ) : 32] += found->count[i];
     }
+    uint32_t last = found->n ? s->code[found->token[0]] : 0, differ = last ^ code;
+    int common = !found->n ? -1 : differ ? __builtin_clz(differ) : DEPTHS;
     uint16_t *states = s->states + b * DEPTHS * s->K + k;
     for (int d = s->length[token] - 1; d >= 0; d--) {
-        states[(size_t)d * s->K] = answer(code, d) ? state_of(s, against[d], with) : state_of(s, with, against[d]);
+        uint32_t state = answer(code, d) ? state_of(s, against[d], with) : state_of(s, with, against[d]);
+        states[(size_t)d * s->K] = (uint16_t)(state + (d <= common ? PAIRS * (1u + answer(last, d)) : 0));
         with += against[d];
     }
 }
@@ -251,12 +296,12 @@ static void note_hits(const scout *s, int k, size_t b, const entries *found) {
 
 static void list_read(const scout *s, int k, const uint16_t *tokens, size_t n, int learn) {
     const scout_kind *kind = &s->kinds[k];
-    enum { AHEAD = 4 };
+    enum { AHEAD = 12 };
     uint32_t *line[BLOCK], check[BLOCK];
     entries found;
     for (size_t b = 0; b < n; b++) line[b] = list_line(s, kind, context_of(s, kind, b), &check[b]);
     for (size_t b = 0; b < n; b++) {
-        if (b + AHEAD < n) __builtin_prefetch(line[b + AHEAD]);
+        if (b + AHEAD < n) __builtin_prefetch(line[b + AHEAD], 1);
         list_entries(&found, line[b], check[b]);
         note_hits(s, k, b, &found);
         entries_to_path(s, k, b, &found, tokens[b]);
@@ -418,15 +463,22 @@ static void choose(const scout *s, size_t b, uint32_t *chosen) {
     chosen[7] = stream_of(s, CLASS6)[before - 1];
     chosen[8] = s->code[stream_of(s, SENTENCE_FIRST)[before]] >> 26;
     chosen[9] = s->code[stream_of(s, CONTENT)[before]] >> 24;
+    for (int g = 0; g < s->gates; g++) {
+        chosen[SETS + g] = 0;
+        for (int part = 2 * g; part < 2 * g + 2; part++) {
+            uint32_t token = stream_of(s, s->gate_stream[part])[before + 1 - s->gate_lag[part]];
+            chosen[SETS + g] = chosen[SETS + g] << s->gate_bits[part] | (uint32_t)((uint64_t)s->code[token] << s->gate_bits[part] >> 32);
+        }
+    }
 }
 
 typedef struct {
-    _Alignas(32) float inputs[2 * MAX_KINDS + 8];
+    _Alignas(32) float inputs[2 * MAX_KINDS + 16];
     uint32_t *map[MAX_KINDS];
     f8 *weights[SETS];
-    f8 *vector_weights;
+    f8 *vector_weights[1 + GATES];  // NULL: that gate does not speak here
     const f8 *features;
-    float *asked, vector_chance, sum[SETS], chance[SETS], *final_weights, mixed, *correction, fraction;
+    float *asked[1 + GATES], vector_chance[1 + GATES], sum[SETS], chance[SETS], *final_weights, mixed, *correction, fraction;
 } node_work;
 
 // The sum of a[i] * b[i] over n f8, in one order.
@@ -438,30 +490,42 @@ static inline float dot(const f8 *a, const f8 *b, int n) {
     return ((all[0] + all[4]) + (all[1] + all[5])) + ((all[2] + all[6]) + (all[3] + all[7]));
 }
 
-static float node_predict(const scout *s, int depth, int node, const uint16_t *states, const uint32_t *chosen, const float *features,
-                          node_work *w) {
+// I8, F8 and K are s->I / 8, s->F / 8 and s->K: numbers where read_depth knows them, so that the compiler unrolls the loops.
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE float node_predict(const scout *s, int depth, int node, const uint16_t *states, const uint32_t *chosen, const float *features,
+                          node_work *w, int K, int I8, int F8) {
     uint32_t *maps = s->maps + (size_t)depth * s->K * STATES;
-    for (int k = 0; k < s->K; k++) {
+    for (int k = 0; k < K; k++) {
         w->map[k] = maps + k * STATES + states[k];
         uint32_t p = *w->map[k] >> 20;
         w->inputs[k] = s->stretch[p];
-        w->inputs[s->K + 2 + k] = (float)((int32_t)p - 2048) * (1 / 1024.0f);
+        w->inputs[K + 2 + k] = (float)((int32_t)p - 2048) * (1 / 1024.0f);
     }
-    w->inputs[s->K] = 0.3f;
-    w->vector_weights = (f8 *)(s->vector_weights + (size_t)node * s->F);
+    w->inputs[K] = 0.3f;
     w->features = (const f8 *)features;
-    w->asked = s->asked + node;
-    w->inputs[s->K + 1] = limit(dot(w->vector_weights, w->features, s->F / 8), 11);
-    w->vector_chance = squash(s, w->inputs[s->K + 1]);
-    for (int i = 2 * s->K + 2; i < s->I; i++) w->inputs[i] = 0;
+    for (int i = 2 * K + 2; i < 8 * I8; i++) w->inputs[i] = 0;
+    for (int g = 0; g <= s->gates; g++) {
+        // The first opinion of the vector is the node's own; a gate has weights for the node and what is chosen there.
+        size_t row =
+            g == 0 ? (size_t)node
+                   : s->gate_row[g - 1] + ((size_t)node << (s->gate_bits[2 * g - 2] + s->gate_bits[2 * g - 1])) + chosen[SETS + g - 1];
+        w->vector_weights[g] = NULL;
+        if (g > 0 && depth >= s->gate_depth[g - 1]) continue;
+        w->vector_weights[g] = (f8 *)(s->vector_weights + row * (size_t)s->F);
+        w->asked[g] = s->asked + row;
+        float sum = limit(dot(w->vector_weights[g], w->features, F8), 11);
+        w->inputs[g == 0 ? K + 1 : 2 * K + 1 + g] = sum;
+        w->vector_chance[g] = squash(s, sum);
+    }
     const f8 *x = (const f8 *)w->inputs;
     float *set = s->mixers, total = 0;
     w->final_weights = s->finals + ((size_t)depth * 64 + chosen[1]) * FINALS;
     for (int m = 0; m < SETS; m++) {
         size_t which = m == 0 ? (size_t)node : (size_t)depth * s->set_size[m] + chosen[m];
-        w->weights[m] = (f8 *)(set + which * s->I);
+        w->weights[m] = (f8 *)(set + which * (size_t)(8 * I8));
         set += (size_t)(m == 0 ? s->nodes : DEPTHS * s->set_size[m]) * s->I;
-        w->sum[m] = limit(dot(w->weights[m], x, s->I / 8), 11);
+        w->sum[m] = limit(dot(w->weights[m], x, I8), 11);
         w->chance[m] = squash(s, w->sum[m]);
         total += w->final_weights[m] * w->sum[m];
     }
@@ -475,41 +539,69 @@ static float node_predict(const scout *s, int depth, int node, const uint16_t *s
 }
 
 // Every part learns by itself from its own error.
-static void node_learn(const scout *s, node_work *w, int y, float rate) {
+INLINE void node_learn(const scout *s, node_work *w, int y, int K, int I8, int F8) {
     float target = (float)y, error = (target - w->mixed) * s->final_rate;
     for (int m = 0; m < SETS; m++) w->final_weights[m] += error * w->sum[m];
     const f8 *x = (const f8 *)w->inputs;
     for (int m = 0; m < SETS; m++) {
-        float e = (target - w->chance[m]) * rate;
+        float *times = (float *)w->weights[m] + 8 * I8 - 1;  // how often they spoke: behind the weights, of no input
+        float e = (target - w->chance[m]) * (s->rate_end + s->rate / (1 + *times / s->rate_times));
+        *times += 1;
         f8 step = {e, e, e, e, e, e, e, e};
-        for (int i = 0; i < s->I / 8; i++) w->weights[m][i] += step * x[i];
+        for (int i = 0; i < I8; i++) w->weights[m][i] += step * x[i];
     }
-    for (int k = 0; k < s->K; k++) {
+    for (int k = 0; k < K; k++) {
         int32_t asked = (int32_t)(*w->map[k] & 1023), p = (int32_t)(*w->map[k] >> 10);
         p += (int32_t)((float)((y ? (1 << 22) - 1 : 0) - p) * s->steps[asked]);
         *w->map[k] = (uint32_t)p << 10 | (uint32_t)(asked + (asked < s->map_limit));
     }
-    float e = (target - w->vector_chance) * (s->vector_rate_end + s->vector_rate / (1 + *w->asked / s->vector_times));
-    f8 step = {e, e, e, e, e, e, e, e};
-    for (int i = 0; i < s->F / 8; i++) w->vector_weights[i] += step * w->features[i];
-    *w->asked += 1;
+    for (int g = 0; g <= s->gates; g++) {
+        f8 *weights = w->vector_weights[g];
+        if (!weights) continue;
+        float e = (target - w->vector_chance[g]) * (s->vector_rate_end + s->vector_rate / (1 + *w->asked[g] / s->vector_times));
+        f8 step = {e, e, e, e, e, e, e, e};
+        for (int i = 0; i < F8; i++) weights[i] += step * w->features[i];
+        *w->asked[g] += 1;
+    }
     w->correction[0] += (target - w->correction[0]) * s->sse_rate * (1 - w->fraction);
     w->correction[1] += (target - w->correction[1]) * s->sse_rate * w->fraction;
 }
 
-static void read_depth(const scout *s, int depth, const uint16_t *tokens, size_t n, int learn) {
+// Asks for the weights of a node that is soon to come.
+static void node_prefetch(const scout *s, int depth, size_t node, const uint32_t *chosen) {
+    const float *set = s->mixers, *vector = s->vector_weights + node * (size_t)s->F;
+    for (int m = 0; m < SETS; m++) {
+        const float *row = set + (m == 0 ? node : (size_t)depth * s->set_size[m] + chosen[m]) * s->I;
+        set += (size_t)(m == 0 ? s->nodes : DEPTHS * s->set_size[m]) * s->I;
+        __builtin_prefetch(row);
+        __builtin_prefetch(row + 16);
+    }
+    for (int i = 0; i < 4; i++) __builtin_prefetch(vector + 16 * i);
+}
+
+INLINE void read_nodes(const scout *s, int depth, const uint16_t *tokens, size_t n, int learn, int K, int I8, int F8) {
+    enum { AHEAD = 2 };
     node_work work;
     for (size_t b = 0; b < n; b++) {
-        uint32_t token = tokens[b];
+        size_t ahead = b + AHEAD < n ? b + AHEAD : n - 1;
+        uint32_t token = tokens[b], soon = tokens[ahead];
+        if (s->length[soon] > depth) node_prefetch(s, depth, s->path[soon * DEPTHS + depth], s->chosen + ahead * (SETS + GATES));
         if (s->length[token] <= depth) continue;
         int y = answer(s->code[token], depth);
         size_t at = b * DEPTHS + depth;
-        float p = node_predict(s, depth, s->path[token * DEPTHS + depth], s->states + at * s->K, s->chosen + b * SETS,
-                               s->features + b * s->F, &work);
+        float p = node_predict(s, depth, s->path[token * DEPTHS + depth], s->states + at * s->K, s->chosen + b * (SETS + GATES),
+                               s->features + b * s->F, &work, K, I8, F8);
         s->chance[at] = y ? p : 1 - p;
-        float times = (float)(s->position[0] + (int64_t)b) / s->rate_tokens;
-        if (learn) node_learn(s, &work, y, s->rate_end + (s->rate - s->rate_end) / (1 + times));
+        if (learn) node_learn(s, &work, y, K, I8, F8);
     }
+}
+
+static void read_depth(const scout *s, int depth, const uint16_t *tokens, size_t n, int learn) {
+    int K = s->K, I8 = s->I / 8, F8 = s->F / 8;
+    if (K == 9 && I8 == 3 && F8 == 17) read_nodes(s, depth, tokens, n, learn, 9, 3, 17);  // fast
+    else if (K == 15 && I8 == 5 && F8 == 33) read_nodes(s, depth, tokens, n, learn, 15, 5, 33);  // normal
+    else if (K == 48 && I8 == 13 && F8 == 129) read_nodes(s, depth, tokens, n, learn, 48, 13, 129);  // deep
+    else read_nodes(s, depth, tokens, n, learn, K, I8, F8);
 }
 
 // ---- reading, and the whole distribution
@@ -539,7 +631,7 @@ void scout_read(const scout *s, const uint16_t *tokens, double *probability, int
                 else read_kind(s, k, tokens, block, learn);
             }
 #pragma omp for
-            for (size_t b = 0; b < block; b++) choose(s, b, s->chosen + b * SETS);
+            for (size_t b = 0; b < block; b++) choose(s, b, s->chosen + b * (SETS + GATES));
 #pragma omp for schedule(dynamic, 1)
             for (int depth = 0; depth < DEPTHS; depth++) read_depth(s, depth, tokens, block, learn);
         }
@@ -575,7 +667,9 @@ static void entries_to_nodes(const scout *s, int k, const entries *found) {
                 uint32_t differ = s->code[found->token[j]] ^ code;
                 if (!differ || __builtin_clz(differ) >= d) pair[answer(s->code[found->token[j]], d)] += found->count[j];
             }
-            s->states[(size_t)s->path[found->token[i] * DEPTHS + d] * s->K + k] = state_of(s, pair[0], pair[1]);
+            uint32_t last = s->code[found->token[0]], away = last ^ code, state = state_of(s, pair[0], pair[1]);
+            if (!away || __builtin_clz(away) >= d) state += PAIRS * (1u + answer(last, d));
+            s->states[(size_t)s->path[found->token[i] * DEPTHS + d] * s->K + k] = (uint16_t)state;
         }
     }
     note_hits(s, k, 0, found);
@@ -585,13 +679,16 @@ static void kind_to_nodes(const scout *s, int k) {
     const scout_kind *kind = &s->kinds[k];
     uint64_t context = context_of(s, kind, 0);
     const int64_t *match = s->position + 1 + 2 * k;
-    uint32_t check, *line;
+    uint32_t check = 0, *line = NULL;
     entries found;
     switch (kind->form) {
         case DENSE:
-            for (int node = 0; node < s->nodes; node++) {
-                const uint32_t *set = dense_set(s, kind, context, (uint32_t)node, &check);
-                s->states[(size_t)node * s->K + k] = dense_state(s, set, dense_find(set, check));
+            for (uint32_t token = 0; token < (uint32_t)s->V; token++) {
+                const uint16_t *path = s->path + token * DEPTHS;
+                for (int d = 0; d < s->length[token]; d++) {
+                    if (d % GROUP == 0) line = dense_line(s, kind, context, path[d], &check);
+                    s->states[(size_t)path[d] * s->K + k] = dense_state(s, line, dense_find(line, (check + path[d]) & 4095));
+                }
             }
             break;
         case LIST:
@@ -631,173 +728,10 @@ void scout_distribution(const scout *s, double *probability) {
         for (int d = 0; d < s->length[token]; d++) {
             int node = s->path[token * DEPTHS + d];
             if (s->chance[node] < 0)
-                s->chance[node] = node_predict(s, d, node, s->states + (size_t)node * s->K, s->chosen, s->features, &work);
+                s->chance[node] =
+                    node_predict(s, d, node, s->states + (size_t)node * s->K, s->chosen, s->features, &work, s->K, s->I / 8, s->F / 8);
             product *= (double)(answer(s->code[token], d) ? s->chance[node] : 1 - s->chance[node]);
         }
         probability[token] = product;
-    }
-}
-
-// ---- the tree: tokens that stand in the same places share a branch
-
-// Makes the columns of z (N,E) orthonormal, one after the other (Gram-Schmidt, each twice). A zero column stays.
-static void orthonormalize(double *z, double *coefficient, size_t N, size_t E) {
-    for (size_t e = 0; e < E; e++) {
-        for (int twice = 0; twice < 2; twice++) {
-            memset(coefficient, 0, e * sizeof *coefficient);
-            for (size_t n = 0; n < N; n++)
-                for (size_t j = 0; j < e; j++) coefficient[j] += z[n * E + j] * z[n * E + e];
-            for (size_t n = 0; n < N; n++)
-                for (size_t j = 0; j < e; j++) z[n * E + e] -= coefficient[j] * z[n * E + j];
-        }
-        double sum = 0;
-        for (size_t n = 0; n < N; n++) sum += z[n * E + e] * z[n * E + e];
-        double scale = sum > 1e-20 ? 1 / sqrt(sum) : 0;
-        for (size_t n = 0; n < N; n++) z[n * E + e] *= scale;
-    }
-}
-
-// z (N,E) = x (N,M) y (M,E). Most of x is 0.
-static void multiply(double *z, const float *x, const double *y, size_t N, size_t M, size_t E) {
-    memset(z, 0, N * E * sizeof *z);
-    for (size_t n = 0; n < N; n++)
-        for (size_t m = 0; m < M; m++) {
-            double value = (double)x[n * M + m];
-            if (value == 0) continue;
-            for (size_t e = 0; e < E; e++) z[n * E + e] += value * y[m * E + e];
-        }
-}
-
-// z (M,E) = transposed x (N,M), times y (N,E)
-static void multiply_transposed(double *z, const float *x, const double *y, size_t N, size_t M, size_t E) {
-    memset(z, 0, M * E * sizeof *z);
-    for (size_t n = 0; n < N; n++)
-        for (size_t m = 0; m < M; m++) {
-            double value = (double)x[n * M + m];
-            if (value == 0) continue;
-            for (size_t e = 0; e < E; e++) z[m * E + e] += value * y[n * E + e];
-        }
-}
-
-// vectors (N,E): x (N,M) seen along its E strongest directions, found by subspace iteration. directions (M,E) holds any start,
-// scratch E numbers.
-void scout_directions(double *vectors, double *directions, double *scratch, const float *x, int rounds, size_t N, size_t M, size_t E) {
-    for (int round = 0; round < rounds; round++) {
-        multiply(vectors, x, directions, N, M, E);
-        orthonormalize(vectors, scratch, N, E);
-        multiply_transposed(directions, x, vectors, N, M, E);
-        orthonormalize(directions, scratch, M, E);
-    }
-    multiply(vectors, x, directions, N, M, E);
-}
-
-// Sorts ids (n) by key, then by id: merging, so that equal keys cost nothing and the order is one only.
-static void sort_by_key(uint32_t *ids, uint32_t *scratch, const double *key, size_t n) {
-    for (size_t width = 1; width < n; width *= 2) {
-        for (size_t from = 0; from < n; from += 2 * width) {
-            size_t middle = from + width < n ? from + width : n, to = middle + width < n ? middle + width : n;
-            for (size_t a = from, b = middle, out = from; out < to; out++) {
-                int less = b >= to || key[ids[a]] < key[ids[b]] || (key[ids[a]] == key[ids[b]] && ids[a] < ids[b]);
-                int left = a < middle && less;
-                scratch[out] = left ? ids[a++] : ids[b++];
-            }
-        }
-        memcpy(ids, scratch, n * sizeof *ids);
-    }
-}
-
-// Where the tokens ids (n) lie on the line along which they differ most: key, centred between the two halves.
-static void project(double *key, const uint32_t *ids, size_t n, const double *vectors, const double *weight, double *work, size_t E) {
-    double *mean = work, *axis = work + E, *sum = work + 2 * E, total = 0;
-    memset(mean, 0, E * sizeof *mean);
-    for (size_t i = 0; i < n; i++) {
-        double w = sqrt(weight[ids[i]]);
-        total += w;
-        for (size_t e = 0; e < E; e++) mean[e] += w * vectors[ids[i] * E + e];
-    }
-    for (size_t e = 0; e < E; e++) mean[e] /= total, axis[e] = 1;
-    double centre = 0;
-    for (int round = 0; round < 26; round++) {  // the main axis by power iteration, then the two halves' own means
-        int halves = round >= 20;
-        double *other = work + 3 * E, mass = 0, rest = 0, norm = 0;
-        memset(sum, 0, E * sizeof *sum);
-        memset(other, 0, E * sizeof *other);
-        for (size_t i = 0; i < n; i++) {
-            const double *v = vectors + ids[i] * E;
-            double along = -centre, w = sqrt(weight[ids[i]]);
-            for (size_t e = 0; e < E; e++) along += (v[e] - mean[e]) * axis[e];
-            if (!halves) {
-                for (size_t e = 0; e < E; e++) sum[e] += w * along * (v[e] - mean[e]);
-            } else if (along > 0) {
-                mass += w;
-                for (size_t e = 0; e < E; e++) sum[e] += w * (v[e] - mean[e]);
-            } else {
-                rest += w;
-                for (size_t e = 0; e < E; e++) other[e] += w * (v[e] - mean[e]);
-            }
-        }
-        if (!halves) {
-            for (size_t e = 0; e < E; e++) norm += sum[e] * sum[e];
-            if (norm < 1e-30) break;
-            for (size_t e = 0; e < E; e++) axis[e] = sum[e] / sqrt(norm);
-        } else {
-            if (mass == 0 || rest == 0) break;
-            centre = 0;
-            for (size_t e = 0; e < E; e++) {
-                axis[e] = sum[e] / mass - other[e] / rest;
-                centre += axis[e] * (sum[e] / mass + other[e] / rest) / 2;
-            }
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        key[ids[i]] = -centre;
-        for (size_t e = 0; e < E; e++) key[ids[i]] += (vectors[ids[i] * E + e] - mean[e]) * axis[e];
-    }
-}
-
-// Where to cut sorted tokens: between the halves, but so that neither has less than 38 % of the weight.
-static size_t cut(const uint32_t *ids, size_t n, const double *key, const double *weight) {
-    double total = 0, sum = 0, best = 1e300;
-    for (size_t i = 0; i < n; i++) total += weight[ids[i]];
-    size_t at = n / 2;
-    for (size_t i = 0; i + 1 < n; i++) {
-        sum += weight[ids[i]];
-        double share = sum / total, balance = share < 0.5 ? 0.5 - share : share - 0.5;
-        double between = (key[ids[i]] + key[ids[i + 1]]) / 2;
-        double cost = balance <= 0.12 ? (between < 0 ? -between : between) : 1e100 * (1 + balance);
-        if (cost < best) best = cost, at = i + 1;
-    }
-    return at;
-}
-
-typedef struct {
-    size_t from, to;
-    uint32_t code;
-    int depth;
-} branch;
-
-// The tree over V tokens by their vectors (V,E) and weights: code (V), length (V). key (V), ids (2V) and work (4E) are scratch.
-// A branch is cut until one token is left; where the depth would not suffice, in the middle.
-void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, const double *weight, double *key, uint32_t *ids, double *work,
-                     size_t V, size_t E) {
-    branch stack[DEPTHS + 2];
-    size_t waiting = 0;
-    for (size_t i = 0; i < V; i++) ids[i] = (uint32_t)i;
-    stack[waiting++] = (branch){0, V, 0, 0};
-    while (waiting) {
-        branch now = stack[--waiting];
-        size_t n = now.to - now.from;
-        uint32_t *group = ids + now.from;
-        if (n == 1) {
-            code[*group] = now.code;
-            length[*group] = (uint8_t)now.depth;
-            continue;
-        }
-        project(key, group, n, vectors, weight, work, E);
-        sort_by_key(group, ids + V, key, n);
-        size_t left = cut(group, n, key, weight), most = (size_t)1 << (DEPTHS - now.depth - 1);
-        if (left > most || n - left > most) left = n / 2;
-        stack[waiting++] = (branch){now.from, now.from + left, now.code, now.depth + 1};
-        stack[waiting++] = (branch){now.from + left, now.to, now.code | 1u << (31 - now.depth), now.depth + 1};
     }
 }

@@ -2,7 +2,42 @@
 // top of _scout.c.
 
 // Sizes that Python needs too.
-enum { DEPTHS = 18, STATES = 400, SETS = 10, FINALS = 16, SSE = 33, BLOCK = 256, PAST = 8, STREAMS = 14, LINKS = 1024 };
+enum { DEPTHS = 18, STATES = 1200, SETS = 10, FINALS = 16, SSE = 33, BLOCK = 256, PAST = 8, STREAMS = 14, LINKS = 1024, GATES = 4 };
+enum { TIERS = 3, MAX_TOKENS = 4096, RING = 4194304, RESERVED = 134217728, TABLE_UNIT = 11520 };
+// The arrays of the struct below, in its order.
+enum {
+    CODE,
+    LENGTH,
+    PATH,
+    FLAGS,
+    STRETCH,
+    SQUASH,
+    LEVEL_CURVE,
+    STEPS,
+    TOKEN_VECTORS,
+    TABLES,
+    MAPS,
+    MIXERS,
+    FINAL_WEIGHTS,
+    CORRECTIONS,
+    VECTOR_WEIGHTS,
+    ASKED,
+    AVERAGES,
+    RING_TOKENS,
+    STREAM_VALUES,
+    POSITION,
+    NODE_STATES,
+    CHANCE,
+    CHOSEN,
+    FEATURES,
+    HITS,
+    COUNTS,
+    SCOUT_ARRAYS
+};
+
+// Forms of tables; what a token looks like.
+enum { DENSE, LIST, MATCH, WINDOW, RECENT };
+enum { WORD_START = 1, SENTENCE_END = 2, NEWLINE = 4, CAPITAL = 8, QUOTE_MARK = 16, RARE_WORD = 32, CONTENT_WORD = 64, WORD_PART = 128 };
 
 typedef struct {
     int32_t form;       // 0 dense, 1 list, 2 match, 3 window, 4 recent
@@ -18,7 +53,9 @@ typedef struct {
     int32_t V, K, I, E, F, nodes, ladder_steps, match_kind, threads;
     int32_t ladder[8];
     int32_t set_size[10];
-    float rate, rate_end, rate_tokens, final_rate, sse_rate, vector_rate, vector_rate_end, vector_times;
+    int32_t gates, gate_stream[8], gate_lag[8], gate_bits[8], gate_depth[4];
+    uint64_t gate_row[4];
+    float rate, rate_end, rate_times, final_rate, sse_rate, vector_rate, vector_rate_end, vector_times;
     int32_t map_limit;
     const scout_kind *kinds;
     const uint32_t *code;  // (*)
@@ -50,12 +87,26 @@ typedef struct {
     uint16_t *counts;  // (*)
 } scout;
 
+// elements (*)
+int64_t scout_plan(scout *s, scout_kind *kinds, uint64_t *elements, int tier, int32_t V, int64_t memory);
+void scout_begin(const scout *s);
+const char *scout_tier(int tier);
+int scout_vector(int tier);
+void *scout_array(const scout *s, int a);
+int scout_width(int a);
+void scout_put(scout *s, int a, void *array);
+double scout_log(double x);
+size_t scout_plant_work(size_t V, size_t E);
+// code (V), length (V), flags (V), vectors (V,E), work (*), tokens (N), bytes (V,64), size (V)
+void scout_plant(uint32_t *code, uint8_t *length, uint8_t *flags, float *vectors, double *work, const uint16_t *tokens,
+                 const uint8_t *bytes, const uint8_t *size, size_t V, size_t E, size_t N);
+// code (V), length (V), order (V)
+int scout_is_tree(const uint32_t *code, const uint8_t *length, uint16_t *order, size_t V);
+// elements (*)
+int scout_is_sound(const scout *s, const uint64_t *elements);
+// logits (V), probability (V)
+void scout_logits(float *logits, const double *probability, size_t V);
 // tokens (N), probability (N), confidence (N,4)
 void scout_read(const scout *s, const uint16_t *tokens, double *probability, int32_t *confidence, int learn, size_t N);
 // probability (*)
 void scout_distribution(const scout *s, double *probability);
-// vectors (N,E), directions (M,E), scratch (*), x (N,M)
-void scout_directions(double *vectors, double *directions, double *scratch, const float *x, int rounds, size_t N, size_t M, size_t E);
-// code (V), length (V), vectors (V,E), weight (V), key (V), ids (*), work (*)
-void scout_grow_tree(uint32_t *code, uint8_t *length, const double *vectors, const double *weight, double *key, uint32_t *ids, double *work,
-                     size_t V, size_t E);

@@ -48,12 +48,15 @@ def _extension(library: str, isa: str, header: str, **options: Any) -> cffi.FFI:
     return builder
 
 
+SOURCES = {"scout": ["scout", "scout_setup"]}  # of a library that has more than one
+
+
 def _builder(library: str, isa: str = "", flags: Sequence[str] = ()) -> cffi.FFI:
     return _extension(
         library,
         isa,
         f"_{library}.h",
-        sources=[f"fable6c/_{library}.c"],
+        sources=[f"fable6c/_{source}.c" for source in SOURCES.get(library, [library])],
         include_dirs=["fable6c"],
         extra_compile_args=COMPILE_ARGS + list(flags) + OPENMP,
         extra_link_args=OPENMP + ["-lm"],

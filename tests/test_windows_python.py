@@ -13,7 +13,7 @@ import types
 
 import pytest
 
-from fable6c import files
+from fable6c import build_kernels, files
 from fable6c.errors import UserError
 from fable6c.training import signals
 from kernel_driver import DRIVER, OPTIONS
@@ -66,7 +66,7 @@ def test_all_c_code_compiles_for_windows(library, tmp_path):
             "-Wall",
             "-Werror",
             "-shared",
-            str(ROOT / "fable6c" / f"_{library}.c"),
+            *(str(ROOT / "fable6c" / f"_{source}.c") for source in build_kernels.SOURCES.get(library, [library])),
             "-o",
             str(tmp_path / "library.dll"),
             "-lm",

@@ -1,5 +1,6 @@
 """Memory for the scout's tables."""
 
+import contextlib
 import mmap
 from typing import Union
 
@@ -7,20 +8,19 @@ import numpy as np
 
 from fable6c.errors import UserError
 
+HUGE = 1 << 22  # bytes from which on large pages are worth asking for
+
 
 def aligned(size: int, dtype: Union[type, np.dtype]) -> np.ndarray:
     """Zeros that begin at a page of memory; the system hands the pages out when they are first used."""
     size *= np.dtype(dtype).itemsize
     try:
-        return np.frombuffer(mmap.mmap(-1, size), dtype)
+        memory = mmap.mmap(-1, size)
     except OSError as error:
         raise UserError(
             f"{size >> 20} MiB of memory cannot be had ({error.strerror}); close other programs, or train with a smaller --memory"
         ) from None
-
-
-def padded(array: np.ndarray, rows: int) -> np.ndarray:
-    """The array with zero rows after it: whatever 12-bit token stands in a table, its row can be read."""
-    out = aligned(rows * int(np.prod(array.shape[1:], dtype=int)), array.dtype).reshape((rows, *array.shape[1:]))
-    out[: len(array)] = array
-    return out
+    if size >= HUGE and hasattr(mmap, "MADV_HUGEPAGE"):  # tables are read at random places: with large pages a third less time
+        with contextlib.suppress(OSError):  # a kernel without them
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, dtype)

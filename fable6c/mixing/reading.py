@@ -7,10 +7,11 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
+from fable6c import native
 from fable6c.data.bpe import TextTooSmall, train_tokenizer
 from fable6c.data.text import grouped, normalize
 from fable6c.errors import UserError
-from fable6c.mixing.kinds import MAX_TOKENS, VECTORS
+from fable6c.mixing.kinds import MAX_TOKENS, TIERS
 from fable6c.mixing.scout import Scout
 from fable6c.mixing.tree import grow_tree
 from fable6c.model.tokenizer import Tokenizer, slices
@@ -39,11 +40,11 @@ def train(
     `note` is called with the figures so far, about once in CHUNK_CHARACTERS. The bits are honest: each token's are counted before
     it is learned. UserError for text that is too short.
     """
-    documents = (normalize(document) for document in documents)
+    lines = (line for document in documents for line in normalize(document).split("\n") if line)
     sample, characters = [], 0
-    for document in documents:
-        sample.append(document)
-        characters += len(document)
+    for line in lines:
+        sample.append(line)
+        characters += len(line) + 1
         if characters >= SAMPLE_CHARACTERS:
             break
     if tokenizer is None:
@@ -58,11 +59,11 @@ def train(
     start = _stream(tokenizer, sample)
     if len(start) < MIN_TOKENS:
         raise UserError(f"the text is too short: {len(start)} tokens; a scout needs at least {MIN_TOKENS}")
-    scout = Scout(tokenizer, tier, memory, grow_tree(tokenizer, start, directions=VECTORS[tier]), threads)
+    scout = Scout(tokenizer, tier, memory, grow_tree(tokenizer, start, native.load("scout").lib.scout_vector(TIERS.index(tier))), threads)
     del start
     figures = {"characters": 0, "tokens": 0, "bits": 0.0}
     with Progress("reading", unit="characters", enabled=progress) as shown:
-        for chunk in filter(None, grouped(itertools.chain(_drain(sample), documents), CHUNK_CHARACTERS)):
+        for chunk in filter(None, grouped(itertools.chain(_drain(sample), lines), CHUNK_CHARACTERS)):
             length = sum(map(len, chunk)) + len(chunk)
             tokens = _stream(tokenizer, chunk)
             figures["bits"] += float(scout.probabilities_of(tokens)[0].sum())
@@ -109,18 +110,17 @@ def generate(scout: Scout, prompt: Sequence[int], n: int, sampler: Any) -> Itera
     history = list(prompt)
     scout.probabilities_of([NEWLINE, *history], learn=False)
     for _ in range(n):
-        with np.errstate(divide="ignore"):
-            token = sampler.choose(np.log(scout.distribution()).astype(np.float32), history)
+        token = sampler.choose(scout.logits(), history)
         scout.update(token, learn=False)
         history.append(token)
         yield scout.tokenizer.token_bytes[token]
 
 
-def _drain(documents: list[str]) -> Iterator[str]:
-    """The documents, forgotten one by one."""
-    documents.reverse()
-    while documents:
-        yield documents.pop()
+def _drain(lines: list[str]) -> Iterator[str]:
+    """The lines, forgotten one by one."""
+    lines.reverse()
+    while lines:
+        yield lines.pop()
 
 
 def _token_chunks(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[np.ndarray]:
@@ -139,7 +139,7 @@ def _token_chunks(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[np.nda
         yield tokens
 
 
-def _stream(tokenizer: Tokenizer, documents: Sequence[str]) -> np.ndarray:
-    """The tokens of the documents, uint16, a newline after each document."""
+def _stream(tokenizer: Tokenizer, lines: Sequence[str]) -> np.ndarray:
+    """The tokens of the lines, each by itself, uint16, a newline after each line."""
     newline = np.array([NEWLINE], np.uint16)
-    return np.concatenate([part for ids in tokenizer.encode_documents(documents, 1) for part in (ids, newline)])
+    return np.concatenate([part for ids in tokenizer.encode_documents(lines, 1) for part in (ids, newline)])

@@ -20,51 +20,24 @@ from typing import Any, Callable, Union
 import numpy as np
 import zstandard
 
-from fable6c import native
+from fable6c import headers, native
 from fable6c.data.text import unpack
 from fable6c.errors import UserError
 from fable6c.files import atomic_file, open_file
 from fable6c.limits import free_memory
-from fable6c.mixing.kinds import (
-    BLOCK,
-    DEPTHS,
-    FINALS,
-    FORMS,
-    LINKS,
-    MAX_TOKENS,
-    PAST,
-    SETS,
-    SSE,
-    STATES,
-    STREAM_COUNT,
-    STREAM_LIMITS,
-    STREAMS,
-    TIERS,
-    VECTORS,
-    is_ladder,
-)
-from fable6c.mixing.memory import aligned, padded
-from fable6c.mixing.tree import empty_tree, is_tree, paths
+from fable6c.mixing.kinds import FINALS, MAX_TOKENS, TIERS
+from fable6c.mixing.memory import aligned
+from fable6c.mixing.tree import is_tree
 from fable6c.model.tokenizer import Tokenizer, TokenizerError
 
-SAVED = ("code length flags vectors tables maps mixers finals sse vector_weights asked averages ring streams position").split()
-RATES = {
-    "rate": 0.02,  # of the mixers, at the beginning …
-    "rate_end": 0.001,  # … and in the long run
-    "rate_tokens": 200_000,  # tokens after which the difference has halved
-    "final_rate": 0.0003,
-    "sse_rate": 0.01,
-    "vector_rate": 0.05,
-    "vector_rate_end": 0.002,
-    "vector_times": 1000,
-    "map_limit": 1000,
-}
-LEVELS = np.array([0, 1, 2, 3, 4, 5, 7, 9, 12, 16, 22, 30, 45, 70, 110, 180, 320, 640, 1300, 2600])  # counts that are told apart
-RING = 1 << 22  # tokens in which a match is looked for
-RESERVED = 128 << 20  # bytes for Python, the libraries and the text at hand
+ARRAYS = [field for field in headers.declarations("scout").structs["scout"].fields if field.sizes]  # in the order of the C enum
+TREE = ("code", "length", "flags", "vectors")
+SAVED = (*TREE, *"tables maps mixers finals sse vector_weights asked averages ring streams position".split())
+TREE_TYPES = {field.name: headers.NUMBERS[field.kind] for name in TREE for field in ARRAYS if field.name == name}
+FORMAT = 2  # of the file's content
+LINE = 16  # slots of a line of a table
+DENSE, LIST, MATCH = range(3)  # forms whose tables fill the memory
 MERGES = [m for m in range(1, 721) if 720 % m == 0]  # how many lines pruning can merge
-WIDTHS = {"dense": 4, "list": 16}  # slots of a line
-UNIT = 720 * 16  # slots of a table are a multiple
 MAGIC = b"\x89F6S\r\n\x1a\n"
 PREFIX = struct.Struct("<8sI")
 CRC = struct.Struct("<I")
@@ -84,76 +57,22 @@ class Scout:
                 f"the scout takes {memory >> 20} MiB of memory, {free >> 20} MiB are free; close other programs, or train with a smaller --memory"
             )
         self.tokenizer, self.tier, self.memory = tokenizer, tier, memory
-        self.kinds = TIERS[tier]
-        self.vocab_size = len(arrays["code"])
-        V, K, E = self.vocab_size, len(self.kinds), arrays["vectors"].shape[1]
-        nodes, F, I = V - 1, 8 * E + 8, -(-(2 * K + 2) // 8) * 8
-        ladder = [k for k, it in enumerate(self.kinds) if it.form == "list" and it.parts[2:] and is_ladder(it)]
-        match = next((k for k, it in enumerate(self.kinds) if it.form == "match"), -1)
-        sets = [nodes, 64, 64, 256, 64, 320, 256, 64, 64, 256]
-        self.arrays = a = {name: padded(arrays[name], MAX_TOKENS) for name in ("code", "length", "flags", "vectors")}
-        a["path"] = paths(arrays["code"], arrays["length"])
-        a.update(_curves())
-        a["maps"] = aligned(DEPTHS * K * STATES, np.uint32)
-        a["mixers"] = aligned((sets[0] + DEPTHS * sum(sets[1:])) * I, np.float32)
-        a["finals"] = aligned(DEPTHS * 64 * FINALS, np.float32)
-        a["sse"] = aligned(nodes * SSE, np.float32)
-        a["vector_weights"] = aligned(nodes * F, np.float32)
-        a["asked"] = aligned(nodes, np.float32)
-        a["averages"] = aligned(4 * E, np.float32)
-        a["ring"] = aligned(RING, np.uint16)
-        a["streams"] = aligned(STREAM_COUNT * (PAST + BLOCK), np.uint32)
-        a["position"] = aligned(1 + 2 * K, np.int64)
-        a["states"] = aligned(BLOCK * DEPTHS * K, np.uint16)
-        a["chance"] = aligned(BLOCK * DEPTHS, np.float32)
-        a["chosen"] = aligned(BLOCK * SETS, np.uint32)
-        a["features"] = aligned(BLOCK * F, np.float32)
-        a["hits"] = aligned(BLOCK * K, np.uint8)
-        a["counts"] = aligned(BLOCK * K, np.uint16)
-        slots = self._divide(memory - RESERVED - sum(array.nbytes for array in a.values()))
-        a["tables"] = aligned(sum(slots), np.uint32)
-        self._first_opinions(K, I)
-
+        self.vocab_size = tokenizer.vocab_size - 1
         library = native.load("scout")
-        c_kinds = library.ffi.new("scout_kind[]", K)
-        place = 0
-        for c, it, size in zip(c_kinds, self.kinds, slots):
-            c.form, c.parts, c.reach, c.slots, c.table = FORMS.index(it.form), len(it.parts), it.reach, size, place
-            for i, (stream, lag) in enumerate(it.parts):
-                c.stream[i], c.lag[i] = STREAMS.index(stream), lag
-            place += size
-        self._c = library.struct(
-            "scout", V=V, K=K, I=I, E=E, F=F, nodes=nodes, threads=threads, ladder_steps=len(ladder), ladder=ladder, match_kind=match,
-            set_size=sets, ring_slots=RING, kinds=c_kinds, **RATES, **a,
-        )  # fmt: skip
-        self._c_kinds = c_kinds
-
-    def _divide(self, room: int) -> list[int]:
-        """The slots (u32) of each kind's table in `room` bytes; UserError if they are too few for anything useful."""
-        fixed = {"window": 2 * (self.vocab_size - 1), "recent": LINKS + MAX_TOKENS}
-        sizes = [-(-fixed.get(it.form, 0) // 16) * 16 for it in self.kinds]
-        shares = sum(it.share for it in self.kinds)
-        unit = (room // 4 - sum(sizes)) // (shares * UNIT) * UNIT
-        unit = min(unit, (2**32 - 1) // max(it.share for it in self.kinds) // UNIT * UNIT)  # C counts a table's slots in 32 bits
-        if unit <= 0:
-            least = self.memory - room + 4 * (sum(sizes) + shares * UNIT)
-            raise UserError(f"{self.memory >> 20} MiB of memory are too little for the tier {self.tier}; it needs {-(-least >> 20)}")
-        return [size or it.share * unit for size, it in zip(sizes, self.kinds)]
-
-    def _first_opinions(self, K: int, I: int) -> None:
-        """What is believed before anything was learned: counts mean what they say, and all opinions weigh the same."""
-        zeros, ones = LEVELS[:, None], LEVELS[None, :]
-        believed = ((ones + 0.4) / (zeros + ones + 0.8)).ravel()
-        guessed = np.full(STATES, 0.5)
-        guessed[1:] = np.where(np.arange(1, STATES) % 2 == 0, 0.8, 0.2)  # state 1 + 2 class + guess
-        p = np.stack([guessed if it.form == "match" else believed for it in self.kinds])
-        maps = (p * ((1 << 22) - 1)).astype(np.uint32) << 10 | 4
-        self.arrays["maps"].reshape(DEPTHS, K, STATES)[:] = maps
-        mixers = self.arrays["mixers"].reshape(-1, I)
-        mixers[:, :K] = 0.9 / np.sqrt(K)
-        mixers[:, K + 1] = 0.2
-        self.arrays["finals"].reshape(-1, FINALS)[:, :SETS] = 1 / SETS
-        self.arrays["sse"].reshape(-1, SSE)[:] = 1 / (1 + np.exp(-0.75 * (np.arange(SSE) - 16)))
+        self._c, self._c_kinds = library.ffi.new("scout *"), library.ffi.new("scout_kind[]", 64)
+        self._elements = np.zeros(len(ARRAYS), np.uint64)
+        sizes = library.ffi.from_buffer("uint64_t[]", self._elements)
+        needed = library.lib.scout_plan(self._c, self._c_kinds, sizes, TIERS.index(tier), self.vocab_size, memory)
+        if needed:
+            raise UserError(f"{memory >> 20} MiB of memory are too little for the tier {tier}; it needs {(needed >> 20) + 1}")
+        self._c.threads = threads
+        self.arrays = {}
+        for field, size in zip(ARRAYS, self._elements.tolist()):
+            self.arrays[field.name] = aligned(size, headers.NUMBERS[field.kind])
+            setattr(self._c, field.name, library.pointer(field.name, self.arrays[field.name]))
+        for name in TREE:
+            self.arrays[name][: arrays[name].size] = arrays[name].reshape(-1)
+        library.lib.scout_begin(self._c)
 
     # ---- reading
 
@@ -187,6 +106,12 @@ class Scout:
         native.load("scout").call("scout_distribution", self._c, probability)
         return probability
 
+    def logits(self) -> np.ndarray:
+        """The natural logarithms of the distribution: (V,) float32."""
+        logits = np.empty(self.vocab_size, np.float32)
+        native.load("scout").call("scout_logits", logits, self.distribution())
+        return logits
+
     # ---- pruning
 
     def prune(self, size: int) -> int:
@@ -204,6 +129,8 @@ class Scout:
             raise UserError(f"--prune {size} bytes is too little: {fixed:,} are weights and maps; give more, or take a smaller tier")
         for name, row in rows.items():
             weights = self.arrays[name].reshape(-1, row)
+            if name == "mixers":
+                weights[:, -1] = 0  # how often they spoke
             scale = np.abs(weights).max(1, keepdims=True) / 127 + np.float32(1e-30)
             weights[:] = np.rint(weights / scale) * scale
         logit = np.rint(self.arrays["stretch"][self.arrays["maps"] >> 20] * 15)
@@ -211,11 +138,11 @@ class Scout:
         slots = self._slots(merged)
         tables = aligned(sum(slots), np.uint32)
         place = 0
-        for c, it, size_left in zip(self._c_kinds, self.kinds, slots):
+        for c, size_left in zip(self._kinds(), slots):
             old, new = self.arrays["tables"][c.table : c.table + c.slots], tables[place : place + size_left]
-            if it.form in WIDTHS:
-                new[:] = _merge_lines(old, merged, WIDTHS[it.form])
-            elif it.form != "match":  # a match's places are not kept: it begins anew
+            if c.form in (DENSE, LIST):
+                new[:] = _merge_lines(old, merged, c.form)
+            elif c.form != MATCH:  # a match's places are not kept: it begins anew
                 new[:] = old
             c.table, c.slots = place, size_left
             place += size_left
@@ -224,13 +151,16 @@ class Scout:
         return fixed + tables.nbytes
 
     def _slots(self, merged: int) -> list[int]:
-        return [c.slots // merged if it.share else c.slots for c, it in zip(self._c_kinds, self.kinds)]
+        return [c.slots // merged if c.form in (DENSE, LIST, MATCH) else c.slots for c in self._kinds()]
+
+    def _kinds(self) -> list[Any]:
+        return list(self._c_kinds[0 : self._c.K])
 
     # ---- files
 
     def save(self, path: str) -> None:
         """Write the scout, with all that it learned and the text before its eyes; docs/scout.md, "The file"."""
-        header = {"tier": self.tier, "memory": self.memory, "merges": len(self.tokenizer.merges)}
+        header = {"tier": self.tier, "memory": self.memory, "merges": len(self.tokenizer.merges), "format": FORMAT}
         packer = zstandard.ZstdCompressor(level=1, write_checksum=True).compressobj()
         with atomic_file(path) as file:
             text = json.dumps(header).encode("ascii")
@@ -267,11 +197,14 @@ class Scout:
             raise UserError(f"{path}: is damaged (its checksum does not match); copy it again or train again")
         try:
             header = json.loads(text)
+            form = header.get("format", 1)
             tier, merges, memory = (header[key] for key in ("tier", "merges", "memory"))
-        except (ValueError, RecursionError, KeyError, TypeError):
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
             raise damaged from None
         if type(tier) is not str or type(merges) is not int or type(memory) is not int:
             raise damaged
+        if form != FORMAT:
+            raise UserError(f"{path}: is of format {form!r}, this build reads {FORMAT}; train again")
         if tier not in TIERS:
             raise UserError(f"{path}: is of the tier {tier!r}, which this build does not have; train again")
         if merges not in range(MAX_TOKENS - 255) or memory not in range(MAX_MEMORY):
@@ -279,27 +212,19 @@ class Scout:
         fill, end = _filler(unpack(path, file), damaged)
         tokenizer = Tokenizer.from_bytes(fill(np.empty(4 * merges, np.uint8)).tobytes())
         V = tokenizer.vocab_size - 1
-        tree = {name: fill(array)[:V] for name, array in empty_tree(VECTORS[tier]).items()}
-        if not is_tree(tree["code"], tree["length"]):
+        E = native.load("scout").lib.scout_vector(TIERS.index(tier))
+        tree = {name: fill(np.empty(MAX_TOKENS * (E if name == "vectors" else 1), dtype)) for name, dtype in TREE_TYPES.items()}
+        if not is_tree(tree["code"][:V], tree["length"][:V]):
             raise damaged
         scout = cls(tokenizer, tier, memory, tree, threads)
         for name in SAVED[len(tree) :]:
             fill(scout.arrays[name])
         end()
-        if not scout._is_sound():
+        library = native.load("scout")
+        # A checksum protects from accidents only: nothing in a file may lead C out of its arrays.
+        if not library.lib.scout_is_sound(scout._c, library.ffi.from_buffer("uint64_t[]", scout._elements)):
             raise damaged
         return scout
-
-    def _is_sound(self) -> bool:
-        """Whether nothing in a file leads C out of its arrays (a checksum protects from accidents only)."""
-        a, V = self.arrays, self.vocab_size
-        streams = a["streams"].reshape(STREAM_COUNT, -1)
-        limits = {name: V - 1 if name == "token" else STREAM_LIMITS.get(name) for name in STREAMS}
-        fits = all(limits[name] is None or streams[i].max() <= limits[name] for i, name in enumerate(STREAMS))
-        floats = all(np.isfinite(a[name]).all() for name in ("vectors", "mixers", "finals", "sse", "vector_weights", "asked", "averages"))
-        matches = a["position"][1:].reshape(-1, 2)
-        places = 0 <= a["position"].min() and a["position"].max() < 1 << 40 and matches[:, 1].max() <= 60
-        return bool(fits and floats and places and a["ring"].max() < V)
 
 
 def _filler(chunks: Iterator[bytes], damaged: UserError) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], None]]:
@@ -325,23 +250,11 @@ def _filler(chunks: Iterator[bytes], damaged: UserError) -> tuple[Callable[[np.n
     return fill, end
 
 
-def _merge_lines(table: np.ndarray, merged: int, width: int) -> np.ndarray:
-    """Every `merged` neighbouring lines of `width` slots become one that keeps the highest counts."""
+def _merge_lines(table: np.ndarray, merged: int, form: int) -> np.ndarray:
+    """Every `merged` neighbouring lines become one that keeps the highest counts."""
     out = []
-    for lines in np.array_split(table.reshape(-1, merged * width), 64):
-        counts = lines & 255 if width == WIDTHS["list"] else (lines >> 20) + (lines >> 8 & 4095)
-        best = np.argsort(-counts.astype(np.int64), axis=1, kind="stable")[:, :width]
+    for lines in np.array_split(table.reshape(-1, merged * LINE), 64):
+        counts = lines & 255 if form == LIST else (lines >> 22) + (lines >> 12 & 1023)
+        best = np.argsort(-counts.astype(np.int64), axis=1, kind="stable")[:, :LINE]
         out.append(np.take_along_axis(lines, best, 1).ravel())
     return np.concatenate(out)
-
-
-def _curves() -> dict[str, np.ndarray]:
-    """stretch (4096,): the logit of (i + 0.5) / 4096; squash (4097,): its inverse from -12 to 12; levels (4096,): the place of a
-    count in LEVELS; steps (1024,): how far the n-th answer moves an average."""
-    p = (np.arange(4096) + 0.5) / 4096
-    return {
-        "stretch": np.log(p / (1 - p)).astype(np.float32),
-        "squash": (1 / (1 + np.exp(-np.linspace(-12, 12, 4097)))).astype(np.float32),
-        "levels": (np.searchsorted(LEVELS, np.arange(4096), side="right") - 1).astype(np.uint8),
-        "steps": (1 / (np.arange(1024) + 1.5)).astype(np.float32),
-    }
