@@ -187,6 +187,22 @@ class Scout:
         native.load("scout").call("scout_distribution", self._c, probability)
         return probability
 
+    def text_memory(self) -> dict[str, np.ndarray]:
+        """A copy of all that moves on while a frozen scout reads: what it remembers of the text itself, about 30 MB of a 1 GB scout."""
+        return {name: array.copy() for name, array in self._moving().items()}
+
+    def restore_text_memory(self, memory: dict[str, np.ndarray]) -> None:
+        """Back to where `text_memory` was asked: what a frozen scout has read since then is forgotten without a trace."""
+        for name, array in self._moving().items():
+            array[:] = memory[name]
+
+    def _moving(self) -> dict[str, np.ndarray]:
+        moving = {name: self.arrays[name] for name in ("position", "streams", "averages", "ring")}
+        for k, (c, it) in enumerate(zip(self._c_kinds, self.kinds)):
+            if it.form not in WIDTHS:
+                moving[f"table {k}"] = self.arrays["tables"][c.table : c.table + c.slots]
+        return moving
+
     # ---- pruning
 
     def prune(self, size: int) -> int:
