@@ -27,13 +27,13 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> dict:
     return out
 
 
-def share(right: Sequence[bool], groups: Sequence[object]) -> dict:
-    """The share of items that are right; what belongs together is drawn together, because such items are right or wrong together.
+def share(points: Sequence[float], groups: Sequence[object]) -> dict:
+    """The share of items that are right (points: 1 or True, else 0, 0.5 for a tie); what belongs together is drawn together, because such items are right or wrong together.
 
     groups: of each item. `count` is the number of items.
     """
     names = {group: place for place, group in enumerate(dict.fromkeys(groups))}
     rows = [names[group] for group in groups]
-    hits = np.bincount(rows, weights=np.asarray(right, np.float64), minlength=len(names))
+    hits = np.bincount(rows, weights=np.asarray(points, np.float64), minlength=len(names))
     sizes = np.bincount(rows, minlength=len(names))
     return {**ratio(hits.tolist(), sizes.tolist()), "count": len(rows)}

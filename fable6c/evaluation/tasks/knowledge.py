@@ -4,7 +4,7 @@
 
 An item is right if the whole text with the right end has the higher sum of log-probabilities than with the wrong one. Items come in
 twins with nearly the same words and exchanged ends (there: "he wanted the hat"), so that liking one end more whatever stands before is
-worth chance, 0.5. Intervals draw twins together. ITEMS_OF_A_KIND items of each kind are drawn with a fixed seed; all are the project's own.
+worth chance, 0.5; so are two ends that cost the same. Intervals draw twins together. ITEMS_OF_A_KIND items of each kind are drawn with a fixed seed; all are the project's own.
 """
 
 import random
@@ -49,14 +49,15 @@ def score(predictor: Predictor, chosen: list[Item], progress: bool = False) -> d
     texts = [predictor.tokenizer.encode(item.context + end) for item in chosen for end in (item.right, item.wrong)]
     bits = [float(row.sum()) for row in predictor.alone(texts, progress)]
     lead = [wrong - right for right, wrong in zip(bits[::2], bits[1::2])]
+    points = [1.0 if x > 0 else 0.5 if x == 0 else 0.0 for x in lead]
     kinds, examples = {}, {}
     for kind in dict.fromkeys(item.kind for item in chosen):
         rows = [i for i, item in enumerate(chosen) if item.kind == kind]
-        kinds[kind] = share([lead[i] > 0 for i in rows], [chosen[i].twin for i in rows])
+        kinds[kind] = share([points[i] for i in rows], [chosen[i].twin for i in rows])
         best, worst = max(rows, key=lambda i: lead[i]), min(rows, key=lambda i: lead[i])
         examples[kind] = [{**chosen[i]._asdict(), "lead_bits": lead[i]} for i in (best, worst)]
     return {
-        "accuracy": share([x > 0 for x in lead], [(item.kind, item.twin) for item in chosen]),
+        "accuracy": share(points, [(item.kind, item.twin) for item in chosen]),
         "chance": 0.5,
         "kinds": kinds,
         "examples": examples,
@@ -68,11 +69,13 @@ def items(of_a_kind: int = ITEMS_OF_A_KIND) -> list[Item]:
     chosen = []
     for kind, make in KINDS.items():
         draw = random.Random(f"{SEED} {kind}")
-        seen: dict[Twins, None] = {}
-        while len(seen) < of_a_kind // 2:
-            seen.setdefault(make(draw))
-        for twin, ((context, right), (other, wrong)) in enumerate(seen):
-            chosen += [Item(kind, twin, context, right, wrong), Item(kind, twin, other, wrong, right)]
+        seen: set[tuple[str, str]] = set()
+        while len(seen) < of_a_kind:
+            (context, right), (other, wrong) = twins = make(draw)
+            if not seen.intersection(twins):
+                twin = len(seen) // 2
+                chosen += [Item(kind, twin, context, right, wrong), Item(kind, twin, other, wrong, right)]
+                seen.update(twins)
     return chosen
 
 
@@ -140,7 +143,7 @@ def places(draw: random.Random) -> Twins:
     first, second = _two(draw, THINGS)
     here, there = _two(draw, PLACES)
     story = f"{name} put the {first} {here}. Then {he} put the {second} {there}. Later, {name} wanted the"
-    looked = draw.choice([f" again. {he.capitalize()} found it", f". {he.capitalize()} looked", f". It was still"])
+    looked = draw.choice([f" again. {he.capitalize()} found it", f". {he.capitalize()} looked", ". It was still"])
     return ((f"{story} {first}{looked}", f" {here}."), (f"{story} {second}{looked}", f" {there}."))
 
 

@@ -50,7 +50,7 @@ THINGS = (
     "red ball/big box/small key/old hat/shiny stone/blue kite/little boat/yellow flower/toy train/soft bear/long rope/magic book/white shell/"
     "green bike/pretty ring/round drum/tiny car/sweet cake/warm blanket/brown puppy"
 ).split("/")
-PLACES = "park forest beach garden kitchen zoo farm lake market hill".split()
+PLACES = "park forest beach garden kitchen zoo farm lake market yard".split()
 VERBS = "dance/sing/run fast/climb trees/paint pictures/play with cars/help people/look at the stars/jump/bake cookies".split("/")
 RELATIVES = "mom dad grandma grandpa brother sister".split()
 
@@ -58,8 +58,9 @@ RELATIVES = "mom dad grandma grandpa brother sister".split()
 def openings() -> list[tuple[str, str]]:
     """100 openings, each with its hero's name: the same in every run."""
     draw = random.Random(29)
-    chosen = []
-    for number in range(100):
+    chosen: dict[str, str] = {}
+    while len(chosen) < 100:
+        number = len(chosen)
         girl = number % 2 == 0
         name, friend = draw.choice(GIRLS if girl else BOYS), draw.choice(BOYS if girl else GIRLS)
         words = {"kind": "girl", "he": "she", "He": "She", "his": "her"} if girl else {"kind": "boy", "he": "he", "He": "He", "his": "his"}
@@ -67,8 +68,8 @@ def openings() -> list[tuple[str, str]]:
             name=name, friend=friend, thing=draw.choice(THINGS), place=draw.choice(PLACES), verb=draw.choice(VERBS),
             relative=draw.choice(RELATIVES), **words,
         )  # fmt: skip
-        chosen.append((text, name))
-    return chosen
+        chosen.setdefault(text, name)
+    return list(chosen.items())
 
 
 def run(asked: Asked) -> dict:
