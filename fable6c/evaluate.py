@@ -71,16 +71,19 @@ def suite_main(argv: Sequence[str]) -> None:
         "they are there; the same command resumes. A task that lacks a file says so and is left out.",
         "python -m fable6c.evaluate suite model.f6c --text valid.txt --quick",
     )
-    several = {"nargs": "+", "default": [], "metavar": "FILE"}
     parser.add_argument("model", help="the model file (.f6c) or a scout")
-    parser.add_argument("--text", help="texts to predict; the stories of the first are the real ones to compare with", **several)
-    parser.add_argument("--corpus", help="the training text: how much of it is told again", **several)
-    parser.add_argument("--books", help="held-out books for the cloze test", **several)
+    parser.add_argument(
+        "--text", nargs="+", default=[], metavar="FILE", help="texts to predict; the stories of the first are the real ones to compare with"
+    )
+    parser.add_argument("--corpus", nargs="+", default=[], metavar="FILE", help="the training text: how much of it is told again")
+    parser.add_argument("--books", nargs="+", default=[], metavar="FILE", help="held-out books for the cloze test")
     parser.add_argument("--zorro", metavar="FILE", help="the pairs of Zorro, plain or .zst")
     parser.add_argument("--blimp", metavar="FILE", help="the pairs of BLiMP, plain or .zst")
     parser.add_argument("--checkpoint", metavar="DIR", help="the folder of a training run: what each rounding costs")
     parser.add_argument("--together", action="store_true", help="the network and a scout that learns from --corpus, as an ensemble")
-    parser.add_argument("--protocol", choices=PROTOCOLS, nargs="+", default=[], help="how texts are scored (default: all that a text allows)")
+    parser.add_argument(
+        "--protocol", choices=PROTOCOLS, nargs="+", default=[], help="how texts are scored (default: all that a text allows)"
+    )
     parser.add_argument("--pairs", type=whole(1, 10**6), default=2000, metavar="N", help="pairs of each paradigm at most (default: 2000)")
     parser.add_argument("--stories", type=whole(2, 100), default=100, metavar="N", help="stories to tell (default: 100)")
     parser.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help=f"only these: {', '.join(TASKS)}")

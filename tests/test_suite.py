@@ -25,7 +25,7 @@ from fable6c.model.sampling import Sampler
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 from made_runs import make_run
-from story_models import endless_model, ending_model
+from story_models import ending_model, endless_model
 from tiny_models import tiny_model
 
 TESTS = pathlib.Path(__file__).parent
@@ -204,7 +204,9 @@ def test_valid500_is_known_by_its_text():
 
 def test_grammar_counts_the_cheaper_sentence(tmp_path):
     path = tmp_path / "zorro.tsv"
-    path.write_text("paradigm\tbad\tgood\nnouns\tthe dogs runs .\tthe dog runs .\nnouns\ta cats sat .\ta cat sat .\nverbs\twho 's this dogs ?\twho 's this dog ?\n")
+    path.write_text(
+        "paradigm\tbad\tgood\nnouns\tthe dogs runs .\tthe dog runs .\nnouns\ta cats sat .\ta cat sat .\nverbs\twho 's this dogs ?\twho 's this dog ?\n"
+    )
     pairs = grammar.read_pairs(str(path), "zorro")
     assert pairs["verbs"] == [("Who's this dogs?", "Who's this dog?")]
     right = grammar.score(Judge(lambda text: len(text)), pairs, 10)
@@ -245,7 +247,9 @@ def test_cloze_items_have_ten_words_of_a_type(tmp_path):
     books = tmp_path / "book.txt"
     names = ["Alice", "Bob", "Carol", "Dan", "Eve", "Frank", "Grace", "Hal", "Ida", "Jim", "Kay"]
     nouns = "dog cat cow hen pig fox owl bee ant elk ram".split()
-    sentences = [f"Then came {names[i % 11]} with {names[(i + 4) % 11]}, and the {nouns[i % 11]} was a {nouns[(i + 5) % 11]}." for i in range(33)]
+    sentences = [
+        f"Then came {names[i % 11]} with {names[(i + 4) % 11]}, and the {nouns[i % 11]} was a {nouns[(i + 5) % 11]}." for i in range(33)
+    ]
     books.write_text(" ".join(sentences))
     items = cloze.items([str(books)], 5)
     assert items and all(len(set(words)) == cloze.CHOICES for _, _, words, _ in items)
@@ -275,7 +279,9 @@ def test_openings_are_a_hundred_and_each_has_its_hero():
 
 def test_proxies_see_what_they_are_for():
     good = stories.measure([("Tom had a ball.", "Tom")], [Story(" He threw it far. It came back.", True)])
-    bad = stories.measure([("Tom had a ball.", "Tom")], [Story(" Tom and Tom had a little little ball. " + "The ball was a big red ball. " * 4, False)])
+    bad = stories.measure(
+        [("Tom had a ball.", "Tom")], [Story(" Tom and Tom had a little little ball. " + "The ball was a big red ball. " * 4, False)]
+    )
     assert good["told_twice"]["value"] == 0 == good["joined_to_themselves"] == good["sentences_again"]["value"] == good["loops"]["value"]
     assert bad["told_twice"]["value"] > 0.5 and bad["joined_to_themselves"] == 1 and bad["loops"]["value"] == 1
     assert bad["sentences_again"]["value"] == pytest.approx(3 / 6) and (good["ended"]["value"], bad["ended"]["value"]) == (1, 0)
@@ -287,7 +293,11 @@ def test_proxies_see_what_they_are_for():
 
 def test_the_longest_copied_run_is_found():
     told = ["He saw that the quick brown fox jumps over the lazy dog and he laughed.", "Nothing here."]
-    corpus = ["A story. The quick brown fox jumps over", "Once the Quick, brown fox jumps over the lazy dog and ate.", "He saw that. He laughed."]
+    corpus = [
+        "A story. The quick brown fox jumps over",
+        "Once the Quick, brown fox jumps over the lazy dog and ate.",
+        "He saw that. He laughed.",
+    ]
     found = stories.Copies(told).look_in(corpus)
     assert found["longest"] == 10 and found["passage"] == "the quick brown fox jumps over the lazy dog and"
     assert found["texts_with_long_runs"]["value"] == 0.5 and found["in_runs"]["value"] == pytest.approx(10 / 17)
@@ -307,11 +317,15 @@ def test_stories_task_compares_with_real_ones_and_the_corpus(tmp_path):
 
 def test_the_parsers_verdict(tmp_path, monkeypatch):
     program = tmp_path / "link-parser"
-    program.write_text('#!/bin/sh\nread line\ncase "$line" in *good*) echo "Found 3 linkages" ;; *) echo "No complete linkages found." ;; esac\n')
+    program.write_text(
+        '#!/bin/sh\nwhile read line; do echo "$line"; case "$line" in *good*) echo "Found 3 linkages (1 of 3" ;; *bad*) echo "Found 2 linkages (0 of" ;; *) echo "No complete linkages found." ;; esac; done\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path) + os.pathsep + os.environ["PATH"])
-    figures = stories.parser_acceptance(["This is a good one. This is a bad one."], [])
-    assert figures["told"]["value"] == 0.5
+    figures = stories.parser_acceptance(["This is a good one. This is a bad one. What is no one here."], ["This is a good one."])
+    assert figures["told"]["value"] == pytest.approx(1 / 3) and figures["real"]["value"] == 1
+    program.write_text("#!/bin/sh\n")
+    assert "skipped" in stories.parser_acceptance(["This is a good one. This is a bad one."], [])
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert "link-grammar" in stories.parser_acceptance(["This is a good one."], [])["skipped"]
 
@@ -396,7 +410,20 @@ def test_the_command_from_end_to_end(model_path, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("\n<|endoftext|>\n".join(STORY.format(n, n, "park") * 2 for n in ("Tom", "Lily", "Max")))
     make_run(tmp_path / "run")
-    arguments = [model_path, "--text", text, "--corpus", text, "--books", text, "--checkpoint", tmp_path / "run", "--quick", "--stories", "2"]
+    arguments = [
+        model_path,
+        "--text",
+        text,
+        "--corpus",
+        text,
+        "--books",
+        text,
+        "--checkpoint",
+        tmp_path / "run",
+        "--quick",
+        "--stories",
+        "2",
+    ]
     done = run_suite(*arguments, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())

@@ -57,7 +57,9 @@ def document_bits(reference: Reference, tokens: np.ndarray, progress: Progress) 
     return np.concatenate(parts)
 
 
-def _read_windows(model: Model, texts: Sequence[np.ndarray], chosen: np.ndarray, size: int, bits: list[np.ndarray], shown: Progress) -> None:
+def _read_windows(
+    model: Model, texts: Sequence[np.ndarray], chosen: np.ndarray, size: int, bits: list[np.ndarray], shown: Progress
+) -> None:
     """The texts with the numbers `chosen` in windows of `size` tokens; what follows a text in its window changes nothing in it."""
     end_mark = model.dimensions.end_mark
     batch = min(len(chosen), max(1, BATCH_TOKENS // size))

@@ -141,7 +141,9 @@ def draw_stories(figure: Any, reports: Reports) -> None:
         shown["real stories"] = real
     figure.set_size_inches(11, 1.4 + 0.27 * len(shown))
     for panel, (key, title) in zip(figure.subplots(1, len(STORY_FIGURES)), STORY_FIGURES.items()):
-        rows = [(name, value[key], PALE if name == "real stories" else COLORS[i % len(COLORS)]) for i, (name, value) in enumerate(shown.items())]
+        rows = [
+            (name, value[key], PALE if name == "real stories" else COLORS[i % len(COLORS)]) for i, (name, value) in enumerate(shown.items())
+        ]
         if key == "ended":
             rows = [row for row in rows if row[0] != "real stories"]
         _dots(panel, rows[::-1], ".1%")
@@ -160,7 +162,9 @@ def draw_quantization(figure: Any, reports: Reports) -> None:
         value, strong = row["bits_per_char"], row["rounded"].startswith(("none", "all"))
         panel.plot([row["bytes"] / 1e6] * 2, [value["low"], value["high"]], color=COLORS[0], alpha=0.35)
         panel.plot(row["bytes"] / 1e6, value["value"], "o", color=COLORS[1] if strong else COLORS[0])
-        panel.annotate(row["rounded"], (row["bytes"] / 1e6, value["value"]), xytext=(7, 4), textcoords="offset points", fontsize=8, color=INK)
+        panel.annotate(
+            row["rounded"], (row["bytes"] / 1e6, value["value"]), xytext=(7, 4), textcoords="offset points", fontsize=8, color=INK
+        )
     left, right = panel.get_xlim()
     panel.set_xlim(0, right + (right - left) * 0.25)
     panel.set_xlabel("megabytes of weights, before the file's compression")
@@ -258,7 +262,10 @@ def flat(figures: Any, before: str = "") -> list[tuple[str, str]]:
     if isinstance(figures, dict):
         pairs = list(figures.items())
     elif isinstance(figures, list) and any(isinstance(value, dict) for value in figures):
-        pairs = [(str(value.get("text") or value.get("runtime") or value.get("rounded") or number), value) for number, value in enumerate(figures)]
+        pairs = [
+            (str(value.get("text") or value.get("runtime") or value.get("rounded") or number), value)
+            for number, value in enumerate(figures)
+        ]
     else:
         value = f"{figures:,.4g}" if isinstance(figures, float) else str(figures)
         return [(before, value)]

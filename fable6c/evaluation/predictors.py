@@ -1,12 +1,13 @@
 """What the suite asks of a model, and the three kinds of model that answer: a network, a scout, and both as an ensemble.
 
-    predictor = open_predictor("small.f6c")
-    bits = predictor.alone([predictor.tokenizer.encode("A cat sat.")])    # -log2 of each token's probability
-    stories = predictor.tell(["Once upon a time"], 250, [1])
+predictor = open_predictor("small.f6c")
+bits = predictor.alone([predictor.tokenizer.encode("A cat sat.")])    # -log2 of each token's probability
+stories = predictor.tell(["Once upon a time"], 250, [1])
 """
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Sequence
 from typing import Optional, Protocol
 
@@ -257,8 +258,6 @@ def _logarithms(chances: np.ndarray) -> np.ndarray:
 
 
 def _story(tokenizer: Tokenizer, tokens: Sequence[int], end_mark: Optional[int]) -> Story:
-    tokens = list(tokens)
-    ended = end_mark in tokens if end_mark is not None else False
-    if ended:
-        tokens = tokens[: tokens.index(end_mark)]
-    return Story(tokenizer.decode(tokens).decode("utf-8", "replace"), ended)
+    ended = end_mark is not None and end_mark in tokens
+    kept = itertools.takewhile(lambda token: token != end_mark, tokens)
+    return Story(tokenizer.decode(kept).decode("utf-8", "replace"), ended)

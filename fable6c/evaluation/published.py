@@ -16,9 +16,7 @@ class Published(NamedTuple):
     not_comparable: str
 
 
-LLAMA = (
-    "llama2.c's README: validation loss in nats per Llama token, here times 1.443 bits times 0.273 tokens a character (measured on valid500)"
-)
+LLAMA = "llama2.c's README: validation loss in nats per Llama token, here times 1.443 bits times 0.273 tokens a character (measured on valid500)"
 ELDAN = "Eldan and Li 2023, arXiv:2305.07759"
 
 MODELS = [

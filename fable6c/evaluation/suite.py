@@ -1,6 +1,6 @@
 """All tasks on one model: `report.json` and a page, saved after each task, so that an interrupted suite resumes at the task it was in.
 
-    report = suite(Asked(open_predictor("small.f6c"), "small.f6c", texts=["valid500.txt"]), TASKS, "runs/suite")
+report = suite(Asked(open_predictor("small.f6c"), "small.f6c", texts=["valid500.txt"]), TASKS, "runs/suite")
 """
 
 import json
@@ -89,4 +89,3 @@ def _resume(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     if done:
         print(f"resuming: {path} has {done}", flush=True)
     return {**fresh, "tasks": report["tasks"]}
-

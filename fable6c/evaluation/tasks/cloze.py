@@ -94,7 +94,11 @@ def types_of(text: str) -> dict[str, list[tuple[int, int]]]:
             kind = "names" if between == " " and word != "I" and not word.isupper() else ""
         elif word in PREPOSITIONS:
             kind = "prepositions"
-        elif (before in SUBJECTS or i and words[i - 1].group()[:1].isupper()) and between == " " and (word in PAST or re.search("..ed$", word)):
+        elif (
+            (before in SUBJECTS or i and words[i - 1].group()[:1].isupper())
+            and between == " "
+            and (word in PAST or re.search("..ed$", word))
+        ):
             kind = "verbs"
         elif before in DETERMINERS and between == " " and (mark or after in AFTER_NOUNS):
             kind = "nouns"

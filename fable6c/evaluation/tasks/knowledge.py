@@ -209,7 +209,14 @@ CAUSES = [
     ("{n} did not hold the string. The balloon", " flew away.", "{n} poked the balloon with a pin. The balloon", " popped."),
     ("{n} shared the toys with everybody. The other children were", " glad.", "{n} took all the toys away. The other children were", " mad."),
 ]  # fmt: skip
-SETTINGS = ["", "One day, {n} was at home. ", "One morning, {n} woke up early. ", "{n} was with Mom. ", "{n} was with Dad. ", "One day, {n} was at {o} friend's house. "]
+SETTINGS = [
+    "",
+    "One day, {n} was at home. ",
+    "One morning, {n} woke up early. ",
+    "{n} was with Mom. ",
+    "{n} was with Dad. ",
+    "One day, {n} was at {o} friend's house. ",
+]
 
 
 def causes(draw: random.Random) -> Twins:
@@ -241,14 +248,17 @@ def opposites(draw: random.Random) -> Twins:
     if case == 2:
         return ((f"{name} had two toys. One was {second} and the other one was", f" {first}."),
                 (f"{name} had two toys. One was {first} and the other one was", f" {second}."))  # fmt: skip
-    return ((f"{name} said that the opposite of {second} is", f" {first}."), (f"{name} said that the opposite of {first} is", f" {second}."))
+    return (
+        (f"{name} said that the opposite of {second} is", f" {first}."),
+        (f"{name} said that the opposite of {first} is", f" {second}."),
+    )
 
 
 COUNTED = "apple ball cookie book flower toy cat dog car egg shell star".split()
 
 
 def counting(draw: random.Random) -> Twins:
-    name, he, his, _ = _child(draw)
+    name, he, _, _ = _child(draw)
     thing = draw.choice(COUNTED)
     other = draw.choice([word for word in COUNTED if word != thing])
     he = he.capitalize()
