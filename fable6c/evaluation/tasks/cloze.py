@@ -21,7 +21,7 @@ from fable6c.evaluation.statistics import share
 from fable6c.evaluation.tasks import Asked
 
 NAME, TITLE = "cloze", "Cloze test of held-out books"
-SENTENCES, MAX_CHARACTERS = 8, 800  # before the gap; about 200 tokens, what a model's window holds
+SENTENCES, MAX_CHARACTERS, MAX_SENTENCE = 8, 500, 200  # before the gap, and a sentence: together about 200 tokens, less than a window holds
 CHOICES = 10
 ITEMS_OF_A_TYPE, QUICK_ITEMS = 100, 25
 MAX_TEXT = 5_000_000
@@ -113,7 +113,7 @@ def _passages(paths: Sequence[str]) -> list[list[str]]:
     for document in read_documents(paths):
         text = normalize(document)[: MAX_TEXT - characters].replace("\n", " ")
         characters += len(text)
-        passages.append([s for s in re.split(r"(?<=[.!?])[\"']? +(?=[\"'A-Z])", text) if 10 <= len(s) <= 300])
+        passages.append([s for s in re.split(r"(?<=[.!?])[\"']? +(?=[\"'A-Z])", text) if 10 <= len(s) <= MAX_SENTENCE])
         if characters >= MAX_TEXT:
             break
     return passages

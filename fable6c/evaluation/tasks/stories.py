@@ -138,6 +138,19 @@ def _heroes(chosen: Sequence[tuple[str, str]], told: Sequence[Story]) -> dict:
     return {**figures, "hero_pronouns": share(right, groups)} if right else figures
 
 
+def measure_story(opening: str, hero: str, told: str, ended: bool) -> dict[str, float]:
+    """The proxies of one story as numbers: told_twice, hero_pronouns (0.5 where there are none), ended, sentences_again, distinct (pairs)."""
+    one = [(opening, hero)], [Story(told, ended)]
+    figures, heroes = measure(*one), _heroes(*one)
+    return {
+        "told_twice": figures["told_twice"]["value"],
+        "hero_pronouns": heroes["hero_pronouns"]["value"] if "hero_pronouns" in heroes else 0.5,
+        "ended": float(ended),
+        "sentences_again": figures["sentences_again"]["value"],
+        "distinct": figures["distinct"]["2"],
+    }
+
+
 def sentences_of(text: str) -> list[str]:
     return [s.strip() for s in re.split(r"(?<=[.!?])[\"']?\s+|\n+", text) if re.search("[A-Za-z]", s)]
 
