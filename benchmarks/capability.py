@@ -74,7 +74,10 @@ def value_of(value: Optional[dict], form: str = ".3f") -> str:
 
 def rows_for(reports: dict[str, dict], task: str, columns: dict[str, Any]) -> list[list[str]]:
     """A row for each figure (title → function of a task's figures), a column for each model that has the task."""
-    return [[title, *(found(figures) if (figures := figures_of(r, task)) else "–" for r in reports.values())] for title, found in columns.items()]
+    return [
+        [title, *(found(figures) if (figures := figures_of(r, task)) else "–" for r in reports.values())]
+        for title, found in columns.items()
+    ]
 
 
 def overview(reports: dict[str, dict]) -> str:
@@ -102,7 +105,9 @@ def overview(reports: dict[str, dict]) -> str:
         "told sentences that a parser takes": task("stories", "parser", "told"),
         "told sentences that say a word twice": task("stories", "told", "told_twice"),
     }
-    return table(["", *(f"`{name}`" for name in reports)], [[title, *(found(r) for r in reports.values())] for title, found in rows.items()])
+    return table(
+        ["", *(f"`{name}`" for name in reports)], [[title, *(found(r) for r in reports.values())] for title, found in rows.items()]
+    )
 
 
 def verdicts(report: dict) -> tuple[list[str], list[str], list[str]]:
@@ -119,7 +124,9 @@ def item_examples(report: dict) -> str:
     for kind, pair in (figures_of(report, "knowledge") or {"examples": {}})["examples"].items():
         for item, verdict in zip(pair, ("clearest right", "clearest wrong")):
             if (item["lead_bits"] > 0) == (verdict == "clearest right"):
-                rows.append([kind, verdict, f"{item['context']} **{item['right'].strip()}** / {item['wrong'].strip()}", f"{item['lead_bits']:+.1f}"])
+                rows.append(
+                    [kind, verdict, f"{item['context']} **{item['right'].strip()}** / {item['wrong'].strip()}", f"{item['lead_bits']:+.1f}"]
+                )
     return table(["kind", "", "the right end in bold", "bits that the right end is ahead"], rows)
 
 
@@ -132,7 +139,10 @@ def grammar_section(reports: dict[str, dict]) -> str:
             if figures:
                 rows.append([f"`{name}`", value_of(figures["accuracy"]), f"{figures['pairs']:,}"])
         rows += [[name, f"{value:.3f}", ""] for name, value in others.items()] + [["chance", "0.500", ""]]
-        parts.append(f"**{test.capitalize() if test == 'zorro' else 'BLiMP'}.** Others: {GRAMMAR_SOURCES[test]}.\n\n" + table(["", "mean over paradigms", "pairs"], rows))
+        parts.append(
+            f"**{test.capitalize() if test == 'zorro' else 'BLiMP'}.** Others: {GRAMMAR_SOURCES[test]}.\n\n"
+            + table(["", "mean over paradigms", "pairs"], rows)
+        )
     return "\n\n".join(parts)
 
 
@@ -142,7 +152,11 @@ def parser_table(reports: dict[str, dict]) -> str:
         parser = (figures_of(report, "stories") or {}).get("parser", {})
         if "told" in parser:
             rows.append([f"`{name}`", *(value_of(parser.get(key)) for key in ("told", "real", "shuffled"))])
-    return table(["sentences that link-parser takes whole", "told", "real stories", "real, words shuffled"], rows) if rows else "link-parser was not there."
+    return (
+        table(["sentences that link-parser takes whole", "told", "real stories", "real, words shuffled"], rows)
+        if rows
+        else "link-parser was not there."
+    )
 
 
 def stories_table(reports: dict[str, dict]) -> str:
@@ -176,7 +190,16 @@ def copies_table(reports: dict[str, dict]) -> str:
                 shares = [value_of(copied["texts_with_long_runs"], ".2f"), value_of(copied["in_runs"], ".3f")]
                 rows.append([label, str(copied["longest"]), f"{copied['mean']:.1f}", *shares])
     rows.sort(key=lambda row: not row[0].startswith("`"))
-    return table(["longest run of words that stands in the training text", "words", "mean of a story's longest", "stories with 10 or more", "words in runs of 10 or more"], rows)
+    return table(
+        [
+            "longest run of words that stands in the training text",
+            "words",
+            "mean of a story's longest",
+            "stories with 10 or more",
+            "words in runs of 10 or more",
+        ],
+        rows,
+    )
 
 
 def determinism_table(reports: dict[str, dict]) -> str:
@@ -209,7 +232,15 @@ def cost_table(reports: dict[str, dict]) -> str:
             f"{card['minutes']:g}" if "minutes" in card else "–", f"{card['tokens_trained'] / 1e6:.0f} M" if "tokens_trained" in card else "–",
             f"{score:,.0f}" if score else "–", f"{wasm3:,.0f}" if wasm3 else "–",
         ])  # fmt: skip
-    head = ["", "bytes of the file", "parameters", "minutes of training, two threads", "tokens trained on", "tokens scored a CPU second", "tokens told a CPU second, wasm3"]
+    head = [
+        "",
+        "bytes of the file",
+        "parameters",
+        "minutes of training, two threads",
+        "tokens trained on",
+        "tokens scored a CPU second",
+        "tokens told a CPU second, wasm3",
+    ]
     return table(head, rows)
 
 
@@ -241,7 +272,10 @@ def hand_section(hand: dict) -> str:
         rows.append([f"`{model}`", str(len(chosen)), *(f"{sum(s[line] for s in chosen) / len(chosen):.2f}" for line in lines)])
     agreement = []
     for line, (title, proxy) in PROXIES.items():
-        pairs = [(item["scores"][line], proxy(measure_story(item["opening"], item["hero"], item["told"], item["ended"]))) for item in hand["items"]]
+        pairs = [
+            (item["scores"][line], proxy(measure_story(item["opening"], item["hero"], item["told"], item["ended"])))
+            for item in hand["items"]
+        ]
         agreement.append([line, title, f"{rank_correlation([a for a, _ in pairs], [b for _, b in pairs]):+.2f}"])
     return (
         table(["mean of 0, 1, 2", "stories", *lines], rows)

@@ -70,7 +70,7 @@ def draw_prediction(figure: Any, reports: Reports) -> None:
         _dots(panel, [(name, value, color) for name, _, value, color in chosen], ".3f")
         panel.set_title(title, loc="left", fontsize=10, color=INK)
         panel.set_xlim(0.2, highest * 1.16)
-        panel.set_xlabel("bits per character")
+        panel.set_xlabel("bits per character, less is better")
 
 
 def draw_grammar(figure: Any, reports: Reports, test: str) -> None:
@@ -85,9 +85,12 @@ def draw_grammar(figure: Any, reports: Reports, test: str) -> None:
             values = [figures["paradigms"][paradigm] for paradigm in names]
             label = f"{name}: mean {figures['accuracy']['value']:.3f}"
             panel.plot(values, range(len(names)), "o", color=COLORS[number % len(COLORS)], markersize=5, alpha=0.85, label=label)
+    levels: dict[float, list[str]] = {}
     for name, value in GRAMMAR[test].items():
+        levels.setdefault(round(value, 2), []).append(name)  # names of levels that nearly coincide stand together
+    for value, others in levels.items():
         panel.axvline(value, color=PALE, linewidth=1, linestyle=":")
-        panel.text(value, len(names) - 0.3, f" {name}", rotation=90, fontsize=7, color=PALE, va="top", ha="right")
+        panel.text(value, -0.6, ", ".join(others) + " ", rotation=90, fontsize=7, color=PALE, va="bottom", ha="right")
     panel.axvline(0.5, color=INK, linewidth=0.8)
     panel.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=7.5)
     panel.set_xlim(0, 1.01)
