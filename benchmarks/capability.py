@@ -25,7 +25,9 @@ from fable6c.evaluation.tasks.stories import measure_story
 
 ROOT = pathlib.Path(common.ROOT)
 PAGE, IMAGES = ROOT / "docs" / "capability-report.md", ROOT / "docs" / "images"
-NAMES = ["micro", "small", "scout", "together"]  # in the order of the tables; "quantization" and "hand" are records of their own
+NAMES = ["micro", "small", "scout"]  # in the order of the tables
+TRIO = {"small-quick": "small", "scout-quick": "scout", "together": "together"}  # the ensemble and its parts, on the same part of the items
+OTHERS = [*TRIO, "quantization"]
 TITLES = {
     "prediction": "Bits per character on valid500 by three protocols, beside published models",
     "zorro": "Zorro by paradigm",
@@ -72,15 +74,9 @@ def value_of(value: Optional[dict], form: str = ".3f") -> str:
     return f"{value['value']:{form}} ({value['low']:{form}}–{value['high']:{form}})"
 
 
-def rows_for(reports: dict[str, dict], task: str, columns: dict[str, Any]) -> list[list[str]]:
-    """A row for each figure (title → function of a task's figures), a column for each model that has the task."""
-    return [
-        [title, *(found(figures) if (figures := figures_of(r, task)) else "–" for r in reports.values())]
-        for title, found in columns.items()
-    ]
+def overview(reports: dict[str, dict], only: tuple[str, ...] = ("",)) -> str:
+    """A row for each figure whose name begins with one of `only`, a column for each model."""
 
-
-def overview(reports: dict[str, dict]) -> str:
     def text(protocol: str) -> Any:
         return lambda report: value_of((valid500(report) or {}).get(protocol))
 
@@ -312,7 +308,7 @@ def ranks(values: Sequence[float]) -> list[float]:
 
 def load() -> tuple[dict[str, dict], dict[str, dict]]:
     """The records, and the reports of the models in them."""
-    records = {name: record for name in [*NAMES, "quantization", "hand"] if (record := newest(name))}
+    records = {name: record for name in [*NAMES, *OTHERS, "hand"] if (record := newest(name))}
     return records, {name: records[name]["report"] for name in NAMES if name in records}
 
 
@@ -320,6 +316,8 @@ def tables() -> dict[str, Callable[[], str]]:
     """What stands between the marks of the page, by their names."""
     records, reports = load()
     best = reports["small"]
+    trio = {label: records[name]["report"] for name, label in TRIO.items()}
+    tellers = {**reports, "together": trio["together"]}
     known, little, unknown = ("\n".join(f"- {line}" for line in lines) or "- nothing" for lines in verdicts(best))
     images = {name: f"![{TITLES[name]}](images/capability-{name}.png)" for name in page.drawings(drawn(records, reports))}
     examples = figures_of(best, "stories")["examples"]
@@ -327,14 +325,15 @@ def tables() -> dict[str, Callable[[], str]]:
     digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()[:16]
     made: dict[str, Callable[[], str]] = {
         "overview": lambda: overview(reports),
+        "together": lambda: overview(trio, ("valid500", "Zorro", "BLiMP", "knowing")),
         "what it knows": lambda: known,
         "what it knows a little": lambda: little,
         "what it does not know": lambda: unknown,
         "items": lambda: item_examples(best),
         "grammar": lambda: grammar_section(reports),
-        "parser": lambda: parser_table(reports),
-        "stories": lambda: stories_table(reports),
-        "copies": lambda: copies_table(reports),
+        "parser": lambda: parser_table(tellers),
+        "stories": lambda: stories_table(tellers),
+        "copies": lambda: copies_table(tellers),
         "examples": lambda: "\n\n".join("\n".join(f"> {line}" for line in text.split("\n")) for text in examples),
         "hand": lambda: hand_section(records["hand"]),
         "determinism": lambda: determinism_table(reports),
@@ -354,8 +353,8 @@ def drawn(records: dict[str, dict], reports: dict[str, dict]) -> dict[str, dict]
 def main(argv: Sequence[str]) -> None:
     for argument in argv:
         name, equals, path = argument.partition("=")
-        if name not in [*NAMES, "quantization"] or not equals or not os.path.isfile(path):
-            raise common.Failure(f"{argument}: give NAME=REPORT.json with a NAME of {', '.join([*NAMES, 'quantization'])}")
+        if name not in [*NAMES, *OTHERS] or not equals or not os.path.isfile(path):
+            raise common.Failure(f"{argument}: give NAME=REPORT.json with a NAME of {', '.join([*NAMES, *OTHERS])}")
         keep(name, path)
     records, reports = load()
     PAGE.write_text(scores.filled(PAGE.read_text(encoding="utf-8"), tables()), encoding="utf-8")

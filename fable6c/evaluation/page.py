@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from fable6c.evaluation.published import GRAMMAR, MODELS
+from fable6c.figures import figure
 from fable6c.files import atomic_write
-from fable6c.progress import say_once
+from fable6c.training.plot import say_undrawn
 
 Reports = Mapping[str, dict]
 INK, PALE, GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -97,7 +98,7 @@ def draw_grammar(figure: Any, reports: Reports, test: str) -> None:
     panel.set_ylim(-0.7, len(names) - 0.3)
     panel.set_xlabel("share of pairs; the line is chance, dotted lines are other models' means")
     _plain(panel)
-    figure.legend(loc="outside upper right", ncols=len(reports), fontsize=8, frameon=False)
+    _legend(panel, len(shown))
 
 
 def draw_knowledge(figure: Any, reports: Reports) -> None:
@@ -125,7 +126,7 @@ def _groups(figure: Any, reports: Reports, task: str, key: str, chance: float, l
     panel.set_xlim(0, 1.01)
     panel.set_xlabel(label)
     _plain(panel)
-    figure.legend(loc="outside upper right", ncols=len(shown), fontsize=8, frameon=False)
+    _legend(panel, len(shown))
 
 
 STORY_FIGURES = {
@@ -190,6 +191,10 @@ def _dots(panel: Any, rows: list[tuple[str, dict, str]], form: str) -> None:
     _plain(panel)
 
 
+def _legend(panel: Any, columns: int) -> None:
+    panel.legend(loc="lower right", bbox_to_anchor=(1, 1), ncol=columns, fontsize=8, frameon=False, borderaxespad=0.2)
+
+
 def _plain(panel: Any, axis: str = "x") -> None:
     panel.grid(axis=axis, color=GRID, linewidth=0.8)
     panel.set_axisbelow(True)
@@ -220,12 +225,10 @@ def drawings(reports: Reports) -> dict[str, Callable[[Any], None]]:
 
 def png(draw: Callable[[Any], None]) -> bytes:
     """ModuleNotFoundError where matplotlib is missing."""
-    from matplotlib.figure import Figure  # not pyplot: training/plot.py says why
-
-    figure = Figure(layout="constrained", facecolor="white")
-    draw(figure)
+    picture = figure(layout="constrained", facecolor="white")
+    draw(picture)
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
+    picture.savefig(out, format="png", dpi=110, metadata={"Software": None})
     return out.getvalue()
 
 
@@ -239,9 +242,9 @@ def write(report: dict, folder: str) -> None:
     for key, draw in drawings({name: report}).items():
         try:
             picture = base64.b64encode(png(draw)).decode("ascii")
-        except ModuleNotFoundError as error:
-            say_once(f"the page has no plots: {(error.name or '').partition('.')[0]} is missing (pip install matplotlib)")
-            break
+        except Exception as error:  # whatever it is: the figures are worth more
+            say_undrawn("a plot of the page", error)
+            continue
         parts.append(f'<h2>{key}</h2><img alt="{key}" src="data:image/png;base64,{picture}">')
     for task, figures in report["tasks"].items():
         shown = {key: value for key, value in figures.items() if key not in ("texts", "examples") or task == "prediction"}

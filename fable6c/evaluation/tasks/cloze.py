@@ -1,7 +1,7 @@
 """A cloze test in the manner of the Children's Book Test (Hill et al. 2016), made from held-out books that the person gives.
 
-An item is some sentences of a book and the next one with a word left out; ten words of the same type that stand in them are put there, and
-the text with the right one must be the likeliest. Chance is 0.1. Types are told by rules, not by a parser:
+An item is some sentences of a book and the next one with a word left out; ten words of the same type that stand there or in the sentences
+before are put into the gap, and the text with the right one must be the likeliest. Chance is 0.1. Types are told by rules, not by a parser:
 
     names          a capitalised word within a sentence
     nouns          a word after the, a, an, his, her, my, your, our or their, before a mark or one of a list of small words
@@ -21,7 +21,8 @@ from fable6c.evaluation.statistics import share
 from fable6c.evaluation.tasks import Asked
 
 NAME, TITLE = "cloze", "Cloze test of held-out books"
-SENTENCES, MAX_CHARACTERS, MAX_SENTENCE = 8, 500, 200  # before the gap, and a sentence: together about 200 tokens, less than a window holds
+SENTENCES, MAX_CHARACTERS, MAX_SENTENCE = 8, 500, 200  # before the gap, and a sentence: some 200 tokens
+CANDIDATE_SENTENCES = 40  # before the gap: the nine other words are from there
 CHOICES = 10
 ITEMS_OF_A_TYPE, QUICK_ITEMS = 100, 25
 MAX_TEXT = 5_000_000
@@ -62,15 +63,16 @@ def items(paths: Sequence[str], of_a_type: int) -> list[tuple[str, str, list[str
     draw = random.Random(SEED)
     found: dict[str, list[tuple[str, str, list[str], str]]] = {"names": [], "nouns": [], "verbs": [], "prepositions": []}
     for sentences in _passages(paths):
-        for at in range(SENTENCES, len(sentences), 2):
+        typed = [types_of(sentence) for sentence in sentences]
+        for at in range(SENTENCES, len(sentences)):
             before = sentences[at - SENTENCES : at]
             while sum(map(len, before)) > MAX_CHARACTERS:
                 before.pop(0)
             context, gap = " ".join(before) + " ", sentences[at]
-            words = types_of(context + gap)
-            for kind, spans in types_of(gap).items():
+            for kind, spans in typed[at].items():
                 start, end = draw.choice(spans) if spans else (0, 0)
-                others = list(dict.fromkeys((context + gap)[a:b] for a, b in words[kind]))
+                earlier = range(max(0, at - CANDIDATE_SENTENCES), at + 1)
+                others = list(dict.fromkeys(sentences[i][a:b] for i in earlier for a, b in typed[i][kind]))
                 if end and gap[start:end] in others:
                     others.remove(gap[start:end])
                 if end and kind == "prepositions":

@@ -17,7 +17,7 @@ from fable6c.files import open_file
 
 NAME, TITLE = "grammar", "Grammar"
 QUICK_PAIRS = 40
-MAX_BYTES = 1 << 28
+MAX_BYTES = 1 << 26
 COLUMNS = {"zorro": ["paradigm", "bad", "good"], "blimp": ["paradigm", "field", "term", "bad", "good"]}
 
 
@@ -36,11 +36,13 @@ def read_pairs(path: str, test: str) -> dict[str, list[tuple[str, str]]]:
     try:
         with open_file(path) as file:
             if path.endswith(".zst"):
-                data = b""
+                blocks, size = [], 0
                 for block in zstd_blocks(file):
-                    data += block
-                    if len(data) > MAX_BYTES:
+                    blocks.append(block)
+                    size += len(block)
+                    if size > MAX_BYTES:
                         break
+                data = b"".join(blocks)
             else:
                 data = file.read(MAX_BYTES + 1)
         lines = data.decode("utf-8").splitlines()
