@@ -158,21 +158,34 @@ def draw_stories(figure: Any, reports: Reports) -> None:
 
 
 def draw_quantization(figure: Any, reports: Reports) -> None:
-    """Bits per character against the bytes of the weights."""
-    figures = next(f for r in reports.values() if (f := figures_of(r, "quantization")))
-    figure.set_size_inches(8, 4)
-    panel = figure.subplots()
-    for row in figures["rows"]:
-        value, strong = row["bits_per_char"], row["rounded"].startswith(("none", "all"))
-        panel.plot([row["bytes"] / 1e6] * 2, [value["low"], value["high"]], color=COLORS[0], alpha=0.35)
-        panel.plot(row["bytes"] / 1e6, value["value"], "o", color=COLORS[1] if strong else COLORS[0])
-        panel.annotate(
-            row["rounded"], (row["bytes"] / 1e6, value["value"]), xytext=(7, 4), textcoords="offset points", fontsize=8, color=INK
-        )
-    left, right = panel.get_xlim()
-    panel.set_xlim(0, right + (right - left) * 0.25)
+    """Bits per character against the bytes of the weights: all that is measured, and what lies near the best at a larger scale."""
+    rows = next(f for r in reports.values() if (f := figures_of(r, "quantization")))["rows"]
+    best = min(row["bits_per_char"]["value"] for row in rows)
+    figure.set_size_inches(11, 4.2)
+    left, right = figure.subplots(1, 2)
+    _sizes(left, rows)
+    _sizes(right, [row for row in rows if row["bits_per_char"]["value"] < 1.5 * best])
+    left.set_ylabel("bits per character, less is better")
+    left.set_title("all", loc="left", fontsize=10, color=INK)
+    right.set_title("those near the best", loc="left", fontsize=10, color=INK)
+
+
+def _sizes(panel: Any, rows: list[dict]) -> None:
+    """A dot for each row. Names of dots that nearly coincide stand together."""
+    values = [row["bits_per_char"]["value"] for row in rows]
+    step = (max(values) - min(values)) / 12 or 1.0
+    named: dict[tuple[int, int], list[dict]] = {}
+    for row in rows:
+        value, x, strong = row["bits_per_char"], row["bytes"] / 1e6, row["rounded"].startswith(("none", "all four"))
+        panel.plot([x, x], [value["low"], value["high"]], color=COLORS[strong], alpha=0.35)
+        panel.plot(x, value["value"], "o", color=COLORS[strong])
+        named.setdefault((round(x * 4), round(value["value"] / step)), []).append(row)
+    for group in named.values():
+        at = (group[0]["bytes"] / 1e6, group[0]["bits_per_char"]["value"])
+        text = "\n".join(row["rounded"] for row in group)
+        panel.annotate(text, at, xytext=(7, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center")
+    panel.set_xlim(0, max(row["bytes"] for row in rows) * 1.5e-6)
     panel.set_xlabel("megabytes of weights, before the file's compression")
-    panel.set_ylabel("bits per character")
     _plain(panel, "both")
 
 

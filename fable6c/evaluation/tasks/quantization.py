@@ -1,7 +1,8 @@
 """What each rounding costs: one checkpoint's network with and without it, in NumPy.
 
 A run's checkpoint holds the f32 numbers that the discrete weights are made from. Each part of the network is run with those, or with
-what the model file has: the body's ternary weights, the head's, the embedding's nine levels, activations in int8. The network was
+what the model file has: the body's ternary weights, the head's, the embedding's nine levels, activations in int8; none of them, each alone,
+all but one, all. The network was
 trained with all of them at once: that without one of them it is not better says that training has adapted to it, no more.
 """
 
@@ -50,16 +51,24 @@ def run(asked: Asked) -> dict:
             break
     model = network.model(tokenizer.merges, {})
     rows = []
-    choices = [(), *((part,) for part in PARTS), PARTS]
+    but_one = [tuple(other for other in PARTS if other != part) for part in PARTS]
+    choices = [(), *((part,) for part in PARTS), *but_one, PARTS]
     with Progress("roundings", len(choices), "networks", asked.progress) as shown:
         for rounded in choices:
             reference = variant(model, network, rounded)
             bits = [float(document_bits(reference, tokenizer.encode(text), Progress("", enabled=False)).sum()) for text in chosen]
-            name = "all four" if rounded == PARTS else NAMES[rounded[0]] if rounded else "none: f32"
+            name = _name(rounded)
             bytes_ = raw_bytes(network.dimensions, rounded)
             rows.append({"rounded": name, "bits_per_char": ratio(bits, [len(normalize(text)) for text in chosen]), "bytes": bytes_})
             shown.add(1)
     return {"rows": rows, "chars": characters, "parameters": len(network.parameters), "instructions": "not measured"}
+
+
+def _name(rounded: tuple[str, ...]) -> str:
+    if len(rounded) < 2:
+        return NAMES[rounded[0]] if rounded else "none: f32"
+    missing = [part for part in PARTS if part not in rounded]
+    return f"all but {NAMES[missing[0]]}" if missing else "all four"
 
 
 def load(folder: str) -> tuple[Network, Tokenizer]:
