@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from fable6c.evaluation.ensemble import SIGNS
 from fable6c.evaluation.predictors import FrozenScout, Network, Story, Together, open_predictor
 from fable6c.evaluation.tasks import Asked, cloze, determinism, grammar, instructions, knowledge, prediction, quantization, stories
 from fable6c.mixing.reading import train
-from fable6c.model.file import write_model
+from fable6c.model.file import read_model, write_model
 from fable6c.model.reference import Reference, generate
 from fable6c.model.sampling import Sampler
 from fable6c.model.tokenizer import Tokenizer
@@ -95,6 +96,23 @@ def test_batched_scores_leave_out_the_end_mark():
     (bits,) = sentence_bits(model, [text])
     np.testing.assert_allclose(bits, document_bits(Reference(model), text, silent()), rtol=1e-4)
     assert bits.sum() < 40
+
+
+@pytest.mark.clock
+def test_ten_thousand_sentences_take_a_tenth_of_the_references_time():
+    model = read_model(TESTS.parent / "release" / "micro.f6c")
+    tokenizer, reference = Tokenizer(model.merges), Reference(model)
+    texts = [tokenizer.encode(item.context + end) for item in knowledge.items() for end in (item.right, item.wrong)]
+    texts = (texts * 5)[:10_000]
+    start = time.process_time()
+    sentence_bits(model, texts)
+    batched = time.process_time() - start
+    start = time.process_time()
+    for text in texts[:: len(texts) // 200]:
+        document_bits(reference, text, silent())
+    alone = (time.process_time() - start) * len(texts) / 200
+    print(f"10,000 sentences, {sum(map(len, texts)):,} tokens: {batched:.1f} CPU seconds in batches, {alone:.0f} by the reference")
+    assert alone > 10 * batched
 
 
 def test_stories_told_side_by_side_are_those_of_one_reference():

@@ -158,35 +158,20 @@ def draw_stories(figure: Any, reports: Reports) -> None:
 
 
 def draw_quantization(figure: Any, reports: Reports) -> None:
-    """Bits per character against the bytes of the weights: all that is measured, and what lies near the best at a larger scale."""
+    """Bits per character beside the megabytes of the weights, a row for each choice of what is rounded, the smallest on top."""
     rows = next(f for r in reports.values() if (f := figures_of(r, "quantization")))["rows"]
-    best = min(row["bits_per_char"]["value"] for row in rows)
-    figure.set_size_inches(11, 4.2)
-    left, right = figure.subplots(1, 2)
-    _sizes(left, rows)
-    _sizes(right, [row for row in rows if row["bits_per_char"]["value"] < 1.5 * best])
-    left.set_ylabel("bits per character, less is better")
-    left.set_title("all", loc="left", fontsize=10, color=INK)
-    right.set_title("those near the best", loc="left", fontsize=10, color=INK)
-
-
-def _sizes(panel: Any, rows: list[dict]) -> None:
-    """A dot for each row. Names of dots that nearly coincide stand together."""
-    values = [row["bits_per_char"]["value"] for row in rows]
-    step = (max(values) - min(values)) / 12 or 1.0
-    named: dict[tuple[int, int], list[dict]] = {}
-    for row in rows:
-        value, x, strong = row["bits_per_char"], row["bytes"] / 1e6, row["rounded"].startswith(("none", "all four"))
-        panel.plot([x, x], [value["low"], value["high"]], color=COLORS[strong], alpha=0.35)
-        panel.plot(x, value["value"], "o", color=COLORS[strong])
-        named.setdefault((round(x * 4), round(value["value"] / step)), []).append(row)
-    for group in named.values():
-        at = (group[0]["bytes"] / 1e6, group[0]["bits_per_char"]["value"])
-        text = "\n".join(row["rounded"] for row in group)
-        panel.annotate(text, at, xytext=(7, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center")
-    panel.set_xlim(0, max(row["bytes"] for row in rows) * 1.5e-6)
-    panel.set_xlabel("megabytes of weights, before the file's compression")
-    _plain(panel, "both")
+    rows = sorted(rows, key=lambda row: (-row["bytes"], -row["bits_per_char"]["value"]))
+    colors = [COLORS[1] if row["rounded"] == "all four" else COLORS[0] for row in rows]
+    figure.set_size_inches(10, 1.2 + 0.3 * len(rows))
+    left, right = figure.subplots(1, 2, sharey=True)
+    sizes = [{"value": row["bytes"] / 1e6, "low": 0, "high": row["bytes"] / 1e6} for row in rows]
+    for panel, values, label in (
+        (left, [row["bits_per_char"] for row in rows], "bits per character, less is better"),
+        (right, sizes, "megabytes of weights, before the file's compression"),
+    ):
+        _dots(panel, [(row["rounded"], value, color) for row, value, color in zip(rows, values, colors)], ".2f")
+        panel.set_xlim(0, max(value["high"] for value in values) * 1.15)
+        panel.set_xlabel(label)
 
 
 def _dots(panel: Any, rows: list[tuple[str, dict, str]], form: str) -> None:
