@@ -60,8 +60,9 @@ def keep(name: str, path: str) -> None:
 # ---- the page
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: bool = False) -> str:
+    """A table of figures, or of words."""
+    lines = [head, ["---", *("---" if words else "---:" for _ in head[1:])], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -102,16 +103,17 @@ def overview(reports: dict[str, dict], only: tuple[str, ...] = ("",)) -> str:
         "told sentences that say a word twice": task("stories", "told", "told_twice"),
     }
     return table(
-        ["", *(f"`{name}`" for name in reports)], [[title, *(found(r) for r in reports.values())] for title, found in rows.items()]
+        ["", *(f"`{name}`" for name in reports)],
+        [[title, *(found(r) for r in reports.values())] for title, found in rows.items() if title.startswith(only)],
     )
 
 
 def verdicts(report: dict) -> tuple[list[str], list[str], list[str]]:
     """The kinds of items that a model knows (the whole interval above 0.6), may know, and does not (the interval reaches chance)."""
     kinds = (figures_of(report, "knowledge") or {"kinds": {}})["kinds"]
-    known = [f"{kind} ({value_of(value, '.2f')})" for kind, value in kinds.items() if value["low"] > 0.6]
-    little = [f"{kind} ({value_of(value, '.2f')})" for kind, value in kinds.items() if 0.5 < value["low"] <= 0.6]
-    unknown = [f"{kind} ({value_of(value, '.2f')})" for kind, value in kinds.items() if value["low"] <= 0.5]
+    known = [f"{kind}: {value_of(value, '.2f')}" for kind, value in kinds.items() if value["low"] > 0.6]
+    little = [f"{kind}: {value_of(value, '.2f')}" for kind, value in kinds.items() if 0.5 < value["low"] <= 0.6]
+    unknown = [f"{kind}: {value_of(value, '.2f')}" for kind, value in kinds.items() if value["low"] <= 0.5]
     return known, little, unknown
 
 
@@ -123,7 +125,7 @@ def item_examples(report: dict) -> str:
                 rows.append(
                     [kind, verdict, f"{item['context']} **{item['right'].strip()}** / {item['wrong'].strip()}", f"{item['lead_bits']:+.1f}"]
                 )
-    return table(["kind", "", "the right end in bold", "bits that the right end is ahead"], rows)
+    return table(["kind", "", "the right end in bold", "bits that the right end is ahead"], rows, words=True)
 
 
 def grammar_section(reports: dict[str, dict]) -> str:
@@ -205,6 +207,8 @@ def determinism_table(reports: dict[str, dict]) -> str:
     for number, row in enumerate(first["rows"]):
         cells = [f["rows"][number] for f in shown.values()]
         rows.append([row["runtime"], *(f"`{cell['digest']}`" if "digest" in cell else cell["missing"] for cell in cells)])
+    pinned = ["as pinned" if f.get("golden") else "NOT as pinned" if f.get("golden") is False else "not told" for f in shown.values()]
+    rows.append(["the golden model's story, wasm3 in Python", *pinned])
     return table(["SHA-256 of the story, its beginning", *(f"`{name}`" for name in shown)], rows)
 
 
@@ -253,7 +257,7 @@ def published_table(reports: dict[str, dict]) -> str:
         bits = "–" if model.bits_per_char is None else f"{'about ' if model.estimate else ''}{model.bits_per_char:g}"
         label = page.PROTOCOLS.get(model.protocol, "–") + (" (estimate)" if model.estimate else "")
         rows.append([model.name, model.parameters, model.size, bits, label, model.source, model.not_comparable])
-    return table(["", "parameters", "size", "valid500, bits per character", "protocol", "source", "not comparable"], rows)
+    return table(["", "parameters", "size", "valid500, bits per character", "protocol", "source", "not comparable"], rows, words=True)
 
 
 # ---- stories scored by hand
@@ -261,7 +265,7 @@ def published_table(reports: dict[str, dict]) -> str:
 
 def hand_section(hand: dict) -> str:
     lines = list(hand["rubric"])
-    models = dict.fromkeys(item["model"] for item in hand["items"])
+    models = [name for name in NAMES if any(item["model"] == name for item in hand["items"])]
     rows = []
     for model in models:
         chosen = [item["scores"] for item in hand["items"] if item["model"] == model]

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from fable6c.evaluation.published import GRAMMAR, MODELS
-from fable6c.figures import figure
+from fable6c.figures import figure as new_figure
+from fable6c.figures import label as safe_label
 from fable6c.files import atomic_write
 from fable6c.training.plot import say_undrawn
 
@@ -223,7 +224,7 @@ def drawings(reports: Reports) -> dict[str, Callable[[Any], None]]:
 
 def png(draw: Callable[[Any], None]) -> bytes:
     """ModuleNotFoundError where matplotlib is missing."""
-    picture = figure(layout="constrained", facecolor="white")
+    picture = new_figure(layout="constrained", facecolor="white")
     draw(picture)
     out = io.BytesIO()
     picture.savefig(out, format="png", dpi=110, metadata={"Software": None})
@@ -237,7 +238,7 @@ def write(report: dict, folder: str) -> None:
     """`folder`/index.html. Without matplotlib a page without plots, and a line on stderr that says so."""
     name = report["settings"]["model"]
     parts = []
-    for key, draw in drawings({name: report}).items():
+    for key, draw in drawings({safe_label(name): report}).items():
         try:
             picture = base64.b64encode(png(draw)).decode("ascii")
         except Exception as error:  # whatever it is: the figures are worth more

@@ -28,18 +28,18 @@ MODELS = [
         "TinyStories-1M", "3.7 M, 1 M without embeddings", "f32", 0.6182, "flashlm", False, f"FlashLM's README; the model: {ELDAN}",
         "trained on 470 M tokens of the whole dataset, with a GPU",
     ),
-    Published("stories15M", "15 M", "58 MB, f32", 0.42, "stories", True, LLAMA, "another validation text of the same dataset; windows of 256"),
-    Published("stories42M", "42 M", "159 MB, f32", 0.33, "stories", True, LLAMA, "the same, windows of 1,024"),
-    Published("stories110M", "110 M", "418 MB, f32", 0.30, "stories", True, LLAMA, "the same, windows of 1,024"),
+    Published("stories15M", "15 M", "60 MB, f32", 0.42, "stories", True, LLAMA, "another validation text of the same dataset; windows of 256"),
+    Published("stories42M", "42 M", "170 MB, f32", 0.33, "stories", True, LLAMA, "the same, windows of 1,024"),
+    Published("stories110M", "110 M", "440 MB, f32", 0.30, "stories", True, LLAMA, "the same, windows of 1,024"),
     Published("TinyStories-33M", "33 M without embeddings", "f32", None, "", False, ELDAN, "graded by GPT-4, which nobody can repeat offline"),
     Published(
-        "GPT-2 small", "124 M", "0.5 GB, f32", None, "", False, "Radford et al. 2019", "trained on web pages; BLiMP's GPT-2 is a larger one"
+        "GPT-2 small", "124 M", "0.5 GB, f32", None, "", False, "Radford et al. 2019", "trained on web pages; BLiMP's figure for GPT-2 stands above, perhaps of another size"
     ),
     Published(
         "BitNet b1.58 2B4T", "2 B", "0.4 GB, ternary", None, "", False, "Ma et al. 2025, arXiv:2504.12285",
         "four trillion tokens of training; its tests ask for knowledge that no story has",
     ),
-    Published("Z80-uLM", "0.15 M", "40 KB, 2 bits", None, "", False, "its README", "answers in a word or two; docs/z80.md has the comparison"),
+    Published("Z80-uLM", "–", "40 KB with its program", None, "", False, "its README", "answers in a word or two; docs/z80.md has the comparison"),
 ]  # fmt: skip
 
 # Mean over paradigms, from the tests' repositories and papers.
