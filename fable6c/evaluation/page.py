@@ -87,12 +87,13 @@ def draw_grammar(figure: Any, reports: Reports, test: str) -> None:
             values = [figures["paradigms"][paradigm] for paradigm in names]
             label = f"{name}: mean {figures['accuracy']['value']:.3f}"
             panel.plot(values, range(len(names)), "o", color=COLORS[number % len(COLORS)], markersize=5, alpha=0.85, label=label)
-    levels: dict[float, list[str]] = {}
+    levels: dict[float, list[tuple[str, float]]] = {}
     for name, value in GRAMMAR[test].items():
-        levels.setdefault(round(value, 2), []).append(name)  # names of levels that nearly coincide stand together
-    for value, others in levels.items():
+        levels.setdefault(round(value, 2), []).append((name, value))  # names of levels that nearly coincide stand together
+    for others in levels.values():
+        value = others[0][1]
         panel.axvline(value, color=PALE, linewidth=1, linestyle=":")
-        panel.text(value, -0.6, ", ".join(others) + " ", rotation=90, fontsize=7, color=PALE, va="bottom", ha="right")
+        panel.text(value, -0.6, ", ".join(name for name, _ in others) + " ", rotation=90, fontsize=7, color=PALE, va="bottom", ha="right")
     panel.axvline(0.5, color=INK, linewidth=0.8)
     panel.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=7.5)
     panel.set_xlim(0, 1.01)
