@@ -243,7 +243,7 @@ def write(report: dict, folder: str) -> None:
         try:
             picture = base64.b64encode(png(draw)).decode("ascii")
         except Exception as error:  # whatever it is: the figures are worth more
-            say_undrawn("a plot of the page", error)
+            say_undrawn("a plot of the page is not drawn", error)
             continue
         parts.append(f'<h2>{key}</h2><img alt="{key}" src="data:image/png;base64,{picture}">')
     for task, figures in report["tasks"].items():
