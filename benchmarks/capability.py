@@ -26,7 +26,7 @@ from fable6c.evaluation.tasks.stories import measure_story
 ROOT = pathlib.Path(common.ROOT)
 PAGE, IMAGES = ROOT / "docs" / "capability-report.md", ROOT / "docs" / "images"
 NAMES = ["micro", "small", "scout"]  # in the order of the tables
-TRIO = {"small-quick": "small", "scout-quick": "scout", "together": "together"}  # the ensemble and its parts, on the same part of the items
+TRIO = {"small-quick": "small", "scout-quick": "scout", "ensemble": "ensemble"}  # the ensemble and its parts, on the same part of the items
 OTHERS = [*TRIO, "quantization"]
 TITLES = {
     "prediction": "Bits per character on valid500 by three protocols, beside published models",
@@ -321,7 +321,7 @@ def tables() -> dict[str, Callable[[], str]]:
     records, reports = load()
     best = reports["small"]
     trio = {label: records[name]["report"] for name, label in TRIO.items()}
-    tellers = {**reports, "together": trio["together"]}
+    tellers = {**reports, "ensemble": trio["ensemble"]}
     known, little, unknown = ("\n".join(f"- {line}" for line in lines) or "- nothing" for lines in verdicts(best))
     images = {name: f"![{TITLES[name]}](images/capability-{name}.png)" for name in page.drawings(drawn(records, reports))}
     examples = figures_of(best, "stories")["examples"]
@@ -329,7 +329,7 @@ def tables() -> dict[str, Callable[[], str]]:
     digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()[:16]
     made: dict[str, Callable[[], str]] = {
         "overview": lambda: overview(reports),
-        "together": lambda: overview(trio, ("valid500", "Zorro", "BLiMP", "knowing")),
+        "ensemble": lambda: overview(trio, ("valid500", "Zorro", "BLiMP", "knowing")),
         "what it knows": lambda: known,
         "what it knows a little": lambda: little,
         "what it does not know": lambda: unknown,

@@ -80,7 +80,7 @@ def suite_main(argv: Sequence[str]) -> None:
     parser.add_argument("--zorro", metavar="FILE", help="the pairs of Zorro, plain or .zst")
     parser.add_argument("--blimp", metavar="FILE", help="the pairs of BLiMP, plain or .zst")
     parser.add_argument("--checkpoint", metavar="DIR", help="the folder of a training run: what each rounding costs")
-    parser.add_argument("--together", action="store_true", help="the network and a scout that learns from --corpus, as an ensemble")
+    parser.add_argument("--ensemble", action="store_true", help="the network and a scout that learns from --corpus, as an ensemble")
     parser.add_argument(
         "--protocol", choices=PROTOCOLS, nargs="+", default=[], help="how texts are scored (default: all that a text allows)"
     )
@@ -91,7 +91,7 @@ def suite_main(argv: Sequence[str]) -> None:
     parser.add_argument("--out", default="runs/suite", metavar="DIR", help="where report.json and index.html go (default: runs/suite)")
     o = parser.parse_args(argv)
     names = chosen_tasks(o.tasks)
-    predictor = open_predictor(o.model, o.together, o.corpus)
+    predictor = open_predictor(o.model, o.ensemble, o.corpus)
     asked = Asked(predictor, o.model, o.text, o.corpus, o.books, o.zorro, o.blimp, o.checkpoint, o.protocol, o.pairs, o.stories, o.quick)
     settings_of(asked)  # a file that cannot be read is said before the work
     report = suite(asked, names, o.out)

@@ -17,7 +17,7 @@ from fable6c.evaluation import page, statistics, suite
 from fable6c.evaluation.batch import document_bits, sentence_bits
 from fable6c.evaluation.bits import evaluate
 from fable6c.evaluation.ensemble import SIGNS
-from fable6c.evaluation.predictors import FrozenScout, Network, Story, Together, open_predictor
+from fable6c.evaluation.predictors import Ensemble, FrozenScout, Network, Story, open_predictor
 from fable6c.evaluation.tasks import Asked, cloze, determinism, grammar, instructions, knowledge, prediction, quantization, stories
 from fable6c.mixing.reading import train
 from fable6c.model.file import read_model, write_model
@@ -148,13 +148,13 @@ def test_an_ensemble_that_believes_nobody_but_one_is_that_one(scout):
         scout.restore_text_memory(memory)  # what is read before each of them is the same
         alone = (Network(model, "") if believed < 0 else FrozenScout(scout, "")).alone(texts)
         scout.restore_text_memory(memory)
-        both = Together(model, "", scout, gate)
+        both = Ensemble(model, "", scout, gate)
         for bits, expected in zip(both.alone(texts), alone):
             np.testing.assert_allclose(bits, expected, rtol=1e-4)
     told = both.tell(["Once there was"], 8, [1])
     assert told == both.tell(["Once there was"], 8, [1])
     with pytest.raises(UsageError, match="needs --corpus"):
-        open_predictor(str(TESTS / "golden" / "model.f6c"), together=True)
+        open_predictor(str(TESTS / "golden" / "model.f6c"), ensemble=True)
 
 
 # ---- figures
@@ -469,7 +469,7 @@ def test_bad_input_is_one_line(model_path, tmp_path):
         (1, "is not the test zorro", model_path, "--zorro", wrong, "--tasks", "grammar"),
         (1, "no checkpoint", model_path, "--checkpoint", tmp_path, "--text", wrong, "--tasks", "quantization"),
         (1, "starts with", TESTS / "attacks" / "WEB_PAGE-doctype.f6c"),
-        (2, "--together needs --corpus", model_path, "--together"),
+        (2, "--ensemble needs --corpus", model_path, "--ensemble"),
         (2, "--protocl", model_path, "--protocl", "stream"),
         (1, "cannot be made", model_path, "--out", wrong / "out"),
         (2, "see --help"),

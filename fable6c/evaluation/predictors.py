@@ -39,7 +39,7 @@ class Story:
 
 
 class Predictor(Protocol):
-    """kind: "network", "scout" or "together"; sha256: of the file or files; model: the network, where there is one."""
+    """kind: "network", "scout" or "ensemble"; sha256: of the file or files; model: the network, where there is one."""
 
     kind: str
     sha256: str
@@ -145,10 +145,10 @@ class FrozenScout:
         return stories
 
 
-class Together:
+class Ensemble:
     """A network and a scout as an ensemble (evaluation/ensemble.py): the gate learned from what was held out of the network's corpus."""
 
-    kind = "together"
+    kind = "ensemble"
 
     def __init__(self, model: Model, sha256: str, scout: Scout, gate: np.ndarray):
         self.model: Optional[Model] = model
@@ -214,25 +214,25 @@ class Together:
         return float(gate_of(reading, self._gate)[0])
 
 
-def open_predictor(path: str, together: bool = False, corpus: Sequence[str] = (), progress: bool = True) -> Predictor:
-    """The predictor of a model file or a scout; with `together` the network in `path` and a scout that learns from `corpus` first.
+def open_predictor(path: str, ensemble: bool = False, corpus: Sequence[str] = (), progress: bool = True) -> Predictor:
+    """The predictor of a model file or a scout; with `ensemble` the network in `path` and a scout that learns from `corpus` first.
 
     UserError or UsageError, one line, for whatever is wrong with the files.
     """
     sha256 = file_sha256(path)
     if _starts_with(path, SCOUT_MAGIC):
-        if together:
-            raise UsageError(f"{path}: is a scout; --together takes a network (.f6c) and trains its own scout from --corpus")
+        if ensemble:
+            raise UsageError(f"{path}: is a scout; --ensemble takes a network (.f6c) and trains its own scout from --corpus")
         return FrozenScout(Scout.load(path), sha256)
     model = read_model(path)
-    if not together:
+    if not ensemble:
         return Network(model, sha256)
     if not corpus:
-        raise UsageError("--together needs --corpus, the text that the network was trained on")
+        raise UsageError("--ensemble needs --corpus, the text that the network was trained on")
     documents, held_out = divide(path, model, corpus)
     scout, _ = train(documents, tokenizer=Tokenizer(model.merges), progress=progress)
     gate = learn_gate(read(Reference(model), scout, held_out, False, progress))
-    return Together(model, sha256, scout, gate)
+    return Ensemble(model, sha256, scout, gate)
 
 
 def file_sha256(path: str) -> str:
