@@ -8,7 +8,7 @@ import hashlib
 import json
 import pathlib
 import re
-from typing import Callable
+from typing import Callable, Optional
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = ["README.md", "docs/numbers.md", "release/README.md", "retrospective/README.md"]
@@ -116,9 +116,9 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def filled(text: str) -> str:
-    """A page with its tables as the records have them."""
-    for name, make in TABLES.items():
+def filled(text: str, tables: Optional[dict[str, Callable[[], str]]] = None) -> str:
+    """A page with its tables (these ones if no others are given) as the records have them."""
+    for name, make in (TABLES if tables is None else tables).items():
         place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         text = place.sub(lambda match, made=make: match[1] + "\n" + made() + "\n\n" + match[2], text)
     return text

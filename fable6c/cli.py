@@ -23,7 +23,7 @@ COMMANDS = {
     "train": "train a model on text, and resume after an interruption",
     "export": "make one model file (.f6c) of a training run",
     "generate": "tell a story with a model file",
-    "evaluate": "score a model file on text, in bits per character",
+    "evaluate": "score a model file on text, or find out what it can and cannot do (suite)",
     "inspect": "show what is in a model file, or verify it",
     "card": "measure a model's bias and write its model card",
     "tokenizer": "train a vocabulary from text, or show one",

@@ -1,4 +1,8 @@
-"""Score a model on a text: `python -m fable6c.evaluate model.f6c --text valid.txt`."""
+"""Score a model on a text, or find out what it can and cannot do.
+
+python -m fable6c.evaluate model.f6c --text valid.txt
+python -m fable6c.evaluate suite model.f6c --text valid.txt
+"""
 
 if __name__ == "__main__" and not __package__:
     raise SystemExit("run this as a module: python -m fable6c.evaluate")  # as a file, its folder would hide modules of Python's own
@@ -11,10 +15,11 @@ if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Optional
 
-from fable6c.cli import ArgumentParser, run
+from fable6c.cli import ArgumentParser, run, whole
 from fable6c.data.text import read_documents
 from fable6c.errors import UsageError
 from fable6c.evaluation.bits import evaluate
@@ -22,10 +27,15 @@ from fable6c.model.tokenizer import END_OF_TEXT
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] == "suite":
+        suite_main(argv[1:])
+        return
     parser = ArgumentParser(
         "python -m fable6c.evaluate",
         f"Score a model on a text in bits per character. Runs of newlines count as one newline; {END_OF_TEXT} "
-        "ends a document, wherever it stands, and is not scored itself.",
+        "ends a document, wherever it stands, and is not scored itself. `suite` before the model runs a suite of tasks: "
+        "python -m fable6c.evaluate suite --help.",
         "python -m fable6c.evaluate model.f6c --text valid.txt",
     )
     parser.add_argument("model", help="the model file (.f6c)")
@@ -46,6 +56,52 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     print(f"tokens              {result['tokens']:,}")
     print(f"seconds             {result['seconds']}")
     print(f"model sha256        {result['model_sha256']}")
+
+
+def suite_main(argv: Sequence[str]) -> None:
+    from fable6c.evaluation import page
+    from fable6c.evaluation.predictors import open_predictor
+    from fable6c.evaluation.suite import TASKS, chosen_tasks, settings_of, suite
+    from fable6c.evaluation.tasks import Asked
+    from fable6c.evaluation.tasks.prediction import PROTOCOLS
+
+    parser = ArgumentParser(
+        "python -m fable6c.evaluate suite",
+        "Find out what a model can and cannot do: a report with intervals, and a page with plots. Each task's figures are saved as soon as "
+        "they are there; the same command resumes. A task that lacks a file says so and is left out.",
+        "python -m fable6c.evaluate suite model.f6c --text valid.txt --quick",
+    )
+    parser.add_argument("model", help="the model file (.f6c) or a scout")
+    parser.add_argument(
+        "--text", nargs="+", default=[], metavar="FILE", help="texts to predict; the stories of the first are the real ones to compare with"
+    )
+    parser.add_argument("--corpus", nargs="+", default=[], metavar="FILE", help="the training text: how much of it is told again")
+    parser.add_argument("--books", nargs="+", default=[], metavar="FILE", help="held-out books for the cloze test")
+    parser.add_argument("--zorro", metavar="FILE", help="the pairs of Zorro, plain or .zst")
+    parser.add_argument("--blimp", metavar="FILE", help="the pairs of BLiMP, plain or .zst")
+    parser.add_argument("--checkpoint", metavar="DIR", help="the folder of a training run: what each rounding costs")
+    parser.add_argument("--ensemble", action="store_true", help="the network and a scout that learns from --corpus, as an ensemble")
+    parser.add_argument(
+        "--protocol", choices=PROTOCOLS, nargs="+", default=[], help="how texts are scored (default: all that a text allows)"
+    )
+    parser.add_argument("--pairs", type=whole(1, 10**6), default=2000, metavar="N", help="pairs of each paradigm at most (default: 2000)")
+    parser.add_argument("--stories", type=whole(2, 100), default=100, metavar="N", help="stories to tell (default: 100)")
+    parser.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help=f"only these: {', '.join(TASKS)}")
+    parser.add_argument("--quick", action="store_true", help="a part of the items: minutes instead of an hour")
+    parser.add_argument("--out", default="runs/suite", metavar="DIR", help="where report.json and index.html go (default: runs/suite)")
+    o = parser.parse_args(argv)
+    names = chosen_tasks(o.tasks)
+    predictor = open_predictor(o.model, o.ensemble, o.corpus)
+    asked = Asked(predictor, o.model, o.text, o.corpus, o.books, o.zorro, o.blimp, o.checkpoint, o.protocol, o.pairs, o.stories, o.quick)
+    settings_of(asked)  # a file that cannot be read is said before the work
+    report = suite(asked, names, o.out)
+    for name in names:
+        figures = report["tasks"][name]
+        if "skipped" in figures:
+            print(f"{name:14}not measured: {figures['skipped']}")
+        else:
+            print(f"{name:14}{page.headline(name, figures)}  ({figures['cpu_seconds']} CPU s)")
+    print(f"{o.out}: report.json, index.html")
 
 
 if __name__ == "__main__":

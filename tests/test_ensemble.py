@@ -30,7 +30,9 @@ from fable6c.evaluation.ensemble import (
     mix,
     one_stream,
     read,
+    score,
 )
+from fable6c.evaluation.predictors import open_predictor
 from fable6c.mixing import reading as scouts
 from fable6c.mixing.reading import CHUNK_TOKENS
 from fable6c.mixing.scout import Scout
@@ -91,6 +93,20 @@ def made_up(count, seed):
     better = draw.random(count) < np.where(signs[:, 3] > 0, 0.9, 0.2)
     bits = np.stack([np.where(better, bad, good), np.where(better, good, bad)], 1)
     return Reading(np.zeros(count, np.uint16), bits, signs, np.zeros(count, int))
+
+
+# ---- the suite's predictor
+
+
+@pytest.mark.slow
+def test_the_suites_ensemble_is_the_frozen_one(folder):
+    path, corpus = str(folder / "model.f6c"), [str(folder / "corpus.txt")]
+    expected = score(path, corpus, str(folder / "text.txt"), learn=False, progress=False)
+    predictor = open_predictor(path, True, corpus, progress=False)
+    bits = predictor.stream(predictor.tokenizer.encode(one_stream(read_documents([str(folder / "text.txt")]))))
+    assert bits.sum() / expected["chars"] == pytest.approx(expected["ensemble"], rel=0.01)
+    (story,) = predictor.tell(["Once upon a time"], 20, [1])
+    assert len(story.text) > 20 and story == predictor.tell(["Once upon a time"], 20, [1])[0]
 
 
 # ---- the gate

@@ -49,7 +49,11 @@ class Reading(NamedTuple):
 
 def read(reference: Reference, scout: Scout, text: str, learn: bool = True, progress: bool = True) -> Reading:
     """Let both read a text as one stream; the scout goes on from what it has read before, the network begins anew."""
-    tokens = scout.tokenizer.encode(text)
+    return read_tokens(reference, scout, scout.tokenizer.encode(text), learn, progress)
+
+
+def read_tokens(reference: Reference, scout: Scout, tokens: np.ndarray, learn: bool = True, progress: bool = True) -> Reading:
+    """The same for a text in tokens (N,)."""
     bits, signs = np.empty((len(tokens), 2)), np.ones((len(tokens), len(SIGNS)))
     confidence = np.empty((len(tokens), 4), np.int32)
     with Progress("network", len(tokens), "tokens", progress) as shown:

@@ -112,6 +112,22 @@ class Scout:
         native.load("scout").call("scout_logits", logits, self.distribution())
         return logits
 
+    def text_memory(self) -> dict[str, np.ndarray]:
+        """A copy of all that moves on while a frozen scout reads: what it remembers of the text itself, about 30 MB of a 1 GB scout."""
+        return {name: array.copy() for name, array in self._moving().items()}
+
+    def restore_text_memory(self, memory: dict[str, np.ndarray]) -> None:
+        """Back to where `text_memory` was asked: what a frozen scout has read since then is forgotten without a trace."""
+        for name, array in self._moving().items():
+            array[:] = memory[name]
+
+    def _moving(self) -> dict[str, np.ndarray]:
+        moving = {name: self.arrays[name] for name in ("position", "streams", "averages", "ring")}
+        for k, c in enumerate(self._kinds()):
+            if c.form not in (DENSE, LIST):
+                moving[f"table {k}"] = self.arrays["tables"][c.table : c.table + c.slots]
+        return moving
+
     # ---- pruning
 
     def prune(self, size: int) -> int:

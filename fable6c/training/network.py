@@ -5,6 +5,7 @@ arrays once (`kernels.bind`), so a step is two lists of C calls. docs/kernels.md
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, Callable, Union
 
 import numpy as np
@@ -164,6 +165,18 @@ class Network:
         for call in self._quantizing:
             call()
 
+    def take(self, model: Model) -> None:
+        """The weights of a model file, of the same sizes, in place of those of the parameters: to score it, not to train it on."""
+        for name, w in self.weights.items():
+            matrix = model.tensors[name]
+            assert isinstance(matrix, Matrix)
+            w["weight"][:], w["scale"][:] = matrix.weight, matrix.scale
+            if "packed" in w:
+                kernels.linear_pack(w["packed"], w["weight"])
+        for name, spec in self.specs.items():
+            if spec.kind == "f32":
+                self.latent[name][:] = model.tensors[name]
+
     def forward(self, tokens: np.ndarray) -> None:
         """Run a batch (B, T) up to the last normalization, and the odds of copying `arrays["targets"]`."""
         self.arrays["tokens"][:] = tokens.reshape(-1)
@@ -178,6 +191,16 @@ class Network:
             logits()
             loss()
         return self.arrays["loss"].reshape(tokens.shape).copy()
+
+    def parts_of_logits(self, tokens: np.ndarray, targets: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Which of the batch's N tokens, and their logits (n, V) before copying, HEAD_ROWS at a time: each part overwrites the one before.
+        `arrays["odds"]` has what copying gives the targets."""
+        self.arrays["targets"][:] = targets.reshape(-1)
+        self.forward(tokens)
+        for part, (logits, _) in enumerate(self._scored):
+            logits()
+            rows = slice(part * HEAD_ROWS, min((part + 1) * HEAD_ROWS, tokens.size))
+            yield rows, self.arrays["logits"][: rows.stop - rows.start]
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Logits (B, T, V): for tests and comparisons, training never holds them all."""

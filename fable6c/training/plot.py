@@ -15,10 +15,16 @@ def draw_loss(folder: str) -> None:
     """
     try:
         _draw(folder)
-    except ModuleNotFoundError as error:
-        say_once(f"loss.png is not drawn: {(error.name or '').partition('.')[0]} is missing (pip install matplotlib)")
     except Exception as error:  # whatever it is: the run is worth more
-        say_once(f"loss.png is not drawn: {' '.join(str(error).split()) or type(error).__name__}")
+        say_undrawn("loss.png is not drawn", error)
+
+
+def say_undrawn(what: str, error: Exception) -> None:
+    """One line on stderr: why there is no picture."""
+    if isinstance(error, ModuleNotFoundError):
+        say_once(f"{what}: {(error.name or '').partition('.')[0]} is missing (pip install matplotlib)")
+    else:
+        say_once(f"{what}: {' '.join(str(error).split()) or type(error).__name__}")
 
 
 def _draw(folder: str) -> None:
