@@ -69,7 +69,7 @@ PROGRAM := build/fable6c# its rules: asengine/host/native.mk
 
 say = @printf '\n== %s\n' $(1)
 
-.PHONY: help story run test test-all quick lint format docs native aot legacy boot-test windows arm wasm prebuilt page dist release lock clean
+.PHONY: help story run test test-all quick lint format docs native aot legacy boot-test windows arm wasm prebuilt page dist wheels release lock clean
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
@@ -90,6 +90,7 @@ help:
 	@echo 'make prebuilt                            build the engine anew and keep it in asengine/prebuilt'
 	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
+	@echo 'make wheels                              dist/wheels/: wheels for every Linux on x86-64 and 64-bit ARM, checked by auditwheel'
 	@echo 'make release                             dist/release/: the page, the models, wheel and source archive, with checksums'
 	@echo 'make lock                                choose the newest packages anew and write their hashes into requirements/'
 	@echo 'make clean                               remove what was built and downloaded; runs/ stays'
@@ -135,6 +136,12 @@ page: $(WASM) node_modules/.package-lock.json
 dist: $(INSTALLED) $(WASM)
 	@rm -f dist/*.whl dist/*.tar.gz
 	.venv/bin/python -m build
+
+# The one source archive, built for four platforms.
+wheels: $(INSTALLED) $(WASM) .venv/wheels
+	@rm -rf build/wheels dist/wheels
+	.venv/bin/python -m build --sdist --no-isolation -o build/wheels
+	.venv/bin/python release/wheels.py build/wheels/fable6c-*.tar.gz dist/wheels
 
 # What a person downloads, in one folder: page, models, wheel, source archive, and their checksums.
 release: page dist
@@ -219,6 +226,11 @@ endef
 
 .venv/docs: requirements/docs.txt .venv/tools
 	$(call say,'mkdocs from PyPI')
+	@rm -f $@
+	$(call install,$(LOCKED) -r $<)
+
+.venv/wheels: requirements/wheels.txt .venv/tools
+	$(call say,'zig and auditwheel from PyPI: about 100 MB')
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 
