@@ -55,6 +55,7 @@ TARGETS = {
 }  # fmt: skip
 
 # distutils calls one program to compile and to link. OpenMP's option means other things to the two, or nothing where there is no libgomp.
+# zig calls musl by another name than its systems and auditwheel do.
 COMPILER = """#!/bin/sh
 case " $* " in
 *" -c "*) tool='{compile}' openmp='{openmp}' ;;
@@ -63,9 +64,12 @@ esac
 for argument; do
     shift
     [ "$argument" = -fopenmp ] && argument=$openmp
+    [ "$before" = -o ] && output=$argument
+    before=$argument
     set -- "$@" "$argument"
 done
-exec $tool "$@" {libgcc}
+$tool "$@" {libgcc} || exit
+[ "$openmp" = '{openmp}' ] || patchelf --replace-needed libc.so libc.musl-{processor}.so.1 "$output"
 """
 
 
@@ -114,6 +118,7 @@ def compiler(target: Target, folder: pathlib.Path) -> pathlib.Path:
         COMPILER.format(
             compile=compile, openmp="-fopenmp" if runtime else "-fopenmp-simd", link=f"{sys.executable} -m ziglang cc -target {target.zig} -s", libgomp=runtime or "-s",
             libgcc=run(target.compiler, "-print-libgcc-file-name").strip(),
+            processor=target.processor,
         )
     )  # fmt: skip
     program.chmod(0o755)
@@ -140,10 +145,13 @@ def build(name: str, source: pathlib.Path, destination: pathlib.Path) -> pathlib
     run(sys.executable, "setup.py", "-q", "bdist_wheel", cwd=unpacked, env=environment)
     (wheel,) = (unpacked / "dist").glob("*.whl")
     repaired = folder / "repaired"
-    environment["LD_LIBRARY_PATH"] = str(folder)  # where libgomp is
-    run(sys.executable, "-m", "auditwheel", "repair", f"--plat={target.platform}", f"--wheel-dir={repaired}", str(wheel), env=environment)
+    # In `folder` is libgomp, and this machine's own libraries are none of the wheel's. auto: by name it knows only the platforms of this machine's processor.
+    repair = ("repair", "--plat=auto", f"--ldpaths={folder}", f"--wheel-dir={repaired}")
+    said = run(sys.executable, "-m", "auditwheel", *repair, str(wheel), env=environment)
     (wheel,) = repaired.glob("*.whl")
-    print(run(sys.executable, "-m", "auditwheel", "show", str(wheel)).strip())
+    if target.platform not in wheel.name:
+        sys.exit(f"{wheel.name} is not for {target.platform}:\n{said}")
+    print(run(sys.executable, "-m", "auditwheel", "show", f"--ldpaths={folder}", str(wheel)).strip())
     if wheel.stat().st_size > LARGEST:
         sys.exit(f"{wheel.name} has {wheel.stat().st_size:,} bytes, more than {LARGEST:,}")
     destination.mkdir(parents=True, exist_ok=True)
