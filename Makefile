@@ -69,7 +69,7 @@ PROGRAM := build/fable6c# its rules: asengine/host/native.mk
 
 say = @printf '\n== %s\n' $(1)
 
-.PHONY: help story run test test-all quick lint format files site cards checklist native scout aot legacy boot-test windows arm wasm prebuilt page dist release lock clean
+.PHONY: help story run test test-all quick lint format files site cards checklist native scout aot legacy boot-test windows arm wasm prebuilt page dist wheels release lock clean
 
 help:
 	@echo 'make story [MODEL=model.f6c]             set up what that needs, tell a story with release/small.f6c'
@@ -90,6 +90,7 @@ help:
 	@echo 'make prebuilt                            build the engine anew and keep it in asengine/prebuilt'
 	@echo 'make page [MODEL=model.f6c]              dist/fable6.html, the page in one file'
 	@echo 'make dist                                dist/: a wheel and a source archive that carry the engine'
+	@echo 'make wheels                              dist/wheels/: wheels for every Linux on x86-64 and 64-bit ARM, checked by auditwheel'
 	@echo 'make files                               dist/files/, what the download page of the site offers'
 	@echo 'make site                                dist/site/: a web site that works from a folder, with the documentation'
 	@echo 'make cards                               release/*.md, the model cards'
@@ -139,6 +140,12 @@ page: $(WASM) node_modules/.package-lock.json
 dist: $(INSTALLED) $(WASM)
 	@rm -f dist/*.whl dist/*.tar.gz
 	.venv/bin/python -m build
+
+# The one source archive, built for four platforms.
+wheels: $(INSTALLED) $(WASM) .venv/wheels
+	@rm -rf build/wheels dist/wheels
+	.venv/bin/python -m build --sdist --no-isolation -o build/wheels
+	.venv/bin/python release/wheels.py build/wheels/fable6c-*.tar.gz dist/wheels
 
 # What people download, in one folder; KEY signs its checksums, TWICE=1 builds all of it again elsewhere and compares.
 release: .venv/docs $(INSTALLED) $(WASM) node_modules/.package-lock.json
@@ -256,6 +263,11 @@ endef
 
 .venv/docs: requirements/docs.txt .venv/tools
 	$(call say,'what the site is made with from PyPI')
+	@rm -f $@
+	$(call install,$(LOCKED) -r $<)
+
+.venv/wheels: requirements/wheels.txt .venv/tools
+	$(call say,'zig and auditwheel from PyPI: about 100 MB')
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 

@@ -74,8 +74,11 @@ for built in ("asengine/build/fable6c.wasm", "asengine/prebuilt/fable6c.wasm"):
 
 WASM3_LICENSE = "build/wasm3/LICENSE"
 BUILDERS = ["cpu", "bpe", "text", "kernels", "scout", "wasm3"]
-if platform.machine() in ("x86_64", "AMD64"):
+PROCESSOR = os.environ.get("_PYTHON_HOST_PLATFORM", platform.machine())  # the variable names another one to build for
+if PROCESSOR.endswith(("x86_64", "AMD64")):
     BUILDERS += ["kernels_avx2", "kernels_avx512", "kernels_avx512bf16", "scout_avx2"]
+elif PROCESSOR.endswith(("aarch64", "arm64")):
+    BUILDERS += ["kernels_dotprod", "kernels_i8mm"]
 
 setup(
     cffi_modules=[f"fable6c/build_kernels.py:{name}" for name in BUILDERS],

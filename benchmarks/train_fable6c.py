@@ -88,7 +88,7 @@ def products(function: str, sizes: dict, values: Sequence) -> tuple[str, str, in
     if function.startswith("linear_forward"):
         return f"{function} {sizes['P']}→{O}", "int8", 2 * N * O * sizes["P"]
     if function.startswith("linear_backward"):
-        in_int8 = function.endswith("_int8") and kernels.ISA != "avx2"  # _kernels.c
+        in_int8 = function.endswith("_int8") and kernels.int8_gradients()
         return f"{function} {C}→{O}", "int8" if in_int8 else "float", 2 * N * O * C
     return function, "", 0
 

@@ -2,11 +2,35 @@
 
 #include <stdbool.h>
 #include <string.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 
 #include "_cpu.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+// Bits of AT_HWCAP and AT_HWCAP2 (docs.kernel.org/arch/arm64/elf_hwcaps.html), which old headers do not name.
+static bool dotprod(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+static bool i8mm(void) { return getauxval(AT_HWCAP2) >> 13 & 1; }
+#elif defined(__aarch64__) && defined(__APPLE__)
+static bool has(const char *name) {
+    int value = 0;
+    size_t size = sizeof value;
+    return sysctlbyname(name, &value, &size, NULL, 0) == 0 && value;
+}
+static bool dotprod(void) { return has("hw.optional.arm.FEAT_DotProd"); }
+static bool i8mm(void) { return has("hw.optional.arm.FEAT_I8MM"); }
+#else
+static bool dotprod(void) { return false; }
+static bool i8mm(void) { return false; }
+#endif
+
 int cpu_supports(const char *isa) {
     if (strcmp(isa, "baseline") == 0) return 1;
+    if (strcmp(isa, "dotprod") == 0) return dotprod();
+    if (strcmp(isa, "i8mm") == 0) return dotprod() && i8mm();
 #if defined(__x86_64__) && defined(__GNUC__)
     __builtin_cpu_init();
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

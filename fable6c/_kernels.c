@@ -52,6 +52,9 @@ INLINE size_t team_size(void) { return 1; }
 
 int threads(void) { return max_threads(); }
 
+// Whether linear_backward_weight_int8 multiplies int8, or floats.
+int int8_gradients(void) { return !INT_DEPTH; }
+
 // The contiguous share of `count` items, cut at multiples of `grain`, that the calling thread takes in a parallel region.
 INLINE void my_share(size_t count, size_t grain, size_t *from, size_t *to) {
     size_t thread = my_number(), team = team_size();
@@ -279,7 +282,7 @@ void quantize_weights(int8_t *weight, float *scale, const float *latent, float l
     }
 }
 
-// packed (O up to 32, C up to 4): panels of w + 1 for the forward product
+// packed (O up to 32, C up to 4): panels of w + BIAS for the forward product
 void linear_pack(int8_t *packed, const int8_t *weight, size_t O, size_t C) {
     size_t fours = blocks(C, 4);
 #pragma omp parallel for schedule(static)
@@ -288,7 +291,7 @@ void linear_pack(int8_t *packed, const int8_t *weight, size_t O, size_t C) {
         for (size_t i = 0; i < PANEL; i++) {
             size_t o = panel * PANEL + i;
             for (size_t c = 0; c < fours * 4; c++)
-                to[(c / 4 * PANEL + i) * 4 + c % 4] = o < O && c < C ? (int8_t)(weight[o * C + c] + 1) : 0;
+                to[(c / 4 * PANEL + i) * 4 + c % 4] = o < O && c < C ? (int8_t)(weight[o * C + c] + BIAS) : 0;
         }
     }
 }
@@ -302,7 +305,7 @@ void linear_pack_transposed(int8_t *packed, const int8_t *weight, size_t O, size
             int8_t *to = packed + (panel * fours + o / 4) * PANEL * 4 + o % 4;
             for (size_t i = 0; i < PANEL; i++) {
                 size_t c = panel * PANEL + i;
-                to[i * 4] = o < O && c < C ? (int8_t)(weight[o * C + c] + 1) : 0;
+                to[i * 4] = o < O && c < C ? (int8_t)(weight[o * C + c] + BIAS) : 0;
             }
         }
 }
@@ -342,7 +345,7 @@ static void linear_forward_rows(float *out, const float *residual, const int8_t 
         int32_t offset[CHUNK];
         for (size_t n = chunk; n < end; n++) {
             int32_t sum = 0;
-            for (size_t c = 0; c < P; c++) sum += q[n * P + c];
+            for (size_t c = 0; BIAS && c < P; c++) sum += q[n * P + c];
             offset[n - chunk] = sum;
         }
         for (size_t col = 0; col < O; col += NR) {
@@ -462,7 +465,7 @@ void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, 
 
 // The same from a gradient in int8, dq (N,O)·ds (N), as an int8 product: dlatent (O,C) += Σ_n (dq·ds·s) (N,O)ᵀ · q (N,C).
 // A product of integers has no room for a factor for each n, so dq is rounded once more, at random, to multiples of
-// top/127 with top = max ds·s over a block of tokens. AVX2 has no such product that cannot overflow, and multiplies floats.
+// top/127 with top = max ds·s over a block of tokens. AVX2 and plain NEON have no such product that is fast and cannot overflow, and multiply floats.
 
 #define INT_BLOCK 1024  // tokens: their 256 lanes of a panel (32 KiB) stay in the first-level cache
 
@@ -501,7 +504,7 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
 #else
     size_t P = round_up(C, 4), Q = round_up(O, 4), stride = column_stride(O), max_fours = min_size(blocks(N, 4), INT_BLOCK / 4);
     uint32_t *lanes = (uint32_t *)scratch;      // (fours, stride)[4]: dq, rounded again
-    uint32_t *panels = lanes + max_fours * stride;  // (C/32, fours, 32)[4]: q + 128, because one operand has to be unsigned
+    uint32_t *panels = lanes + max_fours * stride;  // (C/32, fours, 32)[4]: q, or q + 128 where one operand has to be unsigned
     int32_t *offset = (int32_t *)(panels + max_fours * round_up(C, PANEL));  // (O): what the 128 add
 #pragma omp parallel
     for (size_t first = 0; first < N; first += INT_BLOCK) {
@@ -533,7 +536,7 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
                 for (size_t j = 0; j < width; j++) {
                     uint32_t bytes = (uint32_t)(uint8_t)x[0][c + j] | (uint32_t)(uint8_t)x[1][c + j] << 8 |
                                      (uint32_t)(uint8_t)x[2][c + j] << 16 | (uint32_t)(uint8_t)x[3][c + j] << 24;
-                    panel[j] = bytes ^ 0x80808080u;
+                    panel[j] = bytes ^ (BIAS * 0x80808080u);
                 }
                 memset(panel + width, 0, (PANEL - width) * sizeof *panel);
             }
@@ -541,7 +544,7 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
 #pragma omp barrier
         my_share(O, MR, &from, &to);
         memset(offset + from, 0, (to - from) * sizeof *offset);
-        for (size_t four = 0; four < fours; four++)
+        for (size_t four = 0; BIAS && four < fours; four++)
             for (size_t o = from; o < to; o++) {
                 uint32_t lane = lanes[four * stride + o];
                 offset[o] += 128 * ((int8_t)lane + (int8_t)(lane >> 8) + (int8_t)(lane >> 16) + (int8_t)(lane >> 24));

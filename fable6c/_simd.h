@@ -2,7 +2,7 @@
 //
 //   vec      LANES numbers f32
 //   element  a number of a gradient product, f32 or bf16; PAIR of them fill a lane of 32 bits
-//   ivec     LANES numbers i32, sums of products of 8-bit numbers; in AVX2 twice as many of 16 bits, which must be widened in time
+//   ivec     LANES numbers i32, sums of products of 8-bit numbers; in AVX2 and plain NEON twice as many of 16 bits, which must be widened in time
 //
 // A tile of a matrix product (_tiles.h) is MR rows by two registers, so many that its sums are all in registers.
 
@@ -14,6 +14,8 @@
 #include <string.h>
 #ifdef __SSE2__
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
@@ -23,7 +25,7 @@ INLINE size_t blocks(size_t n, size_t block) { return (n + block - 1) / block; }
 INLINE size_t round_up(size_t n, size_t block) { return blocks(n, block) * block; }
 
 // a·b + c in one rounding where the CPU can, else in two: for what needs no bits of docs/numerics.md.
-#ifdef __FMA__
+#if defined(__FMA__) || defined(__aarch64__)
 #define MULTIPLY_ADD(a, b, c) __builtin_fmaf(a, b, c)
 #else
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
@@ -53,7 +55,11 @@ INLINE vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 #else
 #define LANES 4
+#ifdef __aarch64__
+#define MR 8  // of 32 registers
+#else
 #define MR 4
+#endif
 typedef float vec __attribute__((vector_size(16)));
 INLINE vec vec_zero(void) { return (vec){0, 0, 0, 0}; }
 INLINE vec vec_load(const void *p) {
@@ -68,7 +74,11 @@ INLINE vec vec_broadcast(const void *p) {
 INLINE void vec_store(float *p, vec x) { memcpy(p, &x, 16); }
 INLINE vec vec_add(vec a, vec b) { return a + b; }
 INLINE vec vec_mul(vec a, vec b) { return a * b; }
+#ifdef __aarch64__
+INLINE vec vec_fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
+#else
 INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
+#endif
 #endif
 
 // The element type of the gradient products, and how many of its numbers fill a lane.
@@ -88,8 +98,14 @@ INLINE element to_element(float x) { return x; }
 INLINE vec gradient_step(vec a, vec b, vec c) { return vec_fma(a, b, c); }
 #endif
 
-// Integer dot products of fours. The instructions want one unsigned operand, so a weight is stored as w + 1 in
-// {0, 1, 2}; Σ q·(w + 1) − Σ q = Σ q·w.
+// Integer dot products of fours. x86's instructions want one unsigned operand, so a weight is stored as w + 1 in
+// {0, 1, 2}; Σ q·(w + 1) − Σ q = Σ q·w. Those of ARM take two signed ones: nothing is added.
+#ifdef __aarch64__
+#define BIAS 0
+#else
+#define BIAS 1
+#endif
+
 #if defined(__AVX512VNNI__)
 typedef int32_t ivec __attribute__((vector_size(64)));
 INLINE ivec int_zero(void) { return (ivec){0}; }
@@ -137,6 +153,35 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) {
 }
 INLINE vec int_to_float(ivec x, int32_t offset) { return (vec)_mm_cvtepi32_ps(_mm_sub_epi32(x, _mm_set1_epi32(offset))); }
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
+#elif defined(__aarch64__)
+typedef int32x4_t ivec;
+INLINE ivec int_zero(void) { return vdupq_n_s32(0); }
+INLINE ivec int_load(const void *p) { return vreinterpretq_s32_s8(vld1q_s8(p)); }
+INLINE vec int_to_float(ivec x, int32_t offset) { return vcvtq_f32_s32(x - offset); }
+#ifdef __ARM_FEATURE_DOTPROD
+typedef int32_t unaligned __attribute__((may_alias, aligned(1)));
+INLINE ivec int_broadcast(const void *p) {  // only a load, to the first lane, which int_step multiplies with all of w
+    ivec x;
+    __asm__("ldr %s0, %1" : "=w"(x) : "m"(*(const unaligned *)p));
+    return x;
+}
+INLINE ivec int_step(ivec acc, ivec w, ivec x) { return vdotq_laneq_s32(acc, vreinterpretq_s8_s32(w), vreinterpretq_s8_s32(x), 0); }
+#define INT_DEPTH 0  // lanes of 32 bits: no limit
+#else
+INLINE ivec int_broadcast(const void *p) {
+    int32_t x;
+    memcpy(&x, p, 4);
+    return vdupq_n_s32(x);
+}
+// The product of a ternary weight fits 8 bits, and a pair of them is at most 254, so that 128 pairs fit a 16-bit lane.
+INLINE ivec int_step(ivec acc, ivec w, ivec x) {
+    int8x16_t products = vmulq_s8(vreinterpretq_s8_s32(w), vreinterpretq_s8_s32(x));
+    __asm__("sadalp %0.8h, %1.16b" : "+w"(acc) : "w"(products));  // vpadalq_s8, without copies
+    return acc;
+}
+INLINE ivec int_widen(ivec total, ivec part) { return vpadalq_s16(total, vreinterpretq_s16_s32(part)); }
+#define INT_DEPTH 128
+#endif
 #else
 typedef struct {
     int32_t lane[LANES];

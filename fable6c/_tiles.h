@@ -3,7 +3,7 @@
 //
 //     f32   fused multiply-add                       gradients, on machines without bf16
 //     bf16  dot product of pairs into f32            gradients, AVX-512 BF16
-//     int8  dot product of fours into i32            the ternary forward product, exact
+//     int8  dot product of fours into i32            the ternary forward product, exact; of eights on ARM with i8mm
 //
 // B is stored in panels of 32 columns, [N/32][K lanes][32], so that a tile streams through it. A tile is MR rows by NR
 // columns of accumulators, all in registers.
@@ -100,6 +100,61 @@ INLINE void int_run(ivec acc[MR][2], const int8_t *a, size_t row_bytes, size_t k
     }
 }
 
+#ifdef __ARM_FEATURE_MATMUL_INT8
+// The same for two rows, two columns and two fours of each with one instruction.
+
+// Rows of A in a register: two fours of one row, then of the next. A second four that is not `there` is zero.
+INLINE int8x16_t two_rows(const int8_t *a, size_t row_bytes, size_t k_bytes, const bool there) {
+    if (there && k_bytes == 4) return vcombine_s8(vld1_s8(a), vld1_s8(a + row_bytes));
+    int32_t four[4] = {0};
+    memcpy(four, a, 4);
+    memcpy(four + 2, a + row_bytes, 4);
+    if (there) {
+        memcpy(four + 1, a + k_bytes, 4);
+        memcpy(four + 3, a + row_bytes + k_bytes, 4);
+    }
+    return vreinterpretq_s8_s32(vld1q_s32(four));
+}
+
+// sum (rows/2, NR/2), each of two rows and two columns, += two fours of A and of B
+INLINE void add_pairs(ivec sum[MR / 2][LANES], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, const size_t rows,
+                      const bool there) {
+    int8x16_t columns[LANES];
+#pragma GCC unroll 8
+    for (size_t j = 0; j < LANES; j += 2) {
+        ivec first = int_load(b + j * 8), second = there ? int_load(b + PANEL * 4 + j * 8) : int_zero();
+        columns[j] = vreinterpretq_s8_s32(vzip1q_s32(first, second));
+        columns[j + 1] = vreinterpretq_s8_s32(vzip2q_s32(first, second));
+    }
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows / 2; r++) {
+        int8x16_t x = two_rows(a + 2 * r * row_bytes, row_bytes, k_bytes, there);
+#pragma GCC unroll 8
+        for (size_t j = 0; j < LANES; j++) sum[r][j] = vmmlaq_s32(sum[r][j], x, columns[j]);
+    }
+}
+
+INLINE void int_run_of_pairs(ivec acc[MR][2], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, size_t K,
+                             const size_t rows) {
+    ivec sum[MR / 2][LANES];
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows / 2; r++)
+#pragma GCC unroll 8
+        for (size_t j = 0; j < LANES; j++) sum[r][j] = int_zero();
+    const int8_t *end = b + K / 2 * 2 * PANEL * 4;
+    for (; b != end; a += 2 * k_bytes, b += 2 * PANEL * 4) add_pairs(sum, a, row_bytes, k_bytes, b, rows, true);
+    if (K % 2) add_pairs(sum, a, row_bytes, k_bytes, b, rows, false);
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows / 2; r++)
+#pragma GCC unroll 8
+        for (size_t j = 0; j < 2; j++) {
+            int64x2_t left = vreinterpretq_s64_s32(sum[r][2 * j]), right = vreinterpretq_s64_s32(sum[r][2 * j + 1]);
+            acc[2 * r][j] = vreinterpretq_s32_s64(vzip1q_s64(left, right));
+            acc[2 * r + 1][j] = vreinterpretq_s32_s64(vzip2q_s64(left, right));
+        }
+}
+#endif
+
 // The same for any K: where the lanes are narrow, a sum of runs.
 INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, size_t K, const size_t rows) {
 #if INT_DEPTH
@@ -115,6 +170,9 @@ INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, size_
             total[r][1] = int_widen(total[r][1], part[r][1]);
         }
     }
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+    if (rows % 2 == 0) int_run_of_pairs(total, a, row_bytes, k_bytes, b, K, rows);
+    else int_run(total, a, row_bytes, k_bytes, b, K, rows);
 #else
     int_run(total, a, row_bytes, k_bytes, b, K, rows);
 #endif
@@ -130,7 +188,7 @@ typedef struct {
 } int8_product;
 
 // Its rows [row, row + rows) and the NR columns from col on, with the panels and scales (NR) of these columns. offset (rows): the sum of each
-// row of q, which the 1 in w + 1 adds.
+// row of q, which the BIAS of a weight adds.
 INLINE void scaled_tile(int8_product p, const int8_t *panels, const float *scales, const int32_t *offset, size_t row, size_t col,
                         const size_t rows) {
     ivec total[MR][2];

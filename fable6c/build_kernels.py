@@ -24,6 +24,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 AVX2 = ["-mavx2", "-mfma"] + (["-Wa,-muse-unaligned-vector-move"] if sys.platform == "win32" else [])
 AVX512 = AVX2 + [f"-mavx512{part}" for part in ("f", "bw", "vl", "dq", "vnni")] + ["-mprefer-vector-width=512"]
 
+# What 64-bit ARM may have beyond NEON: the dot product of bytes, and products of matrices of them. A Mac may compile for x86 as well.
+DOTPROD = ["-Xarch_arm64"] * (sys.platform == "darwin") + ["-march=armv8.2-a+dotprod"]
+I8MM = DOTPROD[:-1] + ["-march=armv8.2-a+dotprod+i8mm"]
+
 # -ffp-contract=off: the inference path must round after every operation (docs/numerics.md); fused multiply-add is used only
 # where a kernel asks for it by name.
 # -g0: Python's own options may ask for what a debugger needs, which is a fifth of the compiler's time and most of the file.
@@ -70,6 +74,8 @@ kernels = _builder("kernels")
 kernels_avx2 = _builder("kernels", "_avx2", AVX2)
 kernels_avx512 = _builder("kernels", "_avx512", AVX512)
 kernels_avx512bf16 = _builder("kernels", "_avx512bf16", AVX512 + ["-mavx512bf16"])
+kernels_dotprod = _builder("kernels", "_dotprod", DOTPROD)
+kernels_i8mm = _builder("kernels", "_i8mm", I8MM)
 # The scout's sums have one order whatever the registers' width: both modules give the same bits.
 scout = _builder("scout")
 scout_avx2 = _builder("scout", "_avx2", ["-mavx2"])

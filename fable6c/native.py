@@ -13,6 +13,7 @@ What an array must be stands in the library's header: see headers.py. A struct i
 import functools
 import importlib
 import os
+import platform
 import weakref
 import zlib
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,9 @@ from fable6c import headers
 from fable6c.errors import UsageError, UserError
 
 # From best to worst: the names that FABLE6C_ISA takes. build_kernels.py has the compilers' options for them.
-INSTRUCTION_SETS = ("avx512bf16", "avx512", "avx2", "baseline")
+INSTRUCTION_SETS = (
+    ("i8mm", "dotprod", "baseline") if platform.machine().lower() in ("aarch64", "arm64") else ("avx512bf16", "avx512", "avx2", "baseline")
+)
 # Those that a library is compiled for, where it is for more than the baseline: whatever every machine of the platform has.
 COMPILED_FOR: dict[str, tuple[str, ...]] = {"kernels": INSTRUCTION_SETS, "scout": ("avx2", "baseline")}
 

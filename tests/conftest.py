@@ -16,6 +16,8 @@ for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
 # A shell's background job has Ctrl-C ignored, and so have the programs that the tests start in it: they would never end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from fable6c.native import INSTRUCTION_SETS  # noqa: E402 - imports NumPy
+
 
 def pytest_collection_modifyitems(config, items):
     """A verdict that hangs on a clock is no verdict on a busy machine: those tests run only where they are asked for."""
@@ -24,10 +26,10 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if not item.get_closest_marker("clock")]
 
 
-@pytest.fixture(scope="module", params=["avx512bf16", "avx512", "avx2", "baseline"])
+@pytest.fixture(scope="module", params=INSTRUCTION_SETS)
 def instruction_set(request):
     """Each instruction set in turn: a test that uses this runs once for each that this CPU has, or for the one that FABLE6C_ISA names."""
-    from instruction_sets import chosen  # imports NumPy
+    from instruction_sets import chosen  # imports the kernels
 
     asked = os.environ.get("FABLE6C_ISA")
     if asked not in (None, request.param):

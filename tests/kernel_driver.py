@@ -12,7 +12,7 @@ DRIVER = r"""
 #include <stdlib.h>
 #include <string.h>
 #include "_kernels.h"
-enum { N = 37, O = 96, C = 132 };
+enum { N = 41, O = 96, C = 132 }; /* of both an odd number of fours */
 static uint32_t state = 1;
 static float value(void) { state = state * 1664525u + 1013904223u; return (float)(int32_t)state / 1e9f; }
 static void show(const char *name, const void *data, size_t size, size_t number)
@@ -27,6 +27,9 @@ static void show(const char *name, const void *data, size_t size, size_t number)
 }
 int main(void)
 {
+    static float dlatent[O * C], slow_dlatent[O * C], ds[N];
+    static int8_t dq[N * O];
+    const uint32_t draw[2] = {7, 0};
     static float inp[N * C], norm[N * C], rstd[N], gain[C], s[N], scale[1] = {0.25f}, out[N * O], slow[N * O];
     static int8_t q[N * C], weight[O * C];
     static _Alignas(64) int8_t packed[O * C];
@@ -40,9 +43,16 @@ int main(void)
     linear_forward(out, 0, q, s, packed, scale, N, O, C, 1);
     linear_forward_naive(slow, 0, q, s, weight, scale, N, O, C, 1);
     if (memcmp(out, slow, sizeof out)) return 3;
+    quantize_gradients(dq, ds, out, draw, N, O);
+    float *scratch = malloc(linear_scratch(N, O, C) * sizeof *scratch);
+    linear_backward_weight_int8(dlatent, dq, ds, q, s, draw, scratch, N, C, O);
+    linear_backward_weight_int8_naive(slow_dlatent, dq, ds, q, s, draw, N, C, O);
+    if (int8_gradients() && memcmp(dlatent, slow_dlatent, sizeof dlatent)) return 4;
     show("rmsnorm", norm, sizeof norm, 4);
     show("quantize", q, sizeof q, 1);
     show("linear", out, sizeof out, 4);
+    show("gradient", dq, sizeof dq, 1);
+    show("weight", slow_dlatent, sizeof slow_dlatent, 4);
     return 0;
 }
 """

@@ -15,11 +15,12 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
 
-from fable6c import cli, export, files, kernels, train
+from fable6c import cli, export, files, kernels, native, train
 from fable6c.corpus import synth
 from fable6c.errors import UserError
 from fable6c.model.architecture import parameter_count
@@ -168,6 +169,21 @@ def test_importing_does_nothing(tmp_path):
     script = "import fable6c.train, fable6c.export, fable6c.training.plot"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr, os.listdir(tmp_path)) == (0, "", "", [])
+
+
+def test_the_start_says_what_the_machine_has_and_lacks(monkeypatch, capsys):
+    best, *_, worst = kernels.INSTRUCTION_SETS
+    kernels_isa = kernels.ISA
+    cpu = types.SimpleNamespace(lib=types.SimpleNamespace(cpu_supports=lambda name: name != best.encode()))
+    load = native.load
+    monkeypatch.setattr(native, "load", lambda library: cpu if library == "cpu" else load(library))
+    monkeypatch.setattr(train, "processors", lambda: 2)
+    train._introduce(load_config("micro"), "micro", 8)
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.startswith("CPU: ") and worst == "baseline"
+    assert line.endswith(
+        f", kernels {kernels_isa} (the machine lacks {best}), 8 threads, of which 2 can run at a time (--threads 2 is as fast)"
+    )
 
 
 def test_help_begins_with_the_purpose_and_an_example(capsys):
