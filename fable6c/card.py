@@ -95,8 +95,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         measured = of_this_model(read_json(options.measured), options.measured, options.model)
         about = read_about(options.about) if options.about else {}
         if options.report:
-            found = read_json(options.report)
-            report = found.get("report", found)  # a record of benchmarks/ holds it beside the machine
+            record = read_json(options.report)
+            report = record.get("report", record)  # a record of benchmarks/ holds it beside the machine
             sha256 = report.get("settings", {}).get("sha256")
             measured["report"] = of_this_model({**report, "model_sha256": sha256}, options.report, options.model)
         size = os.path.getsize(options.model)
