@@ -15,7 +15,7 @@ from source_copy import copy_source
 
 ROOT = pathlib.Path(__file__).parent.parent
 COMPILER = "aarch64-linux-gnu-gcc"
-PACKAGES = ["python3", "python3-numpy", "python3-cffi", "python3-pytest", "python3-zstandard", "python3-tqdm", "libpython3-dev", "libgomp1"]
+PACKAGES = ["python3", "python3-numpy", "python3-cffi", "libpython3-dev", "libgomp1"]
 
 
 def missing():

@@ -1,7 +1,6 @@
 """The package on 64-bit ARM, under qemu: its instruction sets in Debian's own Python there."""
 
 import pathlib
-import re
 import tempfile
 
 import pytest
@@ -11,9 +10,6 @@ import bare_root
 
 LACKS = arm64_tree.missing()
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(LACKS is not None, reason=str(LACKS))]
-
-# The kernels with something of their own in each set; the rest is the same code.
-OWN = "linear or layer or glu_block or muon or copy"
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +23,5 @@ def tree():
 
 @pytest.mark.parametrize("cpu, best", [("cortex-a53", "baseline"), ("neoverse-n1", "dotprod"), ("max", "i8mm")])
 def test_the_best_instruction_set_is_chosen(tree, cpu, best):
-    done = tree.python(cpu, "-c", "from fable6c import kernels; print(kernels.ISA)")
-    assert done.stdout == best + "\n"
-
-
-def test_the_kernels_agree_with_the_reference_in_every_instruction_set(tree):
-    done = tree.python("max", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_kernels.py", "-k", OWN)
-    assert done.returncode == 0 and re.search(r"[1-9]\d* passed", done.stdout), done.stdout[-3000:]
-    assert "skipped" not in done.stdout
+    done = tree.python(cpu, "-c", "from fable6c import kernels; print(kernels.ISA, kernels.set_threads(2))")
+    assert done.returncode == 0 and done.stdout == best + " 2\n", done.stdout[-3000:]
