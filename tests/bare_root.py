@@ -117,8 +117,8 @@ def set_up(root, command):
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}"
 
 
-def make(suite, root):
-    """Debian's release `suite` in the folder `root`, with README's packages and a copy of the checkout; an environment for `run`."""
+def make(suite, root, packages=None):
+    """Debian's release `suite` in the folder `root`, with README's packages (or these) and a copy of the checkout; an environment for `run`."""
     mirror, apt = apt_settings()
     environment = network_environment()
     # Its own mounts, which it does not always undo, go into a namespace too.
@@ -131,7 +131,7 @@ def make(suite, root):
     shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
     (root / "etc/apt/apt.conf.d/99machine").write_text("".join(line + "\n" for line in apt))
     set_up(root, ["apt-get", "update"])
-    set_up(root, ["apt-get", "install", "-y", "--no-install-recommends", *readme_packages()])
+    set_up(root, ["apt-get", "install", "-y", "--no-install-recommends", *(packages or readme_packages())])
 
     (root / BUNDLE[1:]).parent.mkdir(parents=True, exist_ok=True)
     if os.path.isfile(BUNDLE):

@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 
 import pytest
 
+import bare_root
 import make_golden
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -83,3 +85,23 @@ def test_the_wheel_of_this_machine_trains_on_two_threads_and_tells_a_story(wheel
     assert trained.returncode == 0 and ", 2 threads" in trained.stdout, trained.stdout[-3000:]
     told = run(sys.executable, "-m", "fable6c.generate", make_golden.MODEL, "-p", "The fox", "-n", 20, cwd=tmp_path, env=environment)
     assert told.stdout.startswith("told by wasm3\nThe fox")
+
+
+@pytest.mark.skipif(bare_root.missing() is not None, reason=str(bare_root.missing()))
+@pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie"])
+def test_a_bare_debian_without_a_compiler_goes_from_the_wheel_to_a_story(wheels, suite):
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path, which is kept
+        root = pathlib.Path(folder)
+        try:
+            environment = bare_root.make(suite, root, ["python3-venv", "ca-certificates"])
+        except bare_root.CannotMake as problem:
+            pytest.skip(str(problem))
+        wheel = wheels["x86_64-glibc"]
+        shutil.copy(wheel, root / "srv" / wheel.name)
+        command = " && ".join([
+            "cd ~", "! command -v cc gcc", "python3 -m venv env", f"env/bin/pip install /srv/{wheel.name}",
+            "env/bin/fable6c train --minutes 0.1 --out run", "env/bin/fable6c export run -o own.f6c",
+            "env/bin/fable6c generate own.f6c -p 'Once upon a time' -n 100",
+        ])  # fmt: skip
+        done = bare_root.run(root, command, environment)
+        assert done.returncode == 0 and re.search("^Once upon a time", done.stdout, re.MULTILINE), done.stdout[-5000:]
