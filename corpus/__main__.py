@@ -1,4 +1,4 @@
-"""python -m fable6c.corpus list|get|synth|keys|select|clean|db: from sources to the training database, each stage on its own."""
+"""python -m fable6c.corpus list|get|synth|instruct|keys|select|clean|db: from sources to the training database, each stage on its own."""
 
 import sys
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ STAGES = {
     "list": ("sources", "show the sources and what is known of them"),
     "get": ("sources", "download a source"),
     "synth": ("synth", "make up stories: the source that needs no network"),
+    "instruct": ("instruct", "write before each story what one would have to ask for to get it"),
     "keys": ("selection", "write down which stories a text has, without the text"),
     "select": ("selection", "pick those stories out of public files"),
     "clean": ("clean", "decode, repair, filter and deduplicate any pile of text"),
@@ -28,7 +29,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         if code:  # synth returns its exit code
             sys.exit(code)
         return
-    stages = "\n".join(f"  {name:6} {says}" for name, (_, says) in STAGES.items())
+    stages = "\n".join(f"  {name:8} {says}" for name, (_, says) in STAGES.items())
     parser = ArgumentParser(
         "python -m fable6c.corpus",
         f"From sources to the training database.\n\n{stages}\n\n`python -m fable6c.corpus STAGE --help` explains a stage.",

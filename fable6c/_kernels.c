@@ -1050,10 +1050,21 @@ INLINE float copied_loss(float *loss, float *odds, float dloss) {
     return share;
 }
 
+// A target below 0 is none: no loss, no gradient.
+INLINE void leave_out(float *loss, float *odds, size_t n) {
+    *loss = 0.0f;
+    if (odds) odds[2 * n] = odds[2 * n + 1] = 0.0f;
+}
+
 void crossentropy(float *loss, float *logits, const int32_t *targets, float *odds, float dloss, size_t N, size_t V) {
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
         float sum[lanes(V)], largest[lanes(V)];
+        if (targets[n] < 0) {
+            memset(logits + n * V, 0, V * sizeof *logits);
+            leave_out(loss + n, odds, n);
+            continue;
+        }
         float *row = logits + n * V, total = softmax_row(row, sum, largest, loss + n, (size_t)targets[n], V);
         float own = odds ? dloss * copied_loss(loss + n, odds + 2 * n, dloss) : dloss, factor = own / total;
         for (size_t v = 0; v < V; v++) row[v] *= factor;
@@ -1075,6 +1086,11 @@ void crossentropy_sparse(float *loss, const sparse_gradient *dlogits, float *log
     const float limit = 1.0f / (float)(E - 2 * WIDE);  // rounding and the lanes' starting points need some room
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < N; n++) {
+        if (targets[n] < 0) {
+            dlogits->count[n] = 0;
+            leave_out(loss + n, odds, n);
+            continue;
+        }
         size_t target = (size_t)targets[n], k = 1;
         float sum[lanes(V)], largest[lanes(V)], drawn[WIDE];
         float *row = logits + n * V, total = softmax_row(row, sum, largest, loss + n, target, V);

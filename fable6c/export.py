@@ -18,6 +18,7 @@ from fable6c.cli import ArgumentParser, print_next, run
 from fable6c.errors import UserError
 from fable6c.files import atomic_write, existing_file
 from fable6c.model.architecture import Dimensions
+from fable6c.model.asking import CARD_KEY
 from fable6c.model.file import Model, decode_model, encode_model
 from fable6c.model.limits import MAX_MAGNITUDE
 from fable6c.model.reference import Reference
@@ -69,6 +70,10 @@ def export(folder: str, path: str) -> dict:
         card["minutes"] = round(description["elapsed"] / 60, 1)
     if description["bits_per_char"] is not None and math.isfinite(description["bits_per_char"]):  # JSON knows no other numbers
         card["bits_per_char"] = round(description["bits_per_char"], 4)
+    if command.get("from"):
+        card["from"] = command["from"]
+    if description.get("asks"):
+        card[CARD_KEY] = description["asks"]
     data = encode_model(network.model(tokenizer.merges, card))
     _compare(decode_model(data), network)
     atomic_write(path, data)

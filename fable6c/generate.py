@@ -15,16 +15,53 @@ from typing import Callable, Optional
 
 from fable6c.cli import ArgumentParser, harmless, join_values, real, run, whole
 from fable6c.engine import Engine, EngineMissing
+from fable6c.errors import UserError
+from fable6c.model import asking
+from fable6c.model.file import decode_card
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
     options = _parser().parse_args(join_values(sys.argv[1:] if argv is None else argv, "-p"))
     prompt = plain_lines(sys.stdin.buffer.read()) if options.p == "-" else os.fsencode(options.p)
     to_terminal = sys.stdout.isatty()
-    for piece in _pieces(options, prompt):
+    for piece in _pieces(options, prompt, _wish(options)):
         # Bytes, because a prompt need not be UTF-8 and a terminal's encoding must not change the story.
         sys.stdout.buffer.write(harmless(piece.decode("utf-8", "replace")).encode("utf-8") if to_terminal else piece)
         sys.stdout.buffer.flush()
+
+
+def _wish(options: argparse.Namespace) -> dict[str, str]:
+    """The fields that the options ask for. Says on stderr what it leaves out."""
+    fields = {}
+    if options.words is not None:
+        words: list[str] = []
+        for word in options.words.replace(",", " ").split(" "):
+            if word and not asking.is_word(word):
+                print(f"ignored: {harmless(word)} (a word has 2 to 20 letters, a to z)", file=sys.stderr)
+            elif word and len(words) == asking.MOST_WORDS:
+                print(f"ignored: {word} (a wish has at most {asking.MOST_WORDS} words)", file=sys.stderr)
+            elif word:
+                words.append(word.lower())
+        if words:
+            fields["Words"] = ", ".join(words)
+    if options.name is not None:
+        if asking.is_word(options.name):
+            fields["Name"] = options.name[0].upper() + options.name[1:]
+        else:
+            print(f"ignored: {harmless(options.name)} (a name is one word of 2 to 20 letters, a to z)", file=sys.stderr)
+    fields.update((name, value) for name in asking.VALUES for value in [getattr(options, name.lower())] if value is not None)
+    return fields
+
+
+def _header(options: argparse.Namespace, card: dict, wish: dict[str, str]) -> bytes:
+    """The header of a wish for the model with this card. UserError for one that the model does not take."""
+    taken = str(card.get(asking.CARD_KEY, "")).split()
+    for name in asking.FIELDS:
+        if getattr(options, name.lower(), None) is not None and name not in taken:
+            raise UserError(
+                f"{options.model}: this model takes no --{name.lower()} (it was trained on text without headers); begin the story with -p instead"
+            )
+    return asking.write_header(wish).encode()
 
 
 def plain_lines(text: bytes) -> bytes:
@@ -44,6 +81,11 @@ def _parser() -> ArgumentParser:
 
     parser.add_argument("model", metavar="MODEL", help="a .f6c file")
     add("-p", "TEXT", str, "", "begin with TEXT; - reads it from standard input")
+    parser.add_argument("--words", metavar="W,W,W", help="ask for a story with these words, at most three; a model must have learned it")
+    parser.add_argument("--name", help="what its hero is called")
+    for name, values in asking.VALUES.items():
+        said = {"Mood": "how it ends", "Talk": "whether somebody speaks", "Length": "how long it is"}[name]
+        parser.add_argument(f"--{name.lower()}", choices=values, help=f"{said}: {' or '.join(values)}")
     add("-n", "N", whole(1, 1000000), 1000, "tokens to make at most, 1 to 1000000; a story ends earlier where the model ends it")
     add("-t", "T", real(0.01, 100, or_zero=True), 0.8, "temperature, 0 or 0.01 to 100; 0 always takes the likeliest token")
     add("-k", "K", whole(0, 65536), 40, "choose among the K likeliest tokens, 0 to 65536; 0 is all of them")
@@ -58,40 +100,42 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _pieces(options: argparse.Namespace, prompt: bytes) -> Iterator[bytes]:
+def _pieces(options: argparse.Namespace, prompt: bytes, wish: dict[str, str]) -> Iterator[bytes]:
     """The story in pieces. Says on stderr which runtime tells it."""
     why = ""
     if options.runtime != "reference":
         try:
-            return _engine_pieces(Engine(), options, prompt)
+            return _engine_pieces(Engine(), options, prompt, wish)
         except EngineMissing as error:
             if options.runtime == "wasm3":
                 raise
             why = f": {error}"
-    return _reference_pieces(options, prompt, why)
+    return _reference_pieces(options, prompt, wish, why)
 
 
-def _engine_pieces(engine: Engine, options: argparse.Namespace, prompt: bytes) -> Iterator[bytes]:
+def _engine_pieces(engine: Engine, options: argparse.Namespace, prompt: bytes, wish: dict[str, str]) -> Iterator[bytes]:
     engine.load(options.model)
+    header = _header(options, decode_card(memoryview(engine.card.encode())), wish)
     print("told by wasm3", file=sys.stderr)
     engine.sampling(options.t, options.k, options.top_p, options.penalty)
     engine.seed(options.s)
     yield prompt
-    for piece in engine.generate(prompt, options.n):
+    for piece in engine.generate(header + prompt, options.n):
         yield piece.encode("utf-8")
     yield b"\n"
 
 
-def _reference_pieces(options: argparse.Namespace, prompt: bytes, why: str) -> Iterator[bytes]:
+def _reference_pieces(options: argparse.Namespace, prompt: bytes, wish: dict[str, str], why: str) -> Iterator[bytes]:
     from fable6c.model.file import read_model
     from fable6c.model.reference import Reference, generate
     from fable6c.model.sampling import Sampler
     from fable6c.model.tokenizer import Tokenizer
 
     model = read_model(options.model)
+    header = _header(options, model.card, wish)
     print(f"told by the NumPy reference{why}", file=sys.stderr)
     sampler = Sampler(options.t, options.k, options.top_p, options.penalty, options.s)
-    ids = Tokenizer(model.merges).encode(prompt)
+    ids = Tokenizer(model.merges).encode(header + prompt)
     yield prompt
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for _, token in generate(Reference(model), ids, options.n, sampler):

@@ -12,7 +12,7 @@ from fable6c import __version__, kernels, native
 from fable6c.cli import ArgumentParser, print_next, run, unheard
 from fable6c.corpus.database import is_database
 from fable6c.data.windows import Dataset
-from fable6c.errors import UsageError
+from fable6c.errors import UsageError, UserError
 from fable6c.files import locked, make_folder
 from fable6c.limits import processors
 from fable6c.model.architecture import parameter_count
@@ -22,6 +22,7 @@ from fable6c.training.memory import check_memory
 from fable6c.training.network import check_counts
 from fable6c.training.run import Run, check_same_command, load_run
 from fable6c.training.source import database_dataset, text_dataset
+from fable6c.training.start import read_start
 
 MAX_THREADS = 256
 
@@ -54,6 +55,13 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     parser.add_argument("--preset", default="micro", help=f"one of {', '.join(presets())} (default micro)")
     parser.add_argument("--config", default="", metavar="FILE", help="TOML with [model] and [train] keys to lay over the preset")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="",
+        metavar="MODEL|RUN",
+        help="begin with a model file's weights, or a finished run's, and its tokenizer",
+    )
     parser.add_argument("--minutes", type=float, help="budget in minutes of training (default: the preset's)")
     parser.add_argument("--tokens", type=int, help="budget in tokens, instead of --minutes")
     parser.add_argument("--threads", type=int, default=2, help="threads (default 2); they do not change the result")
@@ -82,6 +90,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if options.minutes is None and options.tokens is None:
         options.minutes = config.train.minutes
     command = {"preset": options.preset, **config.as_dict(), "minutes": options.minutes, "tokens": options.tokens, "seed": options.seed}
+    start = read_start(options.start) if options.start else None
+    if start:
+        start.check(config.model)
+        command["from"] = start.sha256
     folder = options.out or os.path.join("runs", options.preset)
     threads = kernels.set_threads(options.threads)
     check_counts(config.model, config.train.batch)
@@ -96,11 +108,19 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         dataset: Dataset
         if databases:
             dataset = database_dataset(databases[0], config, options, folder, before)
+            if start and dataset.tokenizer.to_bytes() != start.tokenizer.to_bytes():
+                raise UserError(
+                    f"{databases[0]}: was tokenized with another tokenizer than {options.start} has; tokenize a copy of it with that one "
+                    "(python -m fable6c.corpus db tokenize --tokenizer FILE), or give the text itself"
+                )
         else:
-            dataset = text_dataset(config, options.corpus, folder, threads, before)
+            dataset = text_dataset(config, options.corpus, folder, threads, before, start.tokenizer if start else None)
         run = Run(config, dataset, folder, command)
         if saved:
             run.restore(*saved)
+        elif start:
+            run.network.parameters[:] = start.parameters
+            run.network.quantize_weights()
         else:
             run.network.initialize(options.seed)
         saved = before = None  # with it the checkpoint's bytes

@@ -41,5 +41,14 @@ def forward(dimensions, tokens, tensor, quantize):
         return logits, None
     query, key = np.split(linear(norm(x, "norm_copy"), "copy_in"), 2, -1)
     score = query @ key.swapaxes(1, 2) - (query @ tensor("copy_sentinel"))[..., None] - tensor("copy_bias")
-    earlier = np.tri(T, k=-1) - np.tri(T, k=-dimensions.context)  # the last context - 1 places before t
-    return logits, np.exp(np.where(score.real > 40, 40, score)) * earlier
+    reach = [[reached(stream, t, dimensions.context) for t in range(T)] for stream in tokens]
+    return logits, np.exp(np.where(score.real > 40, 40, score)) * np.array(reach)
+
+
+def reached(tokens, t, context):
+    """Whether a copy at t can come from each place, (T,): from the last context - 1 before t, of which a header keeps its own."""
+    place = np.arange(len(tokens))
+    ends = np.flatnonzero(tokens == 2)
+    ends = ends[ends > 1]
+    kept = ends[0] if len(tokens) > 1 and tokens[1] == 1 and len(ends) and ends[0] < context // 2 else 0
+    return (place < t) & ((place < kept) | (place >= t - (context - 1 - kept)))

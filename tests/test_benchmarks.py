@@ -3,12 +3,17 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from fable6c.corpus import synth
+from fable6c.model.file import Model, read_model, write_model
 from fable6c.training.config import load_config, presets
+from programs import MODEL
 
 ROOT = pathlib.Path(__file__).parent.parent
 RUN = ROOT / "benchmarks" / "run.sh"
@@ -198,3 +203,31 @@ def test_quick_scout_benchmark(tmp_path):
     ours = rows["fable6c scout, normal"]
     assert 0.1 < ours["bits"] < 1 and ours["bits"] < ours["frozen"] and ours["cpu"] > 0 and ours["peak_mib"] <= 1024  # its --memory is 1G
     assert all(ours["bits"] < row["bits"] for row in rows.values() if row is not ours)
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node is not here")
+def test_wishes_of_a_model_that_takes_them_and_of_one_that_does_not(tmp_path):
+    pytest.importorskip("vaderSentiment", reason="vaderSentiment is not installed: pip install vaderSentiment")
+    stories = [story for story, _ in zip(synth.stories(5), range(60))]
+    (tmp_path / "train.txt").write_text("\n<|endoftext|>\n".join(stories))
+    golden = read_model(MODEL)
+    write_model(tmp_path / "asks.f6c", Model(golden.dimensions, {**golden.card, "asks": "Words"}, golden.merges, golden.tensors))
+    common = [
+        "--text",
+        str(tmp_path / "train.txt"),
+        "--survey",
+        str(tmp_path / "train.txt"),
+        "--wishes",
+        "4",
+        "--out",
+        str(tmp_path / "told"),
+    ]
+    for model, note in ((MODEL, ", as openings"), (str(tmp_path / "asks.f6c"), "")):
+        done = benchmark("wishes", model, *common)
+        assert done.stdout.startswith(f"{model}: 4 wishes{note}\n") and re.search(r"all of a wish +[0-9.]+ % of 4\n", done.stdout)
+        told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
+        assert len(told) == 4 and all(
+            answer["opening"].startswith("\x01") == (not note) and set(answer["came"]) == set(answer["wish"]) for answer in told
+        )
+    done = benchmark("wishes", MODEL, *common, "--first-uses", "2")
+    assert len(re.findall(r"(?:with its header|without) +[0-9]+\.[0-9]{2}\n", done.stdout)) == 2

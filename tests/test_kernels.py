@@ -441,6 +441,36 @@ def test_crossentropy(v):
 
 
 @pytest.mark.parametrize("copies", [False, True])
+def test_crossentropy_leaves_out_targets_below_zero(copies):
+    """Those rows have no loss and no gradient; the others are as without them."""
+    random, n, v, entries = rng(7), 5, 129, 64
+    logits, targets = normal(random, n, v), random.integers(0, v, n).astype(np.int32)
+    odds = np.abs(normal(random, n, 2)) if copies else None
+    left_out = np.array([True, False, True, False, True])
+    some = np.where(left_out, -1, targets).astype(np.int32)
+    count = zeros(n, dtype=np.int32)
+    gradient = kernels.struct(
+        "sparse_gradient",
+        entry=zeros(n, entries, dtype=np.int32),
+        value=zeros(n, entries),
+        count=count,
+        first=zeros(v, dtype=np.int32),
+        next=zeros(n, entries, dtype=np.int32),
+    )
+    results = []
+    for wanted in (targets, some):
+        loss, dense, dodds = zeros(n), logits.copy(), odds.copy() if copies else None
+        kernels.crossentropy(loss, dense, wanted, dodds, 0.25)
+        sparse_loss, sparse_odds = zeros(n), odds.copy() if copies else None
+        kernels.crossentropy_sparse(sparse_loss, gradient, logits.copy(), wanted, sparse_odds, np.array([3, 0], np.uint32), 0.25)
+        assert np.array_equal(sparse_loss, loss) and np.array_equal(sparse_odds, dodds)
+        results.append((loss, dense, *([dodds] if copies else [])))
+    assert np.array_equal(count == 0, left_out)
+    for whole, part in zip(*results):
+        assert np.array_equal(part[~left_out], whole[~left_out]) and not part[left_out].any() and whole[left_out].any()
+
+
+@pytest.mark.parametrize("copies", [False, True])
 @pytest.mark.parametrize("v", [1, 15, 16, 17, 127, 128, 129, 700])
 def test_crossentropy_sparse(v, copies):
     """The dense loss; a gradient of few entries, whose large ones are exact and whose mean over the draws is the dense one."""

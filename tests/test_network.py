@@ -14,6 +14,7 @@ from fable6c.training.memory import memory_estimate
 from fable6c.training.network import HEAD_ROWS, Network
 from fable6c.training.optimizer import Optimizer
 from oracle import forward
+from tiny_models import TINY
 
 pytestmark = pytest.mark.usefixtures("instruction_set")
 
@@ -324,3 +325,20 @@ def test_scratch_estimate(preset):
     assert memory_estimate(d, config.train.batch)["scratch of the kernels"] == actual
     actual += kernels.linear_scratch(HEAD_ROWS, d.vocab, d.dim).nbytes
     assert memory_estimate(d, config.train.batch, fast_gradients=False)["scratch of the kernels"] == actual
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_targets_below_zero_teach_nothing(fast):
+    """Their place in the mean is taken by the others, and their gradient is zero."""
+    network = Network(TINY, 2, 0.01, fast)
+    network.initialize(3)
+    tokens = np.random.default_rng(1).integers(0, 8, (2, TINY.context)).astype(np.int32)
+    targets = np.roll(tokens, -1, axis=1)
+    losses = network.losses(tokens, targets)
+    half = targets.copy()
+    half[:, ::2] = -1
+    assert network.accumulate(tokens, half) == pytest.approx(losses[:, 1::2].mean(), rel=1e-5)
+    assert np.abs(network.gradients).max() > 0
+    network.gradients[:] = 0
+    assert network.accumulate(tokens, np.full_like(targets, -1)) == 0
+    assert not network.gradients.any()

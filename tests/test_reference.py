@@ -185,8 +185,37 @@ def test_forward_over_T_is_T_steps_bit_for_bit(shape):
         logits, state = reference.forward(tokens[:, t : t + 1], state)
         steps.append(logits)
     assert np.concatenate(steps, axis=1).tobytes() == whole.tobytes()
-    for name in ("v", "h", "tokens", "keys"):
+    for name in ("v", "h", "keys", "following", "kept"):
         assert getattr(state, name).tobytes() == getattr(end, name).tobytes()
+
+
+# A header of end mark, 1, three tokens and 2: with a context of 16 it keeps its five places, with one of 10 it is half of all and does not.
+HEADED = [299, 1, 77, 78, 79, 2]
+
+
+@pytest.mark.parametrize("context, kept", [(16, 5), (12, 5), (11, 0), (10, 0)])
+@pytest.mark.parametrize("pieces", [[40], [1] * 40, [1, 1, 38], [3, 20, 17], [6, 34]])
+def test_a_header_stays_within_reach(context, kept, pieces):
+    model = tiny_model(dim=16, hidden=24, context=context, copies=True)
+    tokens = random_tokens(model, 1, 40) % 5 + 3
+    tokens[0, :6] = HEADED
+    logits, state, at = None, None, 0
+    for size in pieces:
+        logits, state = Reference(model).forward(tokens[:, at : at + size], state)
+        at += size
+    assert state.kept.tolist() == [kept] and state.keys.shape[1] == context - 1
+    assert np.abs(logits[0, -1] - exact_logits(model, tokens[0].tolist())).max() < 1e-4 * np.abs(logits[0, -1]).max()
+
+
+def test_a_header_elsewhere_or_without_an_end_is_text():
+    model = tiny_model(dim=16, hidden=24, context=12, copies=True)
+    for start, header in ((1, HEADED), (0, HEADED[:5]), (0, [299, 2, 1, 2, 77, 2]), (0, [1, 1, 77, 2])):
+        tokens = random_tokens(model, 1, 40) % 5 + 3
+        tokens[0, start : start + len(header)] = header
+        logits, state = Reference(model).forward(tokens)
+        kept = 3 if header[0] == 1 else 0  # whatever comes first, the second token opens a header
+        assert state.kept.tolist() == [kept] or header == HEADED[:5]
+        assert np.abs(logits[0, -1] - exact_logits(model, tokens[0].tolist())).max() < 1e-4 * np.abs(logits[0, -1]).max()
 
 
 both_kinds = pytest.mark.parametrize("copies", [False, True])  # with a context of 6 places are forgotten on the way

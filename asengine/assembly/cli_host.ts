@@ -115,16 +115,22 @@ export function send(): void {
   write(LINE, length);
 }
 
-/** Begins the one line that a mistake gets on standard error; `fail` ends it. */
+/** Begins the one line that a mistake gets on standard error; `fail` or `warn` ends it. */
 export function complain(): void {
   lineLength = 0;
   text("fable6c: ");
 }
 
 export function fail(status: i32): void {
-  byte(0x0a);
-  writeTo(STDERR, LINE, lineLength); // where that is impossible too, the status has to do
+  warn();
   exit(status);
+}
+
+/** Ends a line that `complain` began, for what is no mistake. */
+export function warn(): void {
+  byte(0x0a);
+  writeTo(STDERR, LINE, lineLength); // where that is impossible too, a status has to do
+  lineLength = 0;
 }
 
 /** Writes to standard output, at once. */

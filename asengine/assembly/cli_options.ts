@@ -11,6 +11,11 @@ export let topK: u32 = 40;
 export let topP: f32 = 1;
 export let penalty: f32 = 1;
 export let seed: u32 = 1;
+export let words: i32 = 0; // places of a wish's values; 0: not asked
+export let name_: i32 = 0;
+export let mood: i32 = 0;
+export let talk: i32 = 0;
+export let length_: i32 = 0;
 export let bench = false;
 export let selftest = false;
 
@@ -23,6 +28,11 @@ function help(): void {
   text("  -p TEXT       begin with TEXT and stop after the story; - reads TEXT from standard input.\n");
   text("                Without -p you write together: a line continues the story, an empty line\n");
   text("                lets the model go on, Ctrl-D ends\n");
+  text("  --words W,W,W ask for a story with these words, at most three; a model must have learned it\n");
+  text("  --name NAME   what its hero is called\n");
+  text("  --mood M      how it ends: happy or sad\n");
+  text("  --talk T      whether somebody speaks: yes or no\n");
+  text("  --length L    short, middle or long\n");
   text("  -n N          tokens to make at most, 1 to 1000000; a story ends earlier where the model ends it\n");
   text("                (1000; 200 for a turn without -p and for --bench)\n");
   text("  -t T          temperature, 0 or 0.01 to 100; 0 always takes the likeliest token (0.8)\n");
@@ -51,6 +61,11 @@ export function readOptions(): void {
     else if (equals(name, "-n")) tokens = whole(value(i++, count), 1, 1000000);
     else if (equals(name, "-k")) topK = whole(value(i++, count), 0, 65536);
     else if (equals(name, "-s")) seed = whole(value(i++, count), 0, u32.MAX_VALUE);
+    else if (equals(name, "--words")) words = value(i++, count);
+    else if (equals(name, "--name")) name_ = value(i++, count);
+    else if (equals(name, "--mood")) mood = oneOf(value(i++, count), "happy", "sad", "");
+    else if (equals(name, "--talk")) talk = oneOf(value(i++, count), "yes", "no", "");
+    else if (equals(name, "--length")) length_ = oneOf(value(i++, count), "short", "middle", "long");
     else if (equals(name, "-t")) check(i, sampling((temperature = decimal(value(i++, count))), 0, 1, 1));
     else if (equals(name, "--top-p")) check(i, sampling(0, 0, (topP = decimal(value(i++, count))), 1));
     else if (equals(name, "--penalty")) check(i, sampling(0, 0, 1, (penalty = decimal(value(i++, count)))));
@@ -58,7 +73,7 @@ export function readOptions(): void {
       complain();
       text("unknown option ");
       shown(name);
-      text("; the options are -p -n -t -k --top-p --penalty -s --bench --selftest --help");
+      text("; the options are -p -n -t -k --top-p --penalty -s --words --name --mood --talk --length --bench --selftest --help");
       fail(2);
     } else if (model == 0) model = option;
     else {
@@ -87,6 +102,23 @@ function value(i: i32, count: i32): i32 {
     fail(2);
   }
   return i;
+}
+
+/** The place `i` of a value that must be one of these, of which the last may be empty. */
+function oneOf(i: i32, first: string, second: string, third: string): i32 {
+  let given = argument(i);
+  if (equals(given, first) || equals(given, second) || (third.length > 0 && equals(given, third))) return i;
+  complainAbout(i);
+  text("give ");
+  text(first);
+  if (third.length > 0) {
+    text(", ");
+    text(second);
+  }
+  text(" or ");
+  text(third.length > 0 ? third : second);
+  fail(2);
+  return 0;
 }
 
 function complainAbout(i: i32): void {

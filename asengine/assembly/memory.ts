@@ -15,7 +15,7 @@ import { placeLayer, placeTensors } from "./tensors";
 
 // ---- Text and tokens ----
 
-export const TEXT: usize = 16384; // the prompt's bytes in, the story's bytes out
+export const TEXT: usize = 20480; // the prompt's bytes in, the story's bytes out
 export const QUEUE: usize = TEXT + MAX_TEXT_BYTES; // u16 ids of the last text fed: the end mark and at most one id for each byte
 const QUEUE_SIZE: usize = 2 * (MAX_TEXT_BYTES + 1) + 6;
 export const PART_AT_FIRST: usize = QUEUE + QUEUE_SIZE; // u8: length of the part that begins at a byte of the piece

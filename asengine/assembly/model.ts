@@ -20,8 +20,11 @@ const LARGEST_EXPONENT: f32 = 40; // in the odds of copying
 let ringSlot: u32 = 0; // of the next token, in every layer's ring of K values
 let lastX: usize = 0; // the last token's x after all layers
 let keySlot: u32 = 0; // of the next token, in the ring of keys
+let lastKey: u32 = 0; // the slot of the last token
 let places: u32 = 0; // whose keys and next tokens are known
-let anyKey = false;
+let read: u32 = 0; // tokens since the state was cleared, as far as a header can begin or end
+let inHeader = false;
+let kept: u32 = 0; // slots before the ring, of the places of the text's header, which stay
 
 /** Forgets all tokens: ring buffers and memories are zero. */
 export function clearState(): void {
@@ -31,8 +34,8 @@ export function clearState(): void {
     memory.fill(base + MEMORY, 0, 4 * dim);
   }
   ringSlot = 0;
-  keySlot = places = 0;
-  anyKey = false;
+  keySlot = places = read = kept = 0;
+  inHeader = false;
 }
 
 /** Runs `count` tokens, 1 to 4, whose u16 ids, all below V, lie at `ids`. */
@@ -77,10 +80,12 @@ function keepKeys(ids: usize, count: u32): void {
   linear(COPY_IN, 2 * copyDim, dim, count);
   let size: usize = 4 * copyDim;
   for (let token: u32 = 0; token < count; token++) {
-    if (anyKey) {
-      store<u16>(NEXT + 2 * (keySlot == 0 ? context - 1 : keySlot - 1), load<u16>(ids + 2 * token));
+    let id: u32 = load<u16>(ids + 2 * token);
+    if (read > 0) {
+      store<u16>(NEXT + 2 * lastKey, id);
       if (places < context - 1) places++;
     }
+    followHeader(id);
     let scale = scaleOf(token, COPY_IN_SCALE);
     let sums = SUMS + SUMS_STRIDE * token, key = KEYS + keySize * keySlot;
     store<i64>(key + keySize - 16, 0); // what follows the C numbers
@@ -89,9 +94,20 @@ function keepKeys(ids: usize, count: u32): void {
       store<f32>(QUERY + at, <f32>load<i32>(sums + at) * scale);
       store<f32>(key + at, <f32>load<i32>(sums + size + at) * scale);
     }
-    keySlot = keySlot + 1 == context ? 0 : keySlot + 1;
-    anyKey = true;
+    lastKey = keySlot;
+    keySlot = keySlot + 1 == context ? kept : keySlot + 1;
   }
+}
+
+/** A header begins with a text's second token, byte 1, and ends with byte 2. If it is less than half of the context, its places stay. */
+function followHeader(id: u32): void {
+  if (read == 1) inHeader = id == 1;
+  else if (inHeader && id == 2) {
+    if (read < context / 2) kept = read;
+    inHeader = false;
+  }
+  if (read < context) read++;
+  else inHeader = false;
 }
 
 /** LOGITS after the last token. Not part of runTokens, because only the last token of a prompt needs them. */
@@ -115,9 +131,9 @@ function mixCopies(): void {
   for (let at: usize = 0; at < size; at += 4) own += load<f32>(QUERY + at) * load<f32>(COPY_SENTINEL + at);
 
   memory.copy(WORK, QUERY, keySize); // to an address that is a constant
-  // The newest key is the last token's own, which nothing has followed yet.
-  let oldest = (keySlot + context - 1 - places) % context;
-  for (let place: u32 = 0, slot = oldest; place < places; place++) {
+  // From the oldest to the newest, after those that stay. The newest key is the last token's own, which nothing has followed yet.
+  let oldest = places < context - 1 ? kept : keySlot, first = kept > 0 ? 0 : oldest;
+  for (let place: u32 = 0, slot = first; place < places; place++) {
     let key = KEYS + keySize * slot;
     let score: f32 = 0, at: usize = 0;
     do {
@@ -130,21 +146,27 @@ function mixCopies(): void {
     } while (at < keySize);
     let next = ODDS + 4 * <usize>load<u16>(NEXT + 2 * slot);
     store<f32>(next, load<f32>(next) + exp(min<f32>(score - own, LARGEST_EXPONENT)));
-    slot = slot + 1 == context ? 0 : slot + 1;
+    slot = slotAfter(slot, oldest);
   }
 
   let largest = load<f32>(LOGITS);
   for (let at: usize = 4, end: usize = 4 * vocab; at < end; at += 4) largest = max<f32>(largest, load<f32>(at, LOGITS));
   let sum = sumOfPowers(LOGITS, vocab, largest);
-  for (let place: u32 = 0, slot = oldest; place < places; place++) {
+  for (let place: u32 = 0, slot = first; place < places; place++) {
     let at = 4 * <usize>load<u16>(NEXT + 2 * slot);
     let odds = load<f32>(ODDS + at);
     if (odds > 0) { // not yet done
       store<f32>(at, largest + log(exp(load<f32>(at, LOGITS) - largest) + sum * odds), LOGITS);
       store<f32>(ODDS + at, 0);
     }
-    slot = slot + 1 == context ? 0 : slot + 1;
+    slot = slotAfter(slot, oldest);
   }
+}
+
+/** The slot of the place after this one's: after the last one that stays comes the oldest of the others. */
+function slotAfter(slot: u32, oldest: u32): u32 {
+  slot++;
+  return slot == kept ? oldest : slot == context ? kept : slot;
 }
 
 /** x = rmsnorm of the token's row of the embedding. */

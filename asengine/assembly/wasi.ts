@@ -15,6 +15,7 @@ import { bench, model, penalty, prompt, readOptions, seed, selftest, temperature
 import { END, examine, feed, fileBuffer, flush, load_, logits, message, messageSize, pending, reset, run, sampling, seed as setSeed, step, token } from "./engine";
 import { HEADER_BYTES, MAX_TEXT_BYTES, vocab } from "./layout";
 import { QUEUE, TEXT } from "./memory";
+import { asksOn, HEADER, isWish, wishOfLine, wishOfOptions } from "./wish";
 
 const SPACE: u32 = 0x20, NEWLINE: u32 = 0x0a, RETURN: u32 = 0x0d, TAB: u32 = 0x09;
 const BYTE_ORDER_MARK: u32 = 0xbfbbef; // in UTF-8, the first byte lowest
@@ -34,7 +35,7 @@ export function _start(): void {
   setSeed(seed);
   if (bench) measure(loading);
   else if (selftest) digest();
-  else if (prompt) tell();
+  else if (prompt || isWish()) tell();
   else chat();
   exit(0);
 }
@@ -151,6 +152,12 @@ function finishText(): void {
   collected = 0;
 }
 
+/** Puts the header that wish.ts has written, of so many bytes, in place of the text. */
+function collectHeader(length: u32): void {
+  collected = 0;
+  for (let i: u32 = 0; i < length; i++) collect(load<u8>(HEADER + i));
+}
+
 function feedPart(length: u32): void {
   if (echo) show(TEXT, length);
   feed(length);
@@ -217,8 +224,13 @@ function driving(at: usize, end: usize): u32 {
 }
 
 function tell(): void {
+  if (isWish()) {
+    collectHeader(wishOfOptions());
+    feedPart(collected);
+    collected = 0;
+  }
   echo = true;
-  collectPrompt();
+  if (prompt) collectPrompt();
   finishText();
   makeTokens(tokens || STORY_TOKENS, true);
   byte(NEWLINE);
@@ -240,6 +252,11 @@ function chat(): void {
     // What the person adds is a new word of the story.
     if (begun && last > SPACE && value != SPACE && value != NEWLINE) collect(SPACE);
     for (; value >= 0 && value != NEWLINE; value = readText()) collect(value);
+    if (begun && asksOn(TEXT, collected)) collected = 0;
+    if (!begun) {
+      let asked = wishOfLine(TEXT, collected);
+      if (asked > 0) collectHeader(asked);
+    }
     finishText();
     makeTokens(tokens || TURN_TOKENS, false);
     begun = !ended;

@@ -10,6 +10,7 @@ import numpy as np
 
 from fable6c import native
 from fable6c.errors import UsageError, UserError
+from fable6c.model.asking import HEADING, TEXT
 from fable6c.model.tokenizer import (
     MAX_TOKEN_BYTES,
     MAX_VOCAB,
@@ -52,7 +53,8 @@ def count_pieces(documents: Iterable[str], progress: bool = True) -> dict[bytes,
             for part in slices(document):
                 counts.update(find_pieces(part))
             shown.add(len(document))
-    return {piece.encode("utf-8"): count for piece, count in counts.items()}
+    # No token but their own has a header's marks, so that headers are found in tokens, and a story's do not depend on what is before it.
+    return {piece.encode("utf-8"): count for piece, count in counts.items() if HEADING not in piece and TEXT not in piece}
 
 
 def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = True) -> np.ndarray:

@@ -28,9 +28,10 @@ import numpy as np
 
 from fable6c.data.bpe import count_pieces, train_merges
 from fable6c.data.text import grouped
-from fable6c.data.windows import Shard, batch, window_starts
+from fable6c.data.windows import Headers, Shard, batch, window_starts
 from fable6c.errors import UserError
 from fable6c.files import atomic_file, atomic_write, make_folder, open_file, read_json
+from fable6c.model.asking import FIELDS, split_header
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 
@@ -47,13 +48,15 @@ COUNTS = ("vocab_size", "documents", "characters", "bytes", "train_tokens", "val
 
 @dataclasses.dataclass
 class FolderDataset:
-    """The Dataset (data/windows.py) of a prepared folder: tokens (memory-mapped uint16), the tokenizer, the held-out part's characters, and data.json."""
+    """The Dataset (data/windows.py) of a prepared folder: tokens (memory-mapped uint16), the tokenizer, the held-out part's characters, and
+    data.json; where documents have headers, their places."""
 
     train: np.ndarray
     valid: np.ndarray
     tokenizer: Tokenizer
     valid_chars: int
     description: dict[str, Any]
+    headers: Optional[Headers] = None
 
     def starts(self, context: int, seed: int, epoch: int) -> np.ndarray:
         """`window_starts` of the text to train on."""
@@ -61,7 +64,7 @@ class FolderDataset:
 
     def batch(self, starts: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
         """`batch` of the text to train on."""
-        return batch(self.train, starts, context)
+        return batch(self.train, starts, context, self.headers)
 
     def shard(self, worker: int, workers: int) -> Shard:
         return Shard(self, worker, workers)
@@ -91,6 +94,7 @@ class Survey:
     names, lengths   of each document: 64-bit name, characters
     sha256           of the documents' UTF-8, each followed by a NUL byte
     bytes            of UTF-8
+    fields           of their headers (model/asking.py)
     """
 
     def __init__(self) -> None:
@@ -98,6 +102,7 @@ class Survey:
         self.lengths: list[int] = []
         self.sha256 = hashlib.sha256()
         self.bytes = 0
+        self.fields: set[str] = set()
 
     def watch(self, documents: Iterable[str]) -> Iterator[str]:
         for document in documents:
@@ -106,6 +111,7 @@ class Survey:
             self.lengths.append(len(document))
             self.sha256.update(data + b"\0")
             self.bytes += len(data)
+            self.fields.update(split_header(document)[0])
             yield document
 
 
@@ -116,16 +122,19 @@ def prepare(
     source: str,
     threads: int = 2,
     progress: bool = True,
+    tokenizer: Optional[Tokenizer] = None,
 ) -> FolderDataset:
     """Make the folder's files from the documents, or take them as they are if they were made from the same text.
 
     documents   starts a new pass over the documents at each call
     source      a line that says what the text is and changes when it may have changed (`describe_files`). If it is the line
                 of the last time, the text is not read; if it is another one, the SHA-256 of the text decides
+    tokenizer   to use instead of one that is learned from the text
     Raises UserError for bad text, too little text, or a folder that cannot be written.
     """
+    given = hashlib.sha256(tokenizer.to_bytes()).hexdigest() if tokenizer else None
     dataset = _open(directory)
-    if dataset and dataset.tokenizer.vocab_size != vocab_size:
+    if dataset and (dataset.tokenizer.vocab_size != vocab_size or dataset.description.get("given_tokenizer") != given):
         dataset = None
     if dataset and dataset.description["source"] == source:
         return dataset
@@ -139,7 +148,7 @@ def prepare(
         description = {**dataset.description, "source": source}
     else:
         dataset = None  # Windows replaces no file that is mapped
-        tokenizer = Tokenizer(train_merges(pieces, vocab_size, progress))
+        tokenizer = tokenizer or Tokenizer(train_merges(pieces, vocab_size, progress))
         atomic_write(os.path.join(directory, "data.json"), b"{}\n")  # from here on the folder is not complete
         tokenizer.save(os.path.join(directory, "tokenizer.f6t"))
         description = {
@@ -150,6 +159,8 @@ def prepare(
             "documents": len(survey.names),
             "characters": characters,
             "bytes": survey.bytes,
+            "given_tokenizer": given,
+            "asks": " ".join(name for name in FIELDS if name in survey.fields),
             **_encode(documents(), directory, tokenizer, survey, threads, progress),
         }
     atomic_write(os.path.join(directory, "data.json"), json.dumps(description, indent=1).encode("ascii") + b"\n")
@@ -175,7 +186,8 @@ def _open(directory: str) -> Optional[FolderDataset]:
         train, valid = (
             _open_tokens(os.path.join(directory, name + ".bin"), stored[name + "_tokens"], tokenizer) for name in ("train", "valid")
         )
-        return FolderDataset(train, valid, tokenizer, stored["valid_characters"], stored)
+        headers = Headers(train, tokenizer.end_of_text) if stored.get("asks") else None
+        return FolderDataset(train, valid, tokenizer, stored["valid_characters"], stored, headers)
     except (OSError, ValueError, KeyError, TypeError, UserError):
         return None
 

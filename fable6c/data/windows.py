@@ -2,14 +2,16 @@
 
 import dataclasses
 from collections.abc import Sized
-from typing import Protocol
+from typing import Optional, Protocol
 
 import numpy as np
 
 from fable6c.errors import UserError
+from fable6c.model.asking import find_headers
 from fable6c.model.tokenizer import Tokenizer
 
 MIN_WINDOWS = 4
+SETTLING = 8  # tokens of a story, cut off from what came before, that are not learned: else the model would begin stories in the middle
 
 
 class Dataset(Protocol):
@@ -97,7 +99,45 @@ def window_starts(tokens: np.ndarray, context: int, seed: int, epoch: int) -> np
     return phase + order * context
 
 
-def batch(tokens: np.ndarray, starts: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets, int32 (B, T) each, of the windows that begin at starts (B,): targets are the inputs' next tokens."""
-    windows = tokens[np.asarray(starts)[:, None] + np.arange(context + 1)].astype(np.int32)
-    return np.ascontiguousarray(windows[:, :-1]), np.ascontiguousarray(windows[:, 1:])
+class Headers:
+    """Where the headers of a text's documents lie (model/asking.py), so that a window that begins within a story gets its header in front.
+
+    tokens   of all documents, each followed by the end mark
+    """
+
+    def __init__(self, tokens: np.ndarray, end_mark: int):
+        places = find_headers(tokens, (end_mark,))
+        ends = np.flatnonzero(tokens == end_mark)
+        self.first, self.last = places[:, 0], places[:, 1]  # of a header, both marks included
+        self.end = np.append(ends, len(tokens))[np.searchsorted(ends, self.first)]  # of its document: the end mark's place
+
+    def places(self, start: int, context: int) -> tuple[np.ndarray, slice]:
+        """The places (context + 1,) of the tokens of the window that begins at `start`, of the header before it and from there on; and which
+        of its targets nothing in the window leads up to, the first ones after such a header. A header of more than half a window is
+        not put in front."""
+        nothing = slice(0)
+        plain = np.arange(start, start + context + 1)
+        number = int(np.searchsorted(self.first, start, "right")) - 1
+        if number < 0 or start >= self.end[number]:
+            return plain, nothing
+        first, last = max(0, int(self.first[number]) - 1), int(self.last[number])  # with the end mark before it, as a story is told
+        if start <= last:
+            return plain - (start - first), nothing
+        if last - first >= context // 2:
+            return plain, nothing
+        header = np.arange(first, last + 1)
+        return np.concatenate([header, plain[: context + 1 - len(header)]]), slice(len(header) - 1, len(header) - 1 + SETTLING)
+
+
+def batch(tokens: np.ndarray, starts: np.ndarray, context: int, headers: Optional[Headers] = None) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets, int32 (B, T) each, of the windows that begin at starts (B,), with their headers: targets are the inputs' next
+    tokens, or -1 where there is nothing to learn."""
+    if headers is None:
+        windows = tokens[np.asarray(starts)[:, None] + np.arange(context + 1)].astype(np.int32)
+        return np.ascontiguousarray(windows[:, :-1]), np.ascontiguousarray(windows[:, 1:])
+    placed = [headers.places(start, context) for start in np.asarray(starts).tolist()]
+    windows = tokens[np.stack([places for places, _ in placed])].astype(np.int32)
+    targets = windows[:, 1:].copy()
+    for row, (_, left_out) in zip(targets, placed):
+        row[left_out] = -1
+    return np.ascontiguousarray(windows[:, :-1]), targets

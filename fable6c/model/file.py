@@ -248,7 +248,7 @@ def decode_header(data: bytes, size: Optional[int] = None) -> Header:
     return header
 
 
-ENGINE_BUFFERS = 1_618_480  # asengine/assembly/memory.ts: ARENA
+ENGINE_BUFFERS = 1_622_576  # asengine/assembly/memory.ts: ARENA
 
 
 def engine_memory(header: Header) -> int:

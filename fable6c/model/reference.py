@@ -14,6 +14,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from fable6c.model.architecture import TENSORS
+from fable6c.model.asking import HEADING_TOKEN, TEXT_TOKEN
 from fable6c.model.file import Matrix, Model
 from fable6c.model.numerics import exp, f32, log, quantize, rmsnorm, sigmoid, total
 from fable6c.model.sampling import Sampler
@@ -78,10 +79,18 @@ class Block:
 
 
 def mix_copies(
-    logits: np.ndarray, query: np.ndarray, key: np.ndarray, tokens: np.ndarray, sentinel: np.ndarray, bias: np.ndarray, context: int
+    logits: np.ndarray,
+    query: np.ndarray,
+    key: np.ndarray,
+    following: np.ndarray,
+    sentinel: np.ndarray,
+    bias: np.ndarray,
+    context: int,
+    kept: int = 0,
 ) -> None:
-    """Mix into the logits (T, V) of a stream's last T tokens what followed each earlier place. query (T, C); key (P+T, C) and tokens (P+T),
-    P of them from before; sentinel (C,); bias (1,)."""
+    """Mix into the logits (T, V) of a stream's last T tokens what followed each earlier place. query (T, C); key (P+T, C), P of them from
+    before; following (P+T-1) the tokens after all of these places but the last; sentinel (C,); bias (1,). The first `kept` places stay
+    however long the text becomes."""
     T, C = query.shape
     before = len(key) - T
     own, score = bias[0] + query[:, 0] * sentinel[0], query[:, :1] * key[:, 0]
@@ -91,8 +100,9 @@ def mix_copies(
     power = exp(np.minimum(score - own[:, None], f32(LARGEST_EXPONENT)))
     odds = np.zeros_like(logits)
     for t, here in enumerate(range(before, before + T)):
-        first = max(0, here - (context - 1))
-        np.add.at(odds[t], tokens[first + 1 : here + 1], power[t, first:here])  # one after the other
+        first = max(kept, here - (context - 1 - kept))
+        for places in (slice(0, min(kept, here)), slice(first, here)):
+            np.add.at(odds[t], following[places], power[t, places])  # one after the other
     top = logits.max(axis=1, keepdims=True)
     e = exp(logits - top)
     copied = odds > 0
@@ -100,15 +110,34 @@ def mix_copies(
     logits[copied] = (top + log(mixture))[copied]
 
 
+OPEN = -1  # a stream's header has begun
+
+
+def _kept(tokens: np.ndarray, before: int, kept: int, context: int) -> int:
+    """How many places a stream's header keeps after these tokens, `before` of which came earlier: those before its last mark, if they are
+    less than half of the context. A header begins with a stream's second token (model/asking.py)."""
+    start = max(0, 2 - before)
+    if start > 0 and before + len(tokens) >= 2 and tokens[1 - before] == HEADING_TOKEN:
+        kept = OPEN
+    if kept != OPEN:
+        return kept
+    ends = np.flatnonzero(tokens[start:] == TEXT_TOKEN)
+    places = before + start + int(ends[0]) if len(ends) else before + len(tokens)
+    return 0 if places >= context // 2 else places if len(ends) else OPEN
+
+
 @dataclasses.dataclass
 class State:
     """What the model remembers of a batch of B streams: v (L, B, K-1, D), the last inputs of the convolutions, and h (L, B, D); where it
-    copies, also the last P < context tokens (B, P) and their keys (B, P, C)."""
+    copies, also the keys (B, P, C) of P < context places and the tokens (B, P-1) that followed all of these but the last; how many tokens a
+    stream has had, and for each (B,) how many of the places its header keeps: OPEN while it is being read, 0 without one."""
 
     v: np.ndarray
     h: np.ndarray
-    tokens: np.ndarray
     keys: np.ndarray
+    following: np.ndarray
+    length: int
+    kept: np.ndarray
 
 
 class Reference:
@@ -131,7 +160,8 @@ class Reference:
         d = self.model.dimensions
         v = np.zeros((d.layers, batch, d.taps - 1, d.dim), np.float32)
         h = np.zeros((d.layers, batch, d.dim), np.float32)
-        return State(v, h, np.zeros((batch, 0), np.intp), np.zeros((batch, 0, d.copy_dim), np.float32))
+        keys, following = np.zeros((batch, 0, d.copy_dim), np.float32), np.zeros((batch, 0), np.intp)
+        return State(v, h, keys, following, 0, np.zeros(batch, np.intp))
 
     def forward(self, tokens: np.ndarray, state: Optional[State] = None) -> tuple[np.ndarray, State]:
         """Feed tokens (B, T) to streams in `state` (fresh if None): logits (B, T, V) and the new state; the old one is unchanged.
@@ -145,12 +175,17 @@ class Reference:
         if self.copying:
             C, context = self.model.dimensions.copy_dim, self.model.dimensions.context
             z = self.copying["copy_in"](rmsnorm(x, self.copying["norm_copy"]))
+            sentinel, bias = self.copying["copy_sentinel"], self.copying["copy_bias"]
             keys = np.concatenate([before.keys, z[..., C:]], axis=1)
-            seen = np.concatenate([before.tokens, tokens], axis=1)
+            following = np.concatenate([before.following, tokens[:, 0 if before.length else 1 :]], axis=1)
+            dropped = max(0, keys.shape[1] - (context - 1))
+            state.keys, state.following = keys[:, dropped:].copy(), following[:, dropped:].copy()
+            state.length = before.length + tokens.shape[1]
             for b in range(len(tokens)):
-                mix_copies(logits[b], z[b, :, :C], keys[b], seen[b], self.copying["copy_sentinel"], self.copying["copy_bias"], context)
-            kept = max(0, seen.shape[1] - (context - 1))
-            state.tokens, state.keys = seen[:, kept:], keys[:, kept:]
+                state.kept[b] = _kept(tokens[b], before.length, before.kept[b], context)
+                kept = max(0, state.kept[b])
+                mix_copies(logits[b], z[b, :, :C], keys[b], following[b], sentinel, bias, context, kept)
+                state.keys[b, :kept], state.following[b, :kept] = keys[b, :kept], following[b, :kept]
         return logits, state
 
     def _hidden(self, tokens: np.ndarray, state: State) -> tuple[np.ndarray, State]:

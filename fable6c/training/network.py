@@ -217,7 +217,7 @@ class Network:
                     logits[b],
                     queries[b],
                     keys[b],
-                    tokens[b],
+                    tokens[b, 1:],
                     self.latent["copy_sentinel"],
                     self.latent["copy_bias"],
                     self.dimensions.context,
@@ -226,7 +226,7 @@ class Network:
 
     def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0) -> float:
         """Forward and backward of a batch (B, T): adds to `gradients` and returns the mean loss in nats. `number` is the batch's: the
-        same number draws the same."""
+        same number draws the same. Targets below 0 are left out."""
         places = len(self._draws)
         self._draws[:, 0] = (np.arange(places) + number * places) & 0xFFFFFFFF
         self._draws[:, 1] = int(self.dropout * 2**32)
@@ -239,7 +239,7 @@ class Network:
         for call in reversed(self._backward):
             call()
         self._draws[:, 1] = 0  # whoever calls `forward` wants all of the network
-        return float(self.arrays["loss"].mean(dtype=np.float64))
+        return float(self.arrays["loss"].sum(dtype=np.float64)) / max(1, int(np.count_nonzero(targets >= 0)))
 
     def model(self, merges: np.ndarray, card: dict) -> Model:
         """The model as the last forward pass used it: quantized weights and their scales."""

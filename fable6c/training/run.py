@@ -20,6 +20,7 @@ import numpy as np
 from fable6c.data.windows import Dataset
 from fable6c.errors import UserError
 from fable6c.model.architecture import Dimensions, tensor_specs
+from fable6c.model.asking import HEADING_TOKEN, find_headers
 from fable6c.model.reference import Reference, generate
 from fable6c.model.sampling import Sampler
 from fable6c.training import checkpoint
@@ -38,7 +39,8 @@ DESCRIPTION = {
 class Run:
     """One training run: everything that a step needs, and how to save it and go on from it.
 
-    command   what fixes the run: preset, model, train (the configuration), minutes or tokens (the other is None), seed
+    command   what fixes the run: preset, model, train (the configuration), minutes or tokens (the other is None), seed; and `from`, the
+              SHA-256 of the model that it begins with, if it begins with one
     """
 
     def __init__(self, config: Config, dataset: Dataset, folder: str, command: dict):
@@ -90,8 +92,10 @@ class Run:
         for part in range(recipe.accumulate):
             inputs, targets = self.dataset.batch(self.next_starts(), self.config.model.context)
             number = self.step * recipe.accumulate + part
+            newline = tokenizer.encode("\n")[0]
             if recipe.joined:
-                join(inputs, targets, tokenizer.end_of_text, tokenizer.encode("\n")[0], recipe.joined, [self.seed, number])
+                join(inputs, targets, tokenizer.end_of_text, newline, recipe.joined, [self.seed, number])
+            leave_headers_out(inputs, targets, (tokenizer.end_of_text, newline))
             loss += self.network.accumulate(inputs, targets, number)
         return loss / recipe.accumulate
 
@@ -106,17 +110,21 @@ class Run:
         self.step += 1
 
     def bits_per_char(self, max_tokens: Optional[int] = None) -> float:
-        """Bits per character of the held-out text in windows of `context` tokens; end marks are neither credited nor lost."""
+        """Bits per character of the held-out text in windows of `context` tokens; end marks and headers are neither credited nor lost."""
         B, T = self.config.train.batch, self.config.model.context
         end_mark, valid = self.dataset.tokenizer.end_of_text, self.dataset.valid[:max_tokens]
         # An end mark before the text, so that each of its tokens is a target; end marks fill the last batch up.
         text = np.full(1 + -(-len(valid) // (B * T)) * B * T, end_mark, np.int32)
         text[1 : 1 + len(valid)] = valid
+        scored = text != end_mark
+        for first, last in find_headers(text, (end_mark,)):
+            scored[first : last + 1] = False
         nats, characters = 0.0, 0
         for start in range(0, len(text) - 1, B * T):
             inputs, targets = text[start : start + B * T].reshape(B, T), text[start + 1 : start + 1 + B * T].reshape(B, T)
-            nats += float(self.network.losses(inputs, targets)[targets != end_mark].sum(dtype=np.float64))
-            characters += int(self.characters[targets].sum())
+            here = scored[start + 1 : start + 1 + B * T].reshape(B, T)
+            nats += float(self.network.losses(inputs, targets)[here].sum(dtype=np.float64))
+            characters += int(self.characters[targets[here]].sum())
         self.last_bits_per_char = nats / math.log(2) / characters
         return self.last_bits_per_char
 
@@ -134,6 +142,7 @@ class Run:
             "window": self.window, "optimizer_steps": self.optimizer.steps, "tokenizer": self.dataset.tokenizer.to_bytes().hex(),
             "corpus": self.dataset.description["corpus"], "source": self.dataset.description["source"],
             "text_sha256": self.dataset.description["sha256"], "bits_per_char": self.last_bits_per_char,
+            "asks": self.dataset.description.get("asks", ""),
         }  # fmt: skip
         arrays = {"parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second}
         checkpoint.save(self.folder, description, arrays)
@@ -160,7 +169,14 @@ def join(inputs: np.ndarray, targets: np.ndarray, end_mark: int, newline: int, s
     marks = np.flatnonzero(targets == end_mark)
     draws = np.random.PCG64(np.random.SeedSequence(seed)).random_raw(len(marks))  # raw: NEP 19 promises these forever
     targets.reshape(-1)[marks[draws < share * 2.0**64]] = newline
-    inputs[:, 1:] = targets[:, :-1]
+    inputs[:, 1:] = np.where(targets[:, :-1] < 0, inputs[:, 1:], targets[:, :-1])
+
+
+def leave_headers_out(inputs: np.ndarray, targets: np.ndarray, before: tuple[int, ...]) -> None:
+    """Set the targets (B, T) that lie in headers to -1: to foretell a wish is not the model's job. `before`: see find_headers."""
+    for row in np.flatnonzero((targets == HEADING_TOKEN).any(axis=1) | (inputs[:, 0] == HEADING_TOKEN)).tolist():
+        for first, last in find_headers(np.append(inputs[row], targets[row, -1]), before):
+            targets[row, max(0, first - 1) : last] = -1
 
 
 def _characters(token: bytes) -> int:

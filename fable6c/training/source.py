@@ -11,13 +11,17 @@ from fable6c.corpus.dataset import DatabaseDataset, open_dataset, parse_mix
 from fable6c.data.prepare import FolderDataset, Survey, prepare
 from fable6c.data.text import describe_files, read_documents
 from fable6c.errors import UserError
+from fable6c.model.tokenizer import Tokenizer
 from fable6c.training.config import Config
 
 DEFAULT_CORPUS_SEED, DEFAULT_CORPUS_BYTES = 1, 8_000_000
 
 
-def text_dataset(config: Config, paths: Sequence[str], folder: str, threads: int, before: Optional[dict]) -> FolderDataset:
-    """The run's text, tokenized into its folder. `before` is the description of the checkpoint to go on from, or None."""
+def text_dataset(
+    config: Config, paths: Sequence[str], folder: str, threads: int, before: Optional[dict], tokenizer: Optional[Tokenizer] = None
+) -> FolderDataset:
+    """The run's text, tokenized into its folder. `before` is the description of the checkpoint to go on from, or None; a tokenizer is
+    used instead of one that is learned from the text."""
     documents: Callable[[], Iterable[str]]
     if paths:
         documents, source, corpus = (lambda: read_documents(paths)), describe_files(paths), _names(paths)
@@ -33,7 +37,7 @@ def text_dataset(config: Config, paths: Sequence[str], folder: str, threads: int
             raise UserError(
                 f"{folder} holds a run on another text ({before['corpus']}): go on with that, or choose another folder with --out"
             )
-    dataset = prepare(documents, os.path.join(folder, "data"), config.model.vocab, source, threads)
+    dataset = prepare(documents, os.path.join(folder, "data"), config.model.vocab, source, threads, tokenizer=tokenizer)
     dataset.description["corpus"] = corpus
     return dataset
 

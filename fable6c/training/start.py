@@ -1,0 +1,97 @@
+"""Where a run begins that goes on from another: `train --from MODEL|RUN`."""
+
+import dataclasses
+import hashlib
+import os
+
+import numpy as np
+
+from fable6c.errors import UserError
+from fable6c.model.architecture import Dimensions, tensor_specs
+from fable6c.model.file import Matrix, ModelFileError, decode_model, read_bytes
+from fable6c.model.tokenizer import Tokenizer
+from fable6c.training.network import NONARY_LEVELS, NONARY_SHARE
+from fable6c.training.run import load_run
+
+MOST_SHIFT = 0.45  # of a level: half of one would be the next
+
+
+@dataclasses.dataclass
+class Start:
+    """A trained model to go on from.
+
+    sha256       of the model file, or of a run's parameters
+    parameters   f32, flat, as Network has them
+    """
+
+    path: str
+    sha256: str
+    dimensions: Dimensions
+    tokenizer: Tokenizer
+    parameters: np.ndarray
+
+    def check(self, dimensions: Dimensions) -> None:
+        """UserError for a run of another shape."""
+        for field in dataclasses.fields(Dimensions):
+            own, asked = getattr(self.dimensions, field.name), getattr(dimensions, field.name)
+            if own != asked:
+                raise UserError(
+                    f"{self.path}: its model has {field.name} = {own}, this command's has {asked}; give the --preset, and the [model] keys of --config, "
+                    "that it was trained with"
+                )
+
+
+def read_start(path: str) -> Start:
+    """The model to go on from: a model file, or the folder of a finished run. UserError, one line, for anything else."""
+    if os.path.isdir(path):
+        saved = load_run(path)
+        if saved is None:
+            raise UserError(f"{path}: there is no checkpoint; give a model file, or the folder of a finished run (--out of fable6c.train)")
+        description, arrays = saved
+        if not description["finished"]:
+            raise UserError(f"{path}: this run is not finished; the same command goes on with it, and then others can begin where it ends")
+        parameters = np.array(arrays["parameters"])
+        if not np.isfinite(parameters).all():
+            raise UserError(f"{path}: its parameters are not all finite; give a run that has not diverged")
+        tokenizer = Tokenizer.from_bytes(bytes.fromhex(description["tokenizer"]))
+        return Start(path, _sha256(parameters.tobytes()), Dimensions(**description["command"]["model"]), tokenizer, parameters)
+    data = read_bytes(path)
+    try:
+        model = decode_model(data)
+    except ModelFileError as error:
+        raise ModelFileError(error.name, error.value, path) from None
+    arrays = {}
+    for spec in tensor_specs(model.dimensions):
+        tensor = model.tensors[spec.name]
+        levels, share = (NONARY_LEVELS, NONARY_SHARE) if spec.kind == "nonary" else (1, 1.0)
+        try:
+            arrays[spec.name] = latents(tensor, levels, share) if isinstance(tensor, Matrix) else tensor
+        except ValueError:
+            raise UserError(f"{path}: no training gives the levels of its {spec.name}; give a model that fable6c has trained") from None
+    parameters = np.concatenate([array.reshape(-1) for array in arrays.values()])
+    return Start(path, _sha256(data), model.dimensions, Tokenizer(model.merges), parameters)
+
+
+def latents(matrix: Matrix, levels: int, share: float) -> np.ndarray:
+    """Latent weights (m, n) that quantize to this matrix: to the same levels, and to its scales but for rounding.
+
+    A scale is `share` of the mean magnitude of its latents (docs/numerics.md). Each latent is its level times the scale. What they lack of the
+    sum of magnitudes goes to those of the highest level, which may be of any size above, or else evenly to all as far as
+    their levels allow. ValueError for levels that no latents have.
+    """
+    weight = matrix.weight.reshape(len(matrix.scale), -1)
+    size = np.abs(weight).astype(np.float64)
+    lacking = weight.shape[1] / share - size.sum(axis=1, keepdims=True)
+    top = size == levels
+    tops = top.sum(axis=1, keepdims=True)
+    nonzero = np.maximum(1, np.count_nonzero(size, axis=1, keepdims=True))
+    evenly = (size > 0) * np.clip(lacking / nonzero, -MOST_SHIFT, MOST_SHIFT)
+    made = size + np.where((lacking > 0) & (tops > 0), top * lacking / np.maximum(1, tops), evenly)
+    again = np.rint(np.minimum(made / np.maximum(share * made.mean(axis=1, keepdims=True), 1e-30), levels))
+    if not np.array_equal(again, size):
+        raise ValueError("these levels have no latents")
+    return (made * np.sign(weight) * matrix.scale[:, None]).astype(np.float32).reshape(matrix.weight.shape)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
