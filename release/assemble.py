@@ -32,6 +32,7 @@ EPOCH = 315532800  # 1980-01-01, the first day that a zip can say
 PARTS = [
     ("page", ["dist/fable6.html"], "the page"),
     ("dist", ["dist/*.whl", "dist/*.tar.gz"], "the Python package and its source"),
+    ("wheels", ["dist/wheels/*.whl"], "the Python package for every Linux"),
     ("legacy", ["build/legacy/*.tar.gz"], "the program for 32-bit PCs"),
     ("windows", ["build/windows/*.zip"], "the program for Windows"),
     ("arm", ["build/arm/fable6c-arm64", "build/arm/fable6c-armv6"], "the programs for ARM"),
@@ -87,6 +88,8 @@ def built(root, environment):
             missing[f"{words}, make {target}"] = lines[-1] if lines else "nothing was made"
             continue
         files.update((path.name, steady(path)) for path in found)
+    if any("-manylinux" in name for name in files):  # which serve this machine too, and older ones
+        files = {name: data for name, data in files.items() if not re.search(r"-linux_\w+\.whl$", name)}
     for path in sorted((root / "release").glob("*.f6c")):
         files[path.name] = path.read_bytes()
     for name in ("FABLE.COM", "FABLE.TAP"):

@@ -7,6 +7,7 @@ gcc compiles (on Debian: gcc, gcc-aarch64-linux-gnu), because the kernels are ma
 musl. auditwheel puts OpenMP's run-time library into the wheel, as GitHub's workflow has it do, and checks the result.
 """
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -142,6 +143,8 @@ def build(name: str, source: pathlib.Path, destination: pathlib.Path) -> pathlib
         "_PYTHON_HOST_PLATFORM": f"linux-{target.processor}",
         "CFLAGS": f"-I{sysconfig.get_path('include')}",
     }
+    if "SOURCE_DATE_EPOCH" in os.environ:  # the day of the files in the wheel: make release
+        environment["SOURCE_DATE_EPOCH"] = os.environ["SOURCE_DATE_EPOCH"]
     run(sys.executable, "setup.py", "-q", "bdist_wheel", cwd=unpacked, env=environment)
     (wheel,) = (unpacked / "dist").glob("*.whl")
     repaired = folder / "repaired"

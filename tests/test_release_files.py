@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -99,6 +100,25 @@ def test_notes_are_the_changelogs():
     assert "- the program for ARM, make arm: a compiler for ARM is missing" in text and assemble.verify_command() in text
     page = (ROOT / "docs" / "download.md").read_text(encoding="utf-8")
     assert assemble.verify_command() in page
+
+
+@pytest.mark.parametrize("compiler", [True, False])
+def test_the_wheels_take_the_place_of_this_machines_or_are_named(tmp_path, compiler):
+    """With a stand-in for the Makefile. Without a compiler for ARM the release has this machine's own wheel, and says why."""
+    wheels = "mkdir -p dist/wheels && echo x > dist/wheels/fable6c-1.0-cp39-abi3-manylinux2014_x86_64.whl"
+    lines = [
+        "dist:",
+        "mkdir -p dist && echo x > dist/fable6c-1.0-cp39-abi3-linux_x86_64.whl",
+        "wheels:",
+        f"@{wheels}; {'true' if compiler else 'echo aarch64-linux-gnu-gcc is missing >&2; exit 1'}",
+    ]
+    (tmp_path / "Makefile").write_text("".join(line + "\n" if line.endswith(":") else f"\t{line}\n" for line in lines))
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(shutil.which("false"))
+    files, missing = assemble.built(tmp_path, dict(os.environ))
+    assert list(files) == [f"fable6c-1.0-cp39-abi3-{'manylinux2014' if compiler else 'linux'}_x86_64.whl"]
+    assert missing.get("the Python package for every Linux, make wheels") == (None if compiler else "aarch64-linux-gnu-gcc is missing")
+    assert "the page, make page" in missing
 
 
 def test_the_bill_of_materials_is_cyclonedx():
