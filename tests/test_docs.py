@@ -327,6 +327,18 @@ def test_every_link_leads_somewhere():
     assert link_problems(TEXTS, ROOT) == []
 
 
+def test_the_questions_name_where_they_were_asked():
+    """Each source is an issue or a pull request of a project that is like this one, and its label has the address's number."""
+    page = TEXTS["docs/faq.md"]
+    questions = re.findall(r"^### (.*)$", page, re.MULTILINE)
+    assert len(questions) >= 20 and all(question.endswith("?") for question in questions)
+    projects = "karpathy/llama2.c|karpathy/nanoGPT|microsoft/BitNet|ggml-org/llama.cpp"
+    known = re.findall(rf"\[([\w.]+) #(\d+)\]\(https://github\.com/({projects})/(?:issues|pull)/(\d+)\)", page)
+    assert len(known) == page.count("](http") >= 20
+    assert {project for _, _, project, _ in known} >= {"karpathy/llama2.c", "karpathy/nanoGPT", "microsoft/BitNet"}
+    assert [label for label, number, project, linked in known if (project.split("/")[1], linked) != (label, number)] == []
+
+
 def test_no_paths_of_one_machine():
     texts = committed_texts()
     assert "README.md" in texts and len(texts) > 50
