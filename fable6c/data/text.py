@@ -252,8 +252,8 @@ def unpack(path: str, file: BinaryIO) -> Iterator[bytes]:
         raise UserError(
             f"{path}: cannot be unpacked ({error}); copy or download it again (zstd with windows up to --long={WINDOW_LOG} is read)"
         ) from None
-    except EOFError as error:
-        raise UserError(f"{path}: {error}; copy or download it again") from None
+    except EOFError:
+        raise UserError(f"{path}: the .zst file ends early; copy or download it again") from None
 
 
 def zstd_blocks(file: BinaryIO) -> Iterator[bytes]:
