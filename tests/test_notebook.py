@@ -102,6 +102,8 @@ def test_runs_from_top_to_bottom(tmp_path, monkeypatch):
     assert "the logits agree" in said["export"] and ": OK, " in said["export"]
     assert read_model(str(folder / "micro.f6c")).card["minutes"] == float(MINUTES)
     assert 0.1 < float(re.search(r"bits per character +([\d.]+)", said["score"]).group(1)) < 2.0
+    card = (folder / "micro.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlanguage:") and "# Model card: micro" in card
     assert said["tell"].count("\ntold by ") == 3
     stories = [story.split("\n", 2)[2].split() for story in said["tell"].split("$ python")[1:]]
     assert [story[0] for story in stories] == ["Once", "One", "The"]
