@@ -218,6 +218,15 @@ def quantization_section(report: dict) -> str:
     return table(["rounded", "bits per character", "bytes of weights"], rows)
 
 
+def floats_section(record: dict) -> str:
+    """The same network trained with the roundings, and without any and rounded afterwards (floats.py)."""
+    rows = [[row["trained"], row["rounded"], value_of(row["bits_per_char"]), f"{row['bytes']:,}"] for row in record["rows"]]
+    seen = f"Each trained on {record['tokens']:,} tokens, calibrated on {record['calibration_tokens']:,} of them."
+    lines = table(["trained", "rounded", "bits per character", "bytes of weights"], rows).split("\n")
+    lines[1] = "| --- | --- | ---: | ---: |"
+    return seen + "\n\n" + "\n".join(lines)
+
+
 def cost_table(reports: dict[str, dict]) -> str:
     rows = []
     for name, report in reports.items():
@@ -312,7 +321,7 @@ def ranks(values: Sequence[float]) -> list[float]:
 
 def load() -> tuple[dict[str, dict], dict[str, dict]]:
     """The records, and the reports of the models in them."""
-    records = {name: record for name in [*NAMES, *OTHERS, "hand"] if (record := newest(name))}
+    records = {name: record for name in [*NAMES, *OTHERS, "hand", "floats"] if (record := newest(name))}
     return records, {name: records[name]["report"] for name in NAMES if name in records}
 
 
@@ -342,6 +351,7 @@ def tables() -> dict[str, Callable[[], str]]:
         "hand": lambda: hand_section(records["hand"]),
         "determinism": lambda: determinism_table(reports),
         "quantization": lambda: quantization_section(records["quantization"]["report"]),
+        "floats": lambda: floats_section(records["floats"]),
         "cost": lambda: cost_table(reports),
         "published": lambda: published_table(reports),
         "machine": lambda: f"{machine['cpu']}, {machine['cores']} cores, {machine['date'][:10]}; the records' digest is {digest}.",

@@ -11,13 +11,14 @@ Measure training and the engine on this machine, side by side with their peers.
 example:
   benchmarks/run.sh train --profile
 
-usage: benchmarks/run.sh train|engine|all|gradients|scout|flashlm|ablate|curve|wishes|z80 [options]
+usage: benchmarks/run.sh train|engine|all|gradients|scout|flashlm|floats|ablate|curve|wishes|z80 [options]
   train      training speed for each instruction set, PyTorch beside it, shares of the CPU's peak, memory
   engine     speed, loading and memory of a model in every runtime that is here
   all        train and engine
   gradients  whether the fast gradients cost quality: the same run twice, bits per character
   scout      the scout beside xz, PPMd and zpaq, and how it grows with its text
   flashlm    what FlashLM v4's recipe learns in some minutes, in PyTorch; its options: flashlm --help
+  floats     what training for the rounding buys: micro in PyTorch without any, rounded afterwards; its options: floats --help
   ablate     experiments side by side, held-out bits per character; its options: ablate --help
   curve      minutes of training against bits per character, for runs and peers; its options: curve --help
   wishes     how many wishes a model fulfils; its options: wishes --help
@@ -40,10 +41,10 @@ wrong() {
     exit 2
 }
 
-names='train, engine, all, gradients, scout, flashlm, ablate, curve, wishes or z80'
+names='train, engine, all, gradients, scout, flashlm, floats, ablate, curve, wishes or z80'
 [ $# -gt 0 ] || wrong "say what to measure: $names"
 case "$1" in
-    train | engine | all | gradients | scout | flashlm | ablate | curve | wishes | z80) what=$1 ;;
+    train | engine | all | gradients | scout | flashlm | floats | ablate | curve | wishes | z80) what=$1 ;;
     -h | --help) usage; exit ;;
     *) wrong "there is no benchmark '$1': $names" ;;
 esac
@@ -80,9 +81,9 @@ torch_python() {
 case "$what" in
     z80) script=$PWD/benchmarks/z80_model.py && cd "$here" && exec "$python" "$script" "$@" ;; # `z80` is the emulator's module
     ablate | curve | wishes) script=$PWD/benchmarks/$what.py && cd "$here" && exec "$python" "$script" "$@" ;;
-    flashlm)
+    flashlm | floats)
         case " $* " in *' --quick '* | *' --help '* | *' -h '*) ;; *) torch_python >/dev/null ;; esac
-        script=$PWD/benchmarks/flashlm.py && cd "$here" && exec "$python" "$script" "$@"
+        script=$PWD/benchmarks/$what.py && cd "$here" && exec "$python" "$script" "$@"
         ;;
 esac
 

@@ -32,7 +32,7 @@ def test_help():
     done = benchmark("--help")
     assert done.returncode == 0
     for word in (
-        "train|engine|all|gradients|scout|flashlm|ablate|curve",
+        "train|engine|all|gradients|scout|flashlm|floats|ablate|curve",
         "--quick",
         "--json FILE",
         "--profile",
@@ -57,6 +57,7 @@ def test_help():
         (["all", "--tokens", "5"], "--tokens belongs to gradients"),
         (["flashlm", "--minutes", "0", "--quick"], "--minutes 0.0: expected a number above 0"),
         (["flashlm", "--hours", "2", "--quick"], "unrecognized arguments: --hours 2"),
+        (["floats", "--tokens", "0", "--quick"], "--tokens 0: expected 1 to"),
         (["ablate", "nothing"], "nothing: there is no such experiment"),
         (["ablate", "baseline", "baseline"], "an experiment or a seed is named twice"),
         (["ablate", "baseline", "--preset", "huge"], "--preset huge: there is no such preset"),
@@ -191,6 +192,20 @@ def test_quick_run_of_the_peer(tmp_path):
     assert figures["tokens"] == figures["log"][-1]["tokens"] > 0 and figures["minutes"] >= 0.05 and figures["parameters"] == 4_364_736
     assert figures["tokens_per_second"] == pytest.approx(figures["tokens"] / figures["minutes"] / 60, rel=0.01)
     assert 1 < figures["bits_per_char"] < 4  # a guess at random costs 3.5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not TORCH.exists(), reason="no PyTorch in build/peers/torch: `benchmarks/run.sh floats` installs it")
+def test_quick_training_without_roundings(tmp_path):
+    shutil.rmtree(ROOT / "build" / "benchmarks" / "floats" / "quick", ignore_errors=True)
+    done = benchmark("floats", "--quick", "--threads", "1", "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["tokens"] == figures["log"][-1]["tokens"] == 10_240
+    rows = {(row["trained"], row["rounded"]): row for row in figures["rows"]}
+    assert len(rows) == 10
+    assert all(1 < row["bits_per_char"]["value"] < 8 for row in rows.values())
+    assert rows["in f32", "none: f32"]["bytes"] > 10 * rows["with all four roundings", "all four"]["bytes"]
 
 
 @pytest.mark.slow

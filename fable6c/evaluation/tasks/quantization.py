@@ -7,6 +7,7 @@ trained with all of them at once: that without one of them it is not better says
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -43,12 +44,7 @@ def run(asked: Asked) -> dict:
     if not asked.texts:
         return {"skipped": "no text was given (--text FILE)"}
     network, tokenizer = load(asked.checkpoint)
-    chosen, characters = [], 0
-    for text in stories_of(asked.texts[0]).texts:
-        chosen.append(text)
-        characters += len(text)
-        if characters >= (QUICK_CHARACTERS if asked.quick else CHARACTERS):
-            break
+    chosen = texts_to_score(asked.texts[0], asked.quick)
     model = network.model(tokenizer.merges, {})
     rows = []
     but_one = [tuple(other for other in PARTS if other != part) for part in PARTS]
@@ -56,12 +52,27 @@ def run(asked: Asked) -> dict:
     with Progress("roundings", len(choices), "networks", asked.progress) as shown:
         for rounded in choices:
             reference = variant(model, network, rounded)
-            bits = [float(document_bits(reference, tokenizer.encode(text), Progress("", enabled=False)).sum()) for text in chosen]
-            name = _name(rounded)
-            bytes_ = raw_bytes(network.dimensions, rounded)
-            rows.append({"rounded": name, "bits_per_char": ratio(bits, [len(normalize(text)) for text in chosen]), "bytes": bytes_})
+            bits_per_char = score(reference, tokenizer, chosen)
+            rows.append({"rounded": _name(rounded), "bits_per_char": bits_per_char, "bytes": raw_bytes(network.dimensions, rounded)})
             shown.add(1)
-    return {"rows": rows, "chars": characters, "parameters": len(network.parameters), "instructions": "not measured"}
+    return {"rows": rows, "chars": sum(map(len, chosen)), "parameters": len(network.parameters), "instructions": "not measured"}
+
+
+def texts_to_score(path: str, quick: bool) -> list[str]:
+    """The first documents of a text, with about CHARACTERS characters in all."""
+    chosen, characters = [], 0
+    for text in stories_of(path).texts:
+        chosen.append(text)
+        characters += len(text)
+        if characters >= (QUICK_CHARACTERS if quick else CHARACTERS):
+            break
+    return chosen
+
+
+def score(reference: Any, tokenizer: Tokenizer, texts: Sequence[str]) -> dict:
+    """Bits per character of the texts, each read alone, with its interval."""
+    bits = [float(document_bits(reference, tokenizer.encode(text), Progress("", enabled=False)).sum()) for text in texts]
+    return ratio(bits, [len(normalize(text)) for text in texts])
 
 
 def _name(rounded: tuple[str, ...]) -> str:
