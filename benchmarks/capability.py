@@ -220,11 +220,13 @@ def quantization_section(report: dict) -> str:
 
 def floats_section(record: dict) -> str:
     """The same network trained with the roundings, and without any and rounded afterwards (floats.py)."""
-    rows = [[row["trained"], row["rounded"], value_of(row["bits_per_char"]), f"{row['bytes']:,}"] for row in record["rows"]]
+    rows = []
+    for row in record["rows"]:
+        more = "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**row["more"])
+        rows.append([row["trained"], row["rounded"], value_of(row["bits_per_char"]), more, f"{row['bytes']:,}"])
     seen = f"Each trained on {record['tokens']:,} tokens, calibrated on {record['calibration_tokens']:,} of them."
-    lines = table(["trained", "rounded", "bits per character", "bytes of weights"], rows).split("\n")
-    lines[1] = "| --- | --- | ---: | ---: |"
-    return seen + "\n\n" + "\n".join(lines)
+    head = ["trained", "rounded", "bits per character", "more than the first", "bytes of weights"]
+    return seen + "\n\n" + table(head, rows).replace("| --- | ---: |", "| --- | --- |", 1)
 
 
 def cost_table(reports: dict[str, dict]) -> str:

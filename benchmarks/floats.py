@@ -15,8 +15,9 @@ import common
 sys.path.insert(0, common.ROOT)
 from fable6c.cli import ArgumentParser, run
 from fable6c.data.prepare import prepare
-from fable6c.data.text import describe_files, read_documents
+from fable6c.data.text import describe_files, normalize, read_documents
 from fable6c.errors import UsageError, UserError
+from fable6c.evaluation.statistics import ratio
 from fable6c.evaluation.tasks import quantization
 from fable6c.files import atomic_write
 from fable6c.model.architecture import tensor_specs
@@ -29,7 +30,7 @@ from fable6c.training.run import Run
 PRESET = "micro"
 QUICK_TOKENS = 10_000
 CALIBRATION_WINDOWS, WINDOWS_AT_ONCE = 64, 8
-SHARES = np.linspace(0.3, 2.4, 64)  # of the mean magnitude: the distance of the levels by which a weight is rounded
+SHARES = np.linspace(0.3, 2.4, 32)  # of the mean magnitude: the distance of the levels by which a weight is rounded
 DAMPING = 0.01  # GPTQ's, of the mean of the moments' diagonal
 PYTHON = os.path.join(common.ROOT, "build", "peers", "torch", "bin", "python")  # run.sh makes this environment
 
@@ -92,7 +93,7 @@ def train_in_torch(task: dict[str, Any], folder: str) -> dict[str, Any]:
 
 
 def fitted(weight: np.ndarray, levels: int, by_rows: bool, moment: Optional[np.ndarray] = None) -> Matrix:
-    """The matrix (O, C) in levels -levels … levels, with a scale for each row or one. Of 64 distances of the levels that is taken whose
+    """The matrix (O, C) in levels -levels … levels, with a scale for each row or one. Of 32 distances of the levels that is taken whose
     levels, by their best scale, have the least squared error: of the weights, or of the outputs for inputs with this `moment` (C, C), Σ x xᵀ."""
     axes = 1 if by_rows else (0, 1)
     mean = np.abs(weight).mean(axis=axes, keepdims=True)
@@ -101,7 +102,7 @@ def fitted(weight: np.ndarray, levels: int, by_rows: bool, moment: Optional[np.n
         q = np.clip(np.rint(weight / np.maximum(share * mean, 1e-30)), -levels, levels)
         seen = q if moment is None else q @ moment
         along, square = (seen * weight).sum(axis=axes, keepdims=True), (seen * q).sum(axis=axes, keepdims=True)
-        gain = np.where(square > 0, along * np.abs(along) / np.maximum(square, 1e-30), 0)  # by what the squared error is below that of zeros
+        gain = along * np.abs(along) / np.maximum(square, 1e-30)  # by what the squared error is below that of zeros
         better = gain > most
         most, chosen = np.where(better, gain, most), np.where(better, q, chosen)
         scale = np.where(better, along / np.maximum(square, 1e-30), scale)
@@ -156,15 +157,14 @@ def roundings(network: Network, merges: np.ndarray, windows: np.ndarray) -> dict
     plain = network.model(merges, {})
     moments = input_moments(plain, network, windows)
     models = {"our quantizer": plain}
+    embedding = fitted(network.latent["embedding"], NONARY_LEVELS, True)  # its rows are looked up: they have no inputs
     for name in ("least error of the weights", "least error of the outputs", "GPTQ"):
-        tensors: dict[str, Any] = dict(plain.tensors)
+        tensors: dict[str, Any] = {**plain.tensors, "embedding": embedding}
         for tensor, spec in network.specs.items():
             weight, by_rows = network.latent[tensor], spec.kind != "ternary"
-            if spec.kind == "nonary":
-                tensors[tensor] = fitted(weight, NONARY_LEVELS, True)  # its rows are looked up: they have no inputs
-            elif spec.kind != "f32" and name == "GPTQ":
+            if tensor in moments and name == "GPTQ":
                 tensors[tensor] = compensated(weight, by_rows, moments[tensor])
-            elif spec.kind != "f32":
+            elif tensor in moments:
                 tensors[tensor] = fitted(weight, 1, by_rows, moments[tensor] if "outputs" in name else None)
         models[name] = Model(plain.dimensions, {}, merges, tensors)
     return models
@@ -217,12 +217,16 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     windows = np.asarray(dataset.train)[task["starts"].reshape(-1)[:CALIBRATION_WINDOWS, None] + np.arange(config.model.context)]
     models = roundings(network, tokenizer.merges, windows.astype(np.int64))
     plain = models["our quantizer"]
-    rows = []
+    rows: list[dict[str, Any]] = []
+    chars, all_bits = [len(normalize(story)) for story in chosen], []
 
     def score(trained: str, rounded: str, model: Model, of: Network, parts: tuple[str, ...]) -> None:
-        bits = quantization.score(quantization.variant(model, of, parts), tokenizer, chosen)
-        rows.append({"trained": trained, "rounded": rounded, "bits_per_char": bits, "bytes": quantization.raw_bytes(of.dimensions, parts)})
-        common.say(f"{trained}, {rounded}: {bits['value']:.4f}")
+        bits = quantization.bits_of(quantization.variant(model, of, parts), tokenizer, chosen)
+        all_bits.append(bits)
+        value, more = ratio(bits, chars), ratio([b - a for a, b in zip(all_bits[0], bits)], chars)
+        size = quantization.raw_bytes(of.dimensions, parts)
+        rows.append({"trained": trained, "rounded": rounded, "bits_per_char": value, "more": more, "bytes": size})
+        common.say(f"{trained}, {rounded}: {value['value']:.4f}")
 
     score("with all four roundings", "all four", trained_rounded.model(tokenizer.merges, {}), trained_rounded, quantization.PARTS)
     score("in f32", "none: f32", plain, network, ())
@@ -234,9 +238,15 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     record.figures.update(result, rows=rows, tokens=seen, characters=sum(map(len, chosen)), calibration_tokens=windows.size)
     record.table(
         f"{PRESET}, {seen:,} tokens, trained with the roundings and without any, PyTorch {result['torch']}",
-        ["trained", "rounded", "bits per character", "bytes of weights"],
+        ["trained", "rounded", "bits per character", "more than the first", "bytes of weights"],
         [
-            [row["trained"], row["rounded"], "{value:.3f} ({low:.3f}–{high:.3f})".format(**row["bits_per_char"]), f"{row['bytes']:,}"]
+            [
+                row["trained"],
+                row["rounded"],
+                "{value:.3f} ({low:.3f}–{high:.3f})".format(**row["bits_per_char"]),
+                "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**row["more"]),
+                f"{row['bytes']:,}",
+            ]
             for row in rows
         ],
         f"One seed, the same first parameters, windows, order and rates; each story alone; "

@@ -52,7 +52,7 @@ def run(asked: Asked) -> dict:
     with Progress("roundings", len(choices), "networks", asked.progress) as shown:
         for rounded in choices:
             reference = variant(model, network, rounded)
-            bits_per_char = score(reference, tokenizer, chosen)
+            bits_per_char = ratio(bits_of(reference, tokenizer, chosen), [len(normalize(text)) for text in chosen])
             rows.append({"rounded": _name(rounded), "bits_per_char": bits_per_char, "bytes": raw_bytes(network.dimensions, rounded)})
             shown.add(1)
     return {"rows": rows, "chars": sum(map(len, chosen)), "parameters": len(network.parameters), "instructions": "not measured"}
@@ -69,10 +69,9 @@ def texts_to_score(path: str, quick: bool) -> list[str]:
     return chosen
 
 
-def score(reference: Any, tokenizer: Tokenizer, texts: Sequence[str]) -> dict:
-    """Bits per character of the texts, each read alone, with its interval."""
-    bits = [float(document_bits(reference, tokenizer.encode(text), Progress("", enabled=False)).sum()) for text in texts]
-    return ratio(bits, [len(normalize(text)) for text in texts])
+def bits_of(reference: Any, tokenizer: Tokenizer, texts: Sequence[str]) -> list[float]:
+    """The bits of each text, read alone."""
+    return [float(document_bits(reference, tokenizer.encode(text), Progress("", enabled=False)).sum()) for text in texts]
 
 
 def _name(rounded: tuple[str, ...]) -> str:
