@@ -263,6 +263,8 @@ def _reported(function: F) -> F:
             raise UserError(
                 f"{path}: another command has written to it meanwhile ({error}); run this one again when that has ended"
             ) from None
+        except UnicodeEncodeError:
+            raise UserError(f"{path}: the query has bytes that are not UTF-8; write it anew") from None
         except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
             if _is_of_disk(error):
                 raise DiskFull(path, error) from None
@@ -315,7 +317,8 @@ def _build(path: str, files: Sequence[str], valid_share: float, progress: bool) 
 
 def _add_input(database: Database, file: str, valid_share: float, progress: bool) -> None:
     size = os.path.getsize(file)
-    known = database.execute("SELECT id, bytes, records, complete FROM input WHERE path = ?", (file,)).fetchone()
+    name = os.fsencode(file).decode("utf-8", "backslashreplace")  # a name need not be UTF-8, a text in the database must
+    known = database.execute("SELECT id, bytes, records, complete FROM input WHERE path = ?", (name,)).fetchone()
     if known and known[1] != size:
         raise UserError(f"{file}: has {size} bytes, but {known[1]} when it was put into {database.path}; build another database with -o")
     if known and known[3]:
@@ -324,7 +327,7 @@ def _add_input(database: Database, file: str, valid_share: float, progress: bool
     number, done = (known[0], known[2]) if known else (None, 0)
     if number is None:
         with database.transaction():
-            number = database.insert("input", (database.value("SELECT COALESCE(MAX(id), 0) + 1 FROM input"), file, size, 0, 0))
+            number = database.insert("input", (database.value("SELECT COALESCE(MAX(id), 0) + 1 FROM input"), name, size, 0, 0))
     packer, dictionary = _packer(database, file)
     writer = _Writer(database, packer, dictionary, valid_share)
     seen = 0
@@ -340,9 +343,9 @@ def _add_input(database: Database, file: str, valid_share: float, progress: bool
             waiting += len(record["text"])
             # Whole documents only, so that a build that goes on never has half of one.
             if record["chunk"] == record["chunks"] - 1 and (time.monotonic() - committed >= COMMIT_SECONDS or waiting >= COMMIT_CHARACTERS):
-                _commit(database, writer, records, (number, file, size, seen, 0))
+                _commit(database, writer, records, (number, name, size, seen, 0))
                 records, waiting, committed = [], 0, time.monotonic()
-        _commit(database, writer, records, (number, file, size, seen, 1))
+        _commit(database, writer, records, (number, name, size, seen, 1))
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -17,7 +17,7 @@ from fable6c.cli import ArgumentParser, real, run, whole
 from fable6c.data.text import read_documents
 from fable6c.errors import UserError
 from fable6c.files import atomic_file
-from fable6c.model.asking import HEADING, MOST_WORDS, TEXT, write_header
+from fable6c.model.asking import HEADING, MAX_WORDS, TEXT, write_header
 from fable6c.model.tokenizer import END_OF_TEXT
 from fable6c.progress import Progress
 
@@ -25,12 +25,12 @@ HEADERS = 0.6  # share of the documents that get a header; the others keep plain
 # How often each field is in a header, where the story has it.
 SHARES = {"Words": 0.8, "Name": 0.5, "Mood": 0.5, "Talk": 0.4, "Length": 0.4, "Begins": 0.1}
 WORD_COUNTS = (3, 3, 3, 2, 1)  # of Words, one drawn
-LEAST_DOCUMENTS = 5  # that have a word: what fewer have is a slip of the pen or cannot be learned
+MIN_DOCUMENTS = 5  # that have a word: what fewer have is a slip of the pen or cannot be learned
 LENGTHS = {"short": (1, 110), "middle": (135, 185), "long": (220, 500)}  # words: for what lies between them no Length is stated
 LENGTHS_TOLD = {"short": (1, 130), "middle": (110, 220), "long": (180, 1 << 30)}  # words that a told story of this Length may have
 END_SENTENCES = 3  # that say how a story ends
 HAPPY, SAD = 0.3, -0.3  # sums of VADER, -1 to 1: between them no Mood is stated
-MOST_BEGINS = 120  # characters
+MAX_BEGINS = 120  # characters
 NAME_SHARE = 0.9  # of a word's uses within sentences are capitalized
 WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 SENTENCE = re.compile(r"(?<=[.!?])[\"'\u201d\u2019]?\s+")
@@ -144,7 +144,7 @@ def content_words(story: str, survey: Survey) -> dict[str, int]:
         small = word.lower()
         if len(small) > 2 and small.isalpha() and small not in COMMON and word not in survey.names and word not in NO_NAMES:
             base = survey.base(small)
-            if survey.documents[base] >= LEAST_DOCUMENTS and base.capitalize() not in survey.names:
+            if survey.documents[base] >= MIN_DOCUMENTS and base.capitalize() not in survey.names:
                 known[base] = survey.documents[base]
     return known
 
@@ -154,7 +154,7 @@ def fields_of(story: str, survey: Survey, judge: Callable[[str], float], random:
     fields = {}
     words = content_words(story, survey)
     chosen: list[str] = []
-    for _ in range(min(random.choice(WORD_COUNTS), len(words), MOST_WORDS)):
+    for _ in range(min(random.choice(WORD_COUNTS), len(words), MAX_WORDS)):
         # A word of few documents is likelier, by the root of their number.
         chosen += random.choices(list(words), [count**-0.5 for count in words.values()])
         del words[chosen[-1]]
@@ -170,7 +170,7 @@ def fields_of(story: str, survey: Survey, judge: Callable[[str], float], random:
         if low <= words_of(story) <= high:
             fields["Length"] = value
     begins = (sentences(story) or [""])[0]
-    if 0 < len(begins) <= MOST_BEGINS:
+    if 0 < len(begins) <= MAX_BEGINS:
         fields["Begins"] = begins
     return fields
 

@@ -17,7 +17,7 @@
 #include "_scout.h"
 #include "_scout_text.h"
 
-enum { CHUNK = 1 << 20, SAMPLE = 4000000, VOCAB = 4096, LEAST_TOKENS = 1000, HEADER = 1 << 16, FORMAT = 2, LINE_FEED = 10 };
+enum { CHUNK = 1 << 20, SAMPLE = 4000000, VOCAB = 4096, MIN_TOKENS = 1000, HEADER = 1 << 16, FORMAT = 2, LINE_FEED = 10 };
 static const char MAGIC[] = "\x89"
                             "F6S\r\n\x1a\n";
 
@@ -336,7 +336,7 @@ static void load(model *m, const char *path, int threads) {
         if (strstr(text, wanted)) m->tier = tier;
     }
     if (format != FORMAT) fail(1, "%s: is of format %lld, this build reads %d; train again", path, format < 0 ? 1 : format, FORMAT);
-    if (m->tier < 0 || merges < 0 || merges > MOST_MERGES || m->memory < 0)
+    if (m->tier < 0 || merges < 0 || merges > MAX_MERGES || m->memory < 0)
         fail(1, "%s: is damaged (its content contradicts itself); copy it again or train again", path);
     unpacker u = {zstd_open(read_some, file), NULL, 0};
     if (!u.zstd) fail(1, "there is not enough memory");
@@ -379,7 +379,7 @@ static void load_tokenizer(bpe *b, const char *path) {
     if (n < 8 || memcmp(head, magic, 8) != 0)
         fail(1, "%s: is not a tokenizer; give a file made by `python -m fable6c.tokenizer train`", path);
     memcpy(&merges, head + 8, 4);
-    if (n < 12 || merges > MOST_MERGES)
+    if (n < 12 || merges > MAX_MERGES)
         fail(1, "%s: the tokenizer has %lu tokens; a scout takes at most 4097", path, n < 12 ? 0ul : 257ul + merges);
     if (fread(b->merge, 4, merges, file) != merges || fread(&crc, 4, 1, file) != 1 ||
         crc != crc32_of(crc32_of(0, head, 12), b->merge, 4 * (size_t)merges))
@@ -543,7 +543,7 @@ static int train(char *const *paths, int count, const char *output, int tier, in
         }
         m.tier = tier, m.memory = memory;
         size_t n = encode_lines(&m.tokens, &tokens, &room, b.bytes, b.size), V = (size_t)m.tokens.V, E = (size_t)scout_vector(tier);
-        if (n < LEAST_TOKENS) fail(1, "the text is too short: %zu tokens; a scout needs at least %d", n, LEAST_TOKENS);
+        if (n < MIN_TOKENS) fail(1, "the text is too short: %zu tokens; a scout needs at least %d", n, MIN_TOKENS);
         make_arrays(&m, threads);
         double *work = malloc(scout_plant_work(V, E) * sizeof *work);
         if (!work) fail(1, "there is not enough memory for the tree");

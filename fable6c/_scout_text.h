@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { MESSAGE = 512, LONGEST_LINE = 1 << 20, MOST_MERGES = 4096 - 256, LONGEST_TOKEN = 64 };
+enum { MESSAGE = 512, LONGEST_LINE = 1 << 20, MAX_MERGES = 4096 - 256, LONGEST_TOKEN = 64 };
 
 // ---- zstd frames, RFC 8878
 
@@ -42,11 +42,11 @@ void text_close(text_reader *t);
 
 typedef struct {
     int merges, V;  // V without the end mark: 256 + merges
-    uint16_t merge[MOST_MERGES][2];
-    uint8_t length[MOST_MERGES + 256];
-    uint8_t bytes[MOST_MERGES + 256][LONGEST_TOKEN];
+    uint16_t merge[MAX_MERGES][2];
+    uint8_t length[MAX_MERGES + 256];
+    uint8_t bytes[MAX_MERGES + 256][LONGEST_TOKEN];
     uint16_t byte_hash[1 << 14];  // places of tokens by their bytes, + 1
-    uint64_t hash[MOST_MERGES + 256], power[LONGEST_TOKEN + 1];
+    uint64_t hash[MAX_MERGES + 256], power[LONGEST_TOKEN + 1];
     struct bpe_piece *cache;  // the pieces met last, with their tokens; may be NULL
 } bpe;
 

@@ -11,7 +11,7 @@ import codecs
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Callable, Optional
+from typing import BinaryIO, Callable, Optional
 
 from fable6c.cli import ArgumentParser, harmless, join_values, real, run, whole
 from fable6c.engine import Engine, EngineMissing
@@ -19,10 +19,13 @@ from fable6c.errors import UserError
 from fable6c.model import asking
 from fable6c.model.file import decode_card
 
+BYTE_ORDER_MARK = codecs.BOM_UTF8
+MAX_PROMPT_BYTES = 1 << 20  # of standard input, which may never end
+
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
     options = _parser().parse_args(join_values(sys.argv[1:] if argv is None else argv, "-p"))
-    prompt = plain_lines(sys.stdin.buffer.read()) if options.p == "-" else os.fsencode(options.p)
+    prompt = read_prompt(sys.stdin.buffer) if options.p == "-" else os.fsencode(options.p)
     to_terminal = sys.stdout.isatty()
     for piece in _pieces(options, prompt, _wish(options)):
         # Bytes, because a prompt need not be UTF-8 and a terminal's encoding must not change the story.
@@ -38,8 +41,8 @@ def _wish(options: argparse.Namespace) -> dict[str, str]:
         for word in options.words.replace(",", " ").split(" "):
             if word and not asking.is_word(word):
                 print(f"ignored: {harmless(word)} (a word has 2 to 20 letters, a to z)", file=sys.stderr)
-            elif word and len(words) == asking.MOST_WORDS:
-                print(f"ignored: {word} (a wish has at most {asking.MOST_WORDS} words)", file=sys.stderr)
+            elif word and len(words) == asking.MAX_WORDS:
+                print(f"ignored: {word} (a wish has at most {asking.MAX_WORDS} words)", file=sys.stderr)
             elif word:
                 words.append(word.lower())
         if words:
@@ -64,9 +67,17 @@ def _header(options: argparse.Namespace, card: dict, wish: dict[str, str]) -> by
     return asking.write_header(wish).encode()
 
 
+def read_prompt(file: BinaryIO) -> bytes:
+    """The text of standard input. UserError for more than MAX_PROMPT_BYTES; no more is read than that takes."""
+    text = plain_lines(file.read(len(BYTE_ORDER_MARK) + 2 * MAX_PROMPT_BYTES + 1))  # CR LF is one byte of the text
+    if len(text) > MAX_PROMPT_BYTES:
+        raise UserError(f"-p -: the text has more than {MAX_PROMPT_BYTES} bytes; shorten it")
+    return text
+
+
 def plain_lines(text: bytes) -> bytes:
     """Text from a file or a terminal as the model knows text: without a byte order mark, its lines ended by LF."""
-    return text.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return text.removeprefix(BYTE_ORDER_MARK).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _parser() -> ArgumentParser:

@@ -17,7 +17,7 @@ import pytest
 import zstandard
 
 import make_golden
-from fable6c import cli, limits, native, progress
+from fable6c import cli, generate, limits, native, progress
 from fable6c.corpus import database, synth
 from fable6c.corpus.clean import clean, read_records
 from fable6c.corpus.filters import Settings
@@ -638,6 +638,23 @@ def test_a_typo_makes_no_database(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@LINUX
+def test_names_and_queries_that_are_no_utf8(made_database, tmp_path):
+    folder, path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff"), str(tmp_path / "corpus.db")
+    shutil.copytree(made_database / "clean", folder)
+    for _ in range(2):  # the second build finds the input in it
+        database.build(path, [folder], 0.1, progress=False)
+    with database.Database(path) as opened:
+        assert opened.execute("SELECT path FROM input").fetchall() == [(f"{tmp_path}/\\xff/documents.jsonl.zst",)]
+    for call in (
+        lambda: database.stats(path, "SELECT '\udcff'"),
+        lambda: database.sample(path, 1, "origin = '\udcff'", 1),
+        lambda: database.export(path, str(tmp_path / "x.txt"), "origin = '\udcff'"),
+    ):
+        with pytest.raises(UserError, match="corpus.db: the query has bytes that are not UTF-8; write it anew$"):
+            call()
+
+
 @UNIX
 def test_a_second_clean_into_one_folder_is_refused(tmp_path):
     (tmp_path / "text.txt").write_text(stories(1)[0])
@@ -692,3 +709,18 @@ def test_a_record_names_files_without_their_folders():
 
 def test_depth_is_what_people_write():
     assert html_text("<div>" * PAGE_DEPTH + "x") == "x"
+
+
+def test_a_prompt_from_standard_input_has_an_end():
+    half = generate.MAX_PROMPT_BYTES // 2
+    longest = b"\xef\xbb\xbf" + b"x\r\n" * half
+    assert generate.read_prompt(io.BytesIO(longest)) == b"x\n" * half
+
+    class Endless:
+        def read(self, size):
+            assert 0 < size < 3 * generate.MAX_PROMPT_BYTES
+            return b"x" * size
+
+    for file in io.BytesIO(longest + b"x"), Endless():
+        with pytest.raises(UserError, match="more than 1048576 bytes; shorten it"):
+            generate.read_prompt(file)

@@ -11,7 +11,7 @@ export const HEADER: usize = PART_AT_FIRST; // at most some 200 bytes: three wor
 let headerLength: u32 = 0;
 let wordCount: u32 = 0;
 
-const MOST_WORDS: u32 = 3, LEAST_LETTERS: u32 = 2, MOST_LETTERS: u32 = 20;
+const MAX_WORDS: u32 = 3, MIN_LETTERS: u32 = 2, MAX_LETTERS: u32 = 20;
 const HEADING: u32 = 1, TEXT: u32 = 2;
 const ASKS = "\"asks\": \""; // how the card names the fields that a model takes
 
@@ -90,7 +90,7 @@ function isPart(character: u32): bool {
 
 /** Whether these bytes are a word that one can ask for: 2 to 20 letters of English. */
 function isWord(from: usize, length: u32): bool {
-  if (length < LEAST_LETTERS || length > MOST_LETTERS || !isLetter(load<u8>(from)) || !isLetter(load<u8>(from + length - 1))) return false;
+  if (length < MIN_LETTERS || length > MAX_LETTERS || !isLetter(load<u8>(from)) || !isLetter(load<u8>(from + length - 1))) return false;
   for (let i: u32 = 0; i < length; i++) if (!isPart(load<u8>(from + i))) return false;
   return true;
 }
@@ -139,7 +139,7 @@ export function wishOfOptions(): u32 {
       let length = <u32>(at - from);
       if (length > 0) {
         if (!isWord(from, length)) ignored(from, length, NO_WORD);
-        else if (wordCount == MOST_WORDS) ignored(from, length, " (a wish has at most 3 words)");
+        else if (wordCount == MAX_WORDS) ignored(from, length, " (a wish has at most 3 words)");
         else putWord(from, length);
       }
       if (load<u8>(at)) at++;
@@ -244,7 +244,7 @@ export function wishOfLine(from: usize, length: u32): u32 {
     } else if (hero == 0 && isWord(at, size) && (calls || load<u8>(at) < 0x61)) {
       hero = at;
       heroSize = size;
-    } else if (wordCount < MOST_WORDS && isWord(at, size) && !has(BETWEEN, at, size)) putWord(at, size);
+    } else if (wordCount < MAX_WORDS && isWord(at, size) && !has(BETWEEN, at, size)) putWord(at, size);
     calls = has(" called named ", at, size);
   }
   if (wordCount > 0) put(0x0a);

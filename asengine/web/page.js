@@ -12,8 +12,8 @@
   var LARGEST_NEW_SEED = 999; // numbers that a person can say
   var LARGEST_TOP_K = 65536;
   var LONGEST = 1000000; // tokens of a story
-  var MOST_BYTES = 256 * 1024 * 1024; // of a model file
-  var MOST_WORDS_TO_TOUCH = 5000; // of a story; those after them are plain text
+  var MAX_BYTES = 256 * 1024 * 1024; // of a model file
+  var MAX_WORDS_TO_TOUCH = 5000; // of a story; those after them are plain text
   var TRIES = 24; // stories that it tells itself before it tells the one with most of what was asked for
   var TRYING = 3000; // ms, and no more than that
   var TRY_LENGTH = 400; // tokens
@@ -578,7 +578,7 @@
     writeGap(unit.gap);
     var isWord = /[A-Za-z0-9\u0080-\uffff]/.test(unit.body);
     if (isWord) t.words++;
-    if (parade !== null || t.next > MOST_WORDS_TO_TOUCH) {
+    if (parade !== null || t.next > MAX_WORDS_TO_TOUCH) {
       paragraph.appendChild(document.createTextNode(unit.body));
       return;
     }
@@ -1090,7 +1090,7 @@
   }
 
   function pick(file) {
-    if (file.size > MOST_BYTES) {
+    if (file.size > MAX_BYTES) {
       complainAboutFile(file.name + ": no storyteller is as large as " + megabytes(file.size) + "; choose a file whose name ends in .f6c");
       return;
     }

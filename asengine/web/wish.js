@@ -1,6 +1,6 @@
 /** What a person asks for, as a storyteller can take it. docs/web-page.md states these rules in words. */
 var Wish = (function () {
-  var MOST_WISHES = 6,
+  var MAX_WISHES = 6,
     LONGEST_WISH = 6; // words
   var BEINGS = (
     " girl boy child man woman king queen prince princess witch wizard giant fairy elf pirate knight baby mom mum dad grandma " +
@@ -176,7 +176,7 @@ var Wish = (function () {
       var story = /^((?:an? |the )?\S+ story) (?:about|with|of) /i.exec(part); // "a sad story about a fox" is two wishes
       (story ? [story[1], bare(part.slice(story[0].length))] : [part]).forEach(function (wish) {
         if (/^(?:end|ending)?$/i.test(wish.replace(DETERMINER, "").trim())) return; // asks for nothing
-        if (wish.split(" ").length > LONGEST_WISH || parts.length === MOST_WISHES) ignored.push(wish);
+        if (wish.split(" ").length > LONGEST_WISH || parts.length === MAX_WISHES) ignored.push(wish);
         else parts.push(classify(wish));
       });
     });

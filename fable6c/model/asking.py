@@ -18,7 +18,7 @@ HEADING_TOKEN, TEXT_TOKEN = 1, 2  # a byte's token has its number, and no merge 
 FIELDS = ("Words", "Name", "Mood", "Talk", "Length", "Begins")
 VALUES = {"Mood": ("happy", "sad"), "Talk": ("yes", "no"), "Length": ("short", "middle", "long")}
 CARD_KEY = "asks"  # of a model's card: the fields that it takes, as in "Words Name Mood"
-MOST_WORDS = 3
+MAX_WORDS = 3
 _WORD = re.compile(r"[A-Za-z](?:[A-Za-z'-]{0,18}[A-Za-z])")  # that one can ask for
 _HEADER = re.compile(f"{HEADING}([^{HEADING}{TEXT}]*){TEXT}")
 

@@ -13,7 +13,7 @@ from fable6c.model.tokenizer import Tokenizer
 from fable6c.training.network import NONARY_LEVELS, NONARY_SHARE
 from fable6c.training.run import load_run
 
-MOST_SHIFT = 0.45  # of a level: half of one would be the next
+MAX_SHIFT = 0.45  # of a level: half of one would be the next
 
 
 @dataclasses.dataclass
@@ -85,7 +85,7 @@ def latents(matrix: Matrix, levels: int, share: float) -> np.ndarray:
     top = size == levels
     tops = top.sum(axis=1, keepdims=True)
     nonzero = np.maximum(1, np.count_nonzero(size, axis=1, keepdims=True))
-    evenly = (size > 0) * np.clip(lacking / nonzero, -MOST_SHIFT, MOST_SHIFT)
+    evenly = (size > 0) * np.clip(lacking / nonzero, -MAX_SHIFT, MAX_SHIFT)
     made = size + np.where((lacking > 0) & (tops > 0), top * lacking / np.maximum(1, tops), evenly)
     again = np.rint(np.minimum(made / np.maximum(share * made.mean(axis=1, keepdims=True), 1e-30), levels))
     if not np.array_equal(again, size):

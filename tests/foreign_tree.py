@@ -1,4 +1,4 @@
-"""Debian for 64-bit ARM in a folder, with Python and NumPy, and our extensions compiled for it: what qemu-user can run.
+"""Debian for another processor in a folder, with Python and NumPy, and on 64-bit ARM with our extensions too: what qemu-user can run.
 
 No program in the tree can start another, because only the first is given to the emulator.
 """
@@ -15,7 +15,13 @@ from source_copy import copy_source
 
 ROOT = pathlib.Path(__file__).parent.parent
 COMPILER = "aarch64-linux-gnu-gcc"
-PACKAGES = ["python3", "python3-numpy", "python3-cffi", "libpython3-dev", "libgomp1"]
+# Debian's name of a processor: the emulator, where its libraries lie.
+PROCESSORS = {
+    "arm64": ("qemu-aarch64", "aarch64-linux-gnu"),
+    "armel": ("qemu-arm", "arm-linux-gnueabi"),
+    "s390x": ("qemu-s390x", "s390x-linux-gnu"),
+}
+PACKAGES = ["python3", "python3-numpy", "python3-cffi", "python3-zstandard", "libpython3-dev", "libgomp1"]
 
 
 def missing():
@@ -29,13 +35,14 @@ def missing():
 class Tree:
     """`tree.python(cpu, *arguments)` runs its Python, in `tree.checkout`."""
 
-    def __init__(self, folder):
-        self.root, self.checkout = folder / "arm64", folder / "checkout"
+    def __init__(self, folder, processor):
+        self.emulator, self.libraries = PROCESSORS[processor]
+        self.root, self.checkout = folder / processor, folder / "checkout"
         mirror, _ = bare_root.apt_settings()
         command = [
             "debootstrap",
             "--foreign",
-            "--arch=arm64",
+            f"--arch={processor}",
             "--variant=minbase",
             f"--include={','.join(PACKAGES)}",
             "bookworm",
@@ -48,12 +55,15 @@ class Tree:
         for package in glob.glob(f"{self.root}/var/cache/apt/archives/*.deb"):  # all are there; it has unpacked only the first ones
             subprocess.run(["dpkg-deb", "-x", package, str(self.root)], check=True)
         copy_source(self.checkout)
+
+    def compile_for_arm(self):
+        """Our extensions, by the cross compiler."""
         if (ROOT / "build" / "wasm3").exists():
             shutil.copytree(ROOT / "build" / "wasm3", self.checkout / "build" / "wasm3")
         # The configuration of Python for ARM, where Debian's Python looks for it.
         include = self.root.parent / "include"
         include.mkdir()
-        (include / "aarch64-linux-gnu").symlink_to(self.root / "usr" / "include" / "aarch64-linux-gnu")
+        (include / self.libraries).symlink_to(self.root / "usr" / "include" / self.libraries)
         environment = {**os.environ, "CC": COMPILER, "CFLAGS": f"-I{include}", "_PYTHON_HOST_PLATFORM": "linux-aarch64"}
         built = subprocess.run(
             [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=self.checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -61,9 +71,9 @@ class Tree:
         assert built.returncode == 0, built.stdout[-3000:]
 
     def python(self, cpu, *arguments):
-        libraries = self.root / "usr" / "lib" / "aarch64-linux-gnu"
+        libraries = self.root / "usr" / "lib" / self.libraries
         path = ":".join(str(libraries / name) for name in ("blas", "lapack"))  # which Debian links when it sets the packages up
         (python,) = self.root.glob("usr/bin/python3.[0-9]*[0-9]")
-        command = ["qemu-aarch64", "-cpu", cpu, "-L", str(self.root), "-E", f"LD_LIBRARY_PATH={path}", str(python), *arguments]
+        command = [self.emulator, "-cpu", cpu, "-L", str(self.root), "-E", f"LD_LIBRARY_PATH={path}", str(python), *arguments]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         return subprocess.run(command, cwd=self.checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
