@@ -51,7 +51,7 @@ print(hashlib.sha256(logits.astype("<f4").tobytes()).hexdigest(), story.hex())
 """
 
 
-# Not armhf: NumPy divides and takes roots by approximation there (docs/porting.md).
+# Not armhf: NumPy takes square roots by approximation there (docs/porting.md).
 @pytest.mark.parametrize("processor", ["armel", "s390x"])
 def test_the_reference_gives_the_same_bits(processor):
     here = subprocess.run([sys.executable, "-c", REFERENCE], cwd=foreign_tree.ROOT, stdout=subprocess.PIPE, text=True, check=True)
