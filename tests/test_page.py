@@ -43,6 +43,7 @@ ATTACKS = sorted((ROOT / "tests" / "attacks").glob("*.f6c"))
 SMALL = ROOT / "release" / "small.f6c"
 FINISHED = ("ended", "length", "stopped", "yours")
 FAST = "&pace=fast"
+NEVER = 900  # seconds
 SHORT = "#seed=1&length=1&prompt=" + FAST
 
 pytestmark = pytest.mark.slow  # a browser starts twice
@@ -127,10 +128,19 @@ class Browser:
         return self.driver.find_element("id", name)
 
     def wait(self, condition):
-        """Without a limit: on a busy machine everything takes longer."""
+        """As long as a busy machine may take; what has not come by then never comes."""
+        end = time.monotonic() + NEVER
         while not (value := condition()):
+            assert time.monotonic() < end, f"nothing came in {NEVER} s"
             time.sleep(0.02)
         return value
+
+    def tell_nine(self):
+        """Press the button, and wait for a story of nine tokens: it differs from one of another length, whatever its seed."""
+        story = self.text("story")
+        self.fill("length", "9")
+        self.click("tell")
+        self.wait(lambda: self.text("story") != story)
 
     def story(self):
         """The story, once it is told."""
@@ -506,9 +516,8 @@ def test_wrong_settings_are_named_beside_their_field(browser, dist, field, value
     finally:
         browser.command("Emulation.clearDeviceMetricsOverride", {})
     # Put right, it tells.
-    browser.fill(field, {"seed": "", "temperature": "0.8", "top-k": "40", "length": "9"}[field])
-    browser.click("tell")
-    browser.wait(lambda: browser.text("story") != story)
+    browser.fill(field, {"seed": "", "temperature": "0.8", "top-k": "40", "length": ""}[field])
+    browser.tell_nine()
     assert browser.text(field + "-error") == "" and not browser.shown(field + "-error")
 
 
@@ -1282,12 +1291,11 @@ def test_after_a_bad_file_a_picked_model_comes_back(browser, dist, tmp_path):
 
 def test_the_next_story_takes_a_files_message_away(browser, dist):
     browser.open(dist / "fable6.html", SHORT)
-    story = browser.story()
+    browser.story()
     browser.pick(next(path for path in ATTACKS if path.name.startswith("TRUNCATED")))
     browser.error()
     browser.wait(lambda: browser.element("tell").is_enabled())
-    browser.click("tell")
-    browser.wait(lambda: browser.text("story") != story)
+    browser.tell_nine()
     assert browser.text("error") == ""
 
 
@@ -1369,9 +1377,7 @@ def test_a_bad_file_gets_the_command_lines_message(browser, dist):
         assert browser.error() == native.stderr.strip().replace(f"fable6c: {path}", path.name)
     # The page's own model is back.
     browser.wait(lambda: browser.element("tell").is_enabled())
-    story = browser.text("story")
-    browser.click("tell")
-    browser.wait(lambda: browser.text("story") != story)
+    browser.tell_nine()
 
 
 LOAD_ALL = """

@@ -168,7 +168,10 @@ def browser(site):
 
 
 def wait(driver, condition):
+    """As long as a busy machine may take; what has not come in a quarter of an hour never comes."""
+    end = time.monotonic() + 900
     while not driver.execute_script(f"return {condition}"):
+        assert time.monotonic() < end, condition
         time.sleep(0.05)
 
 
