@@ -256,14 +256,14 @@ def locked(path):
 
 
 def declared(*extras):
-    """The packages that pyproject.toml names."""
+    """The packages that pyproject.toml names, as a lock file writes them."""
     try:
         import tomllib
     except ImportError:
         import tomli as tomllib
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = project["dependencies"] + [line for extra in extras for line in project["optional-dependencies"][extra]]
-    return {re.match(r"[\w-]+", line).group() for line in lines}
+    return {re.match(r"[\w-]+", line).group().lower() for line in lines}
 
 
 def test_every_package_is_locked_with_hashes():

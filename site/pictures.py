@@ -1,4 +1,4 @@
-"""Pictures of the site's pages at three widths, light and dark: python site/screenshots.py [--site dist/site] [--out build/screenshots-site]
+"""Pictures of the site's pages at three widths, light and dark: python site/pictures.py [--site dist/site] [--out build/screenshots-site]
 
 It needs selenium, and Chromium with chromedriver.
 """
