@@ -30,7 +30,7 @@ def fresh(tmp_path):
     folder.mkdir()
     for name in SET_UP:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("build", "web", "tests"))
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("build", "web", "tests", "__pycache__"))
         else:
             shutil.copy(ROOT / name, folder)
     shutil.copytree(

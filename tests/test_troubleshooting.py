@@ -66,7 +66,10 @@ def page_messages(source):
 
 def read(*patterns):
     return {
-        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for pattern in patterns for path in sorted(ROOT.glob(pattern))
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+        for pattern in patterns
+        for path in sorted(ROOT.glob(pattern))
+        if path.is_file()
     }
 
 
