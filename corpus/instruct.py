@@ -21,9 +21,9 @@ from fable6c.model.asking import HEADING, MAX_WORDS, TEXT, write_header
 from fable6c.model.tokenizer import END_OF_TEXT
 from fable6c.progress import Progress
 
-HEADERS = 0.6  # share of the documents that get a header; the others keep plain telling alive
+HEADERS = 0.7  # share of the documents that get a header; the others keep plain telling alive
 # How often each field is in a header, where the story has it.
-SHARES = {"Words": 0.8, "Name": 0.5, "Mood": 0.5, "Talk": 0.4, "Length": 0.4, "Begins": 0.1}
+SHARES = {"Words": 0.9, "Name": 0.5, "Mood": 0.5, "Talk": 0.4, "Length": 0.4, "Begins": 0.1}
 WORD_COUNTS = (3, 3, 3, 2, 1)  # of Words, one drawn
 MIN_DOCUMENTS = 5  # that have a word: what fewer have is a slip of the pen or cannot be learned
 LENGTHS = {"short": (1, 110), "middle": (135, 185), "long": (220, 500)}  # words: for what lies between them no Length is stated
@@ -182,21 +182,21 @@ def some_of(fields: Mapping[str, str], random: Random) -> dict[str, str]:
     return {name: fields[name] for name in names}
 
 
-def instructed(documents: Callable[[], Iterable[str]], share: float = HEADERS, seed: int = 1) -> Iterator[str]:
-    """The documents, a share of them with a header. `documents` starts a new pass at each call; what is drawn for one depends on its text
-    and the seed only, not on its place. UserError for a document that has a header's bytes already, and without vaderSentiment."""
+def instructed(documents: Callable[[], Iterable[str]], share: float = HEADERS, seed: int = 1, times: int = 1) -> Iterator[str]:
+    """The documents, `times` one after the other, a share of them with a header. `documents` starts a new pass at each call; what is drawn
+    for one depends on its text, the seed and the pass only, not on its place. UserError for a document that has a header's bytes already,
+    and without vaderSentiment."""
     judge = mood_judge()
     survey = Survey(documents())
-    for document in documents():
-        if HEADING in document or TEXT in document:
-            raise UserError(
-                f"a document has the byte {HEADING!r} or {TEXT!r}, with which headers begin and end ({document[:40]!r}); give text without headers"
-            )
-        random = Random(f"{seed} {hashlib.sha256(document.encode()).hexdigest()}")
-        if random.random() >= share:
-            yield document
-            continue
-        yield write_header(some_of(fields_of(document, survey, judge, random), random)) + document
+    for number in range(seed, seed + times):
+        for document in documents():
+            if HEADING in document or TEXT in document:
+                raise UserError(
+                    f"a document has the byte {HEADING!r} or {TEXT!r}, with which headers begin and end ({document[:40]!r}); give text without headers"
+                )
+            random = Random(f"{number} {hashlib.sha256(document.encode()).hexdigest()}")
+            header = write_header(some_of(fields_of(document, survey, judge, random), random)) if random.random() < share else ""
+            yield header + document
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -210,11 +210,18 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument(
         "--share", type=real(0, 1, or_zero=True), default=HEADERS, help=f"of the stories that get a header, 0 to 1 (default {HEADERS})"
     )
+    parser.add_argument(
+        "--times",
+        type=whole(1, 100),
+        default=1,
+        metavar="N",
+        help="write all stories so often, with other headers each time: a model that reads them often else knows a story by its header (default 1)",
+    )
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=1, metavar="S", help="of what is drawn (default 1)")
     options = parser.parse_args(argv)
     count = headed = 0
     with atomic_file(options.output) as file, Progress("instructing", unit="characters") as shown:
-        for document in instructed(lambda: read_documents(options.text), options.share, options.seed):
+        for document in instructed(lambda: read_documents(options.text), options.share, options.seed, options.times):
             file.write(f"{document}\n{END_OF_TEXT}\n".encode())
             count += 1
             headed += document.startswith(HEADING)

@@ -35,7 +35,7 @@ needs_native = pytest.mark.skipif(not NATIVE.exists(), reason="the native progra
 def test_a_header_is_read_as_it_was_written():
     fields = {"Mood": "sad", "Words": "dragon, spoon", "Begins": "Once: upon."}
     header = asking.write_header(fields)
-    assert header == "\x01Mood: sad\nWords: dragon, spoon\nBegins: Once: upon.\n\x02"
+    assert header == "\x01Mood: sad\nWords: dragon dragon, spoon spoon\nBegins: Once: upon.\n\x02"
     assert asking.split_header(header + '"Hi," he said.') == (fields, '"Hi," he said.')
     assert asking.write_header({}) == ""
     for text in ("Once", "a" + header, "\x01Mood: sad\nOnce", "\x02", ""):
@@ -162,10 +162,10 @@ def python(*arguments):
 
 
 WISHES = [
-    (["--words", "Dragon, spoon,brave"], "\x01Words: dragon, spoon, brave\n\x02"),
-    (["--name", "mia", "--words", "ox", "--mood", "sad", "--length", "short"], "\x01Words: ox\nName: Mia\nMood: sad\nLength: short\n\x02"),
+    (["--words", "Dragon, spoon,brave"], "\x01Words: dragon dragon, spoon spoon, brave brave\n\x02"),
+    (["--name", "mia", "--words", "ox", "--mood", "sad", "--length", "short"], "\x01Words: ox ox\nName: Mia\nMood: sad\nLength: short\n\x02"),
     (["--words", "gr\u00f6\u00dfe,x", "--name", "Anna Lena"], ""),
-    (["--words", "one two,,three, four,five"], "\x01Words: one, two, three\n\x02"),
+    (["--words", "one two,,three, four,five"], "\x01Words: one one, two two, three three\n\x02"),
 ]
 
 

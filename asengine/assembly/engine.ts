@@ -6,7 +6,8 @@ import { BAD_SAMPLING, dimensionAt, MAX_TEXT_BYTES, NO_MODEL, NO_SUCH_TOKEN, STI
 import { card, cardBytes, check, examineHeader, loadTensors, loadTokenizer, start, unpack } from "./load";
 import { FILE, LOGITS, MESSAGE, QUEUE, reserve, TEXT } from "./memory";
 import { clearState, runOutput, runTokens } from "./model";
-import { candidate as listedAt, clearHistory, list, remember, sample, setSampling, setSeed, shareOf } from "./sampler";
+import { clearWishes, follow, lean, letGo } from "./leaning";
+import { candidate as listedAt, clearHistory, list, listOnly, remember, sample, setSampling, setSeed, shareOf } from "./sampler";
 import { encode, tokenBytes, tokenLength } from "./tokenizer";
 import { flushText, forgetText, pushByte } from "./utf8";
 
@@ -130,6 +131,7 @@ export function reset(): i32 {
   if (!loaded) return fail(NO_MODEL);
   clearState();
   clearHistory();
+  clearWishes();
   forgetText();
   read = queued = QUEUE;
   markIsDue = true;
@@ -145,6 +147,7 @@ export function feed(length: u32): i32 {
   if (length > MAX_TEXT_BYTES) return -fail(TEXT_TOO_LONG, length);
   if (read < queued) return -fail(STILL_READING, pending());
   forgetText();
+  letGo();
   endIsDue = false;
   listed = 0;
   read = queued = QUEUE;
@@ -171,6 +174,7 @@ export function run(id: u32): i32 {
   if (id >= vocab) return fail(NO_SUCH_TOKEN, id);
   markIsDue = false;
   endIsDue = false;
+  letGo();
   runOne(id);
   return 0;
 }
@@ -184,7 +188,10 @@ function runOne(id: u32): void {
 
 function runIds(ids: usize, count: u32): void {
   runTokens(ids, count);
-  for (let i: u32 = 0; i < count; i++) remember(load<u16>(ids + 2 * i));
+  for (let i: u32 = 0; i < count; i++) {
+    remember(load<u16>(ids + 2 * i));
+    follow(load<u16>(ids + 2 * i));
+  }
   lastToken = load<u16>(ids + 2 * (count - 1));
   anyToken = true;
   logitsAreCurrent = false;
@@ -209,7 +216,7 @@ export function step(): i32 {
     return 0;
   }
   logits();
-  let id = sample();
+  let leaned = lean(), id = leaned < 0 ? sample() : <u32>leaned;
   logitsAreCurrent = false; // the sampler may have changed them
   listed = 0;
   if (id != vocab - 1) {
@@ -255,7 +262,8 @@ export function candidates(): i32 {
   if (!loaded) return -fail(NO_MODEL);
   if (logits() == 0) return 0;
   logitsAreCurrent = false; // the sampler may have changed them
-  listed = list();
+  let leaned = lean();
+  listed = leaned < 0 ? list() : listOnly(leaned);
   return listed;
 }
 

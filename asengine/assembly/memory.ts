@@ -25,10 +25,15 @@ export const MESSAGE: usize = HELD + 8;
 const MESSAGE_SIZE: usize = 256;
 export const HISTORY_LENGTH: u32 = 64;
 export const HISTORY: usize = MESSAGE + MESSAGE_SIZE; // u16: the last 64 tokens, a ring
+export const MAX_WISHES: u32 = 4; // three words and a name
+export const WISH_TOKENS: u32 = 23;
+export const WISHES: usize = HISTORY + 2 * HISTORY_LENGTH; // u16 (4, 24): for each wish the number of its tokens, and these
+export const MAX_SPEECH: u32 = 64;
+export const SPEECH: usize = WISHES + 2 * MAX_WISHES * (WISH_TOKENS + 1); // u16: tokens that have a quotation mark
 
 // ---- One after the other: a large buffer that is free again when the function that uses it returns ----
 
-export const HEAP: usize = HISTORY + 2 * HISTORY_LENGTH; // u32: the tokenizer's pairs, or the sampler's candidates
+export const HEAP: usize = SPEECH + 2 * MAX_SPEECH; // u32: the tokenizer's pairs, or the sampler's candidates
 export const HEAP_SIZE: usize = 8 * MAX_TEXT_BYTES;
 export const LITERALS: usize = HEAP; // u8: the literals of a zstd block, at most 128 KiB
 export const SUMS: usize = HEAP; // i32 (4, max(3D, 2H)), or (V): what the ternary products give

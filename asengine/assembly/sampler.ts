@@ -66,6 +66,11 @@ export function remember(id: u32): void {
   seen++;
 }
 
+/** The token that was remembered so many tokens ago, at most HISTORY_LENGTH; 1 is the last one. */
+export function recent(back: u32): u32 {
+  return remembered((seen - back) % HISTORY_LENGTH);
+}
+
 function penalise(): void {
   for (let i: u32 = 0, count = min(seen, HISTORY_LENGTH); i < count; i++) {
     if (isEarlier(i)) continue;
@@ -164,8 +169,12 @@ function weigh(count: u32): u32 {
 /** Lists the tokens that `sample` would draw among, and draws none. Returns their number. LOGITS are not the model's any more. */
 export function list(): u32 {
   if (penalty != 1) penalise();
-  if (temperature > 0) return weigh(topK == 0 ? vocab : min(topK, vocab));
-  store<u32>(HEAP, largest());
+  return temperature == 0 ? listOnly(largest()) : weigh(topK == 0 ? vocab : min(topK, vocab));
+}
+
+/** Lists a token that comes without a draw. */
+export function listOnly(id: u32): u32 {
+  store<u32>(HEAP, id);
   store<f32>(HEAP + 4 * vocab, 1);
   allWeights = 1;
   return 1;

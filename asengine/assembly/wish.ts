@@ -4,10 +4,11 @@
 import { argument, byte, complain, fail, send, shown, text, warn } from "./cli_host";
 import { length_, model, mood, name_, talk, words } from "./cli_options";
 import { cardAddress, cardLength } from "./engine";
+import { isPart } from "./leaning";
 import { PART_AT_FIRST, PART_AT_LAST } from "./memory";
 
 // In a buffer that only the tokenizer uses, between two calls of the engine.
-export const HEADER: usize = PART_AT_FIRST; // at most some 200 bytes: three words and a name have 20 each
+export const HEADER: usize = PART_AT_FIRST; // at most some 250 bytes: three words, each twice, and a name have 20 each
 let headerLength: u32 = 0;
 let wordCount: u32 = 0;
 
@@ -83,11 +84,6 @@ function isLetter(character: u32): bool {
   return (character | 0x20) - 0x61 < 26;
 }
 
-/** What a word is made of: letters, and ' and - between them. */
-function isPart(character: u32): bool {
-  return isLetter(character) || character == 0x27 || character == 0x2d;
-}
-
 /** Whether these bytes are a word that one can ask for: 2 to 20 letters of English. */
 function isWord(from: usize, length: u32): bool {
   if (length < MIN_LETTERS || length > MAX_LETTERS || !isLetter(load<u8>(from)) || !isLetter(load<u8>(from + length - 1))) return false;
@@ -101,6 +97,12 @@ function small(character: u32): u32 {
 
 function putWord(from: usize, length: u32): void {
   puts(wordCount++ == 0 ? "Words: " : ", ");
+  putSmall(from, length);
+  put(0x20);
+  putSmall(from, length);
+}
+
+function putSmall(from: usize, length: u32): void {
   for (let i: u32 = 0; i < length; i++) put(small(load<u8>(from + i)));
 }
 
@@ -252,15 +254,24 @@ export function wishOfLine(from: usize, length: u32): u32 {
   if (feelingSize > 0 && takes("Mood")) putValue("Mood: ", feeling, feelingSize);
   if (spanSize > 0 && takes("Length")) putValue("Length: ", span, spanSize);
   if (headerLength == 1) return 0;
+  showHeader();
+  return finish();
+}
+
+/** What has been understood, each word once: a space after a letter comes before its second time. */
+function showHeader(): void {
   text("(");
+  let again = false;
   for (let i: u32 = 1; i < headerLength; i++) {
     let c: u32 = load<u8>(HEADER + i);
+    if (c == 0x0a || c == 0x2c) again = false;
+    else if (c == 0x20 && isLetter(load<u8>(HEADER + i - 1))) again = true;
+    if (again) continue;
     if (c != 0x0a) byte(c);
     else if (i + 1 < headerLength) text("; ");
   }
   text(")\n");
   send();
-  return finish();
 }
 
 /** Whether the word after this one is "end" or "ending". */
@@ -274,6 +285,6 @@ function endFollows(end: usize): bool {
 
 function putValue(field: string, from: usize, length: u32): void {
   puts(field);
-  for (let i: u32 = 0; i < length; i++) put(small(load<u8>(from + i)));
+  putSmall(from, length);
   put(0x0a);
 }

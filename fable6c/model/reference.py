@@ -14,7 +14,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from fable6c.model.architecture import TENSORS
-from fable6c.model.asking import HEADING_TOKEN, TEXT_TOKEN
+from fable6c.model.asking import HEADING_TOKEN, TEXT_TOKEN, Leaning
 from fable6c.model.file import Matrix, Model
 from fable6c.model.numerics import exp, f32, log, quantize, rmsnorm, sigmoid, total
 from fable6c.model.sampling import Sampler
@@ -220,6 +220,7 @@ def generate(reference: Reference, prompt: Union[Sequence[int], np.ndarray], n: 
     """
     end_mark = reference.model.dimensions.end_mark
     texts = Tokenizer(reference.model.merges).token_bytes
+    leaning = Leaning(texts)
     history: list[int] = []
     fed: list[int] = [end_mark, *prompt]
     state = None
@@ -227,7 +228,9 @@ def generate(reference: Reference, prompt: Union[Sequence[int], np.ndarray], n: 
         for start in range(0, len(fed), PIECE):
             logits, state = reference.forward(np.array([fed[start : start + PIECE]]), state)
         history += fed
-        token = sampler.choose(logits[0, -1], history)
+        for token in fed:
+            leaning.read(token)
+        token = leaning.choose(logits[0, -1], history, sampler)
         if token == end_mark:
             return
         yield token, texts[token]
