@@ -163,7 +163,10 @@ def python(*arguments):
 
 WISHES = [
     (["--words", "Dragon, spoon,brave"], "\x01Words: dragon dragon, spoon spoon, brave brave\n\x02"),
-    (["--name", "mia", "--words", "ox", "--mood", "sad", "--length", "short"], "\x01Words: ox ox\nName: Mia\nMood: sad\nLength: short\n\x02"),
+    (
+        ["--name", "mia", "--words", "ox", "--mood", "sad", "--length", "short"],
+        "\x01Words: ox ox\nName: Mia\nMood: sad\nLength: short\n\x02",
+    ),
     (["--words", "gr\u00f6\u00dfe,x", "--name", "Anna Lena"], ""),
     (["--words", "one two,,three, four,five"], "\x01Words: one one, two two, three three\n\x02"),
 ]

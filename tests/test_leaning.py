@@ -70,7 +70,27 @@ def test_random_headers(teller):
     engine, reference, tokenizer = teller
     draw = random.Random(1)
     for seed in range(25):
-        pieces = ["Words: ", "Name: ", "Talk: ", "Length: ", "yes", "no", "short", "long", "\n", " ", ",", "tim", " tim", "'", "-", '"', "\u201c", ":", "é"]
+        pieces = [
+            "Words: ",
+            "Name: ",
+            "Talk: ",
+            "Length: ",
+            "yes",
+            "no",
+            "short",
+            "long",
+            "\n",
+            " ",
+            ",",
+            "tim",
+            " tim",
+            "'",
+            "-",
+            '"',
+            "\u201c",
+            ":",
+            "é",
+        ]
         header = "\x01" + "".join(draw.choices(pieces, k=draw.randrange(12))) + "\x02"
         assert told(engine, header, 40, seed) == expected(reference, tokenizer, header, 40, seed), repr(header)
 

@@ -29,7 +29,8 @@ MAX_WISHES, MAX_WISH_TOKENS = 4, 23  # to lean towards: three words and a name, 
 LEAST_GAP, GAP_GROWTH = 2.0, 0.0625
 NEVER = -1e30  # the logit of a token that is not to be drawn
 MANY = 400
-LEANED_LENGTHS = {b"s": (0, 70), b"m": (120, 150), b"l": (190, MANY)}  # words before which a story does not end, and from which it leans to its end
+# Words before which a story does not end, and from which it leans to its end, by the first letter of its Length.
+LEANED_LENGTHS = {b"s": (0, 70), b"m": (120, 150), b"l": (190, MANY)}
 ENDINGS = (b"s", b"es", b"d", b"ed", b"ing", b"ly")  # that a word may get
 QUOTE = ord('"')  # its token
 QUOTES = (b'"', "\u201c".encode())
@@ -119,7 +120,9 @@ class Leaning:
         self._texts = texts
         self._read = 0  # tokens of the text
         self._in_header = False
-        self._field: Optional[bytes] = None  # the first letter of the line's field, empty once nothing more is wanted of it; None where a line begins
+        self._field: Optional[bytes] = (
+            None  # the first letter of the line's field, empty once nothing more is wanted of it; None where a line begins
+        )
         self._colon = False  # the line's colon has been read
         self._word: list[int] = []  # of the header, not yet whole
         self._missing: list[list[int]] = []  # the tokens of each word that has not come
