@@ -182,6 +182,11 @@ def some_of(fields: Mapping[str, str], random: Random) -> dict[str, str]:
     return {name: fields[name] for name in names}
 
 
+def draw_for(document: str, seed: int) -> Random:
+    """The random numbers of a document's header: they depend on its text and the seed only."""
+    return Random(f"{seed} {hashlib.sha256(document.encode()).hexdigest()}")
+
+
 def instructed(documents: Callable[[], Iterable[str]], share: float = HEADERS, seed: int = 1, times: int = 1) -> Iterator[str]:
     """The documents, `times` one after the other, a share of them with a header. `documents` starts a new pass at each call; what is drawn
     for one depends on its text, the seed and the pass only, not on its place. UserError for a document that has a header's bytes already,
@@ -194,7 +199,7 @@ def instructed(documents: Callable[[], Iterable[str]], share: float = HEADERS, s
                 raise UserError(
                     f"a document has the byte {HEADING!r} or {TEXT!r}, with which headers begin and end ({document[:40]!r}); give text without headers"
                 )
-            random = Random(f"{number} {hashlib.sha256(document.encode()).hexdigest()}")
+            random = draw_for(document, number)
             header = write_header(some_of(fields_of(document, survey, judge, random), random)) if random.random() < share else ""
             yield header + document
 

@@ -33,8 +33,11 @@ from typing import (
 
 from fable6c.corpus import words
 from fable6c.corpus.grammar import GRAMMAR
+from fable6c.corpus.instruct import HEADERS, LENGTHS, MAX_BEGINS, draw_for, sentences, some_of, talks, words_of
 from fable6c.errors import UserError
 from fable6c.files import atomic_file, open_file
+from fable6c.model.asking import MAX_WORDS as MAX_ASKED
+from fable6c.model.asking import write_header
 
 END_OF_TEXT = "<|endoftext|>"
 MIN_WORDS, MAX_WORDS = 80, 300  # length of a story
@@ -657,16 +660,35 @@ def stories(seed: int) -> Iterator[str]:
     return (story.text for story in records(seed))
 
 
-def documents(seed: int, size_bytes: int) -> Iterator[str]:
-    """Stories, each ending in a line `<|endoftext|>`, until there are at least `size_bytes` bytes.
+def fields_of(story: Story) -> dict[str, str]:
+    """What one may ask of a story (docs/asking.md), from what the generator knows of it: its words are beings, things and the season."""
+    told = set(re.split(r"\W+", story.text))
+    known = [story.hero.kind, story.friend.kind, story.animal, story.thing.split(" ")[-1], story.season]
+    words = [word for word in dict.fromkeys(known) if word in told]
+    fields = {"Words": ", ".join(words[:MAX_ASKED])} if words else {}
+    fields.update(Name=story.hero.name, Mood="happy", Talk="yes" if talks(story.text) else "no")  # every plot ends well
+    for length, (low, high) in LENGTHS.items():
+        if low <= words_of(story.text) <= high:
+            fields["Length"] = length
+    begins = sentences(story.text)[0]
+    if len(begins) <= MAX_BEGINS:
+        fields["Begins"] = begins
+    return fields
+
+
+def documents(seed: int, size_bytes: int, headers: bool = False) -> Iterator[str]:
+    """Stories, each ending in a line `<|endoftext|>`, until there are at least `size_bytes` bytes; with `headers`, a share of them begins
+    with one that asks for it.
 
     ValueError where `size_bytes` is not positive.
     """
     if size_bytes <= 0:
         raise ValueError("size_bytes: expected a positive number of bytes, got %d" % size_bytes)
     done = 0
-    for story in stories(seed):
-        document = story + "\n" + END_OF_TEXT + "\n"
+    for story in records(seed):
+        draw = draw_for(story.text, seed)
+        header = write_header(some_of(fields_of(story), draw)) if headers and draw.random() < HEADERS else ""
+        document = header + story.text + "\n" + END_OF_TEXT + "\n"
         yield document
         done += len(document)  # ASCII: a character is a byte
         if done >= size_bytes:
@@ -759,16 +781,16 @@ def parse_seed(value: str) -> int:
     return int(value)
 
 
-def _write(seed: int, size_bytes: int, path: Optional[str]) -> None:
+def _write(seed: int, size_bytes: int, path: Optional[str], headers: bool) -> None:
     """Writes documents to `path`, which appears only when it is complete, or to standard output.  OSError, UserError."""
     if path is None:
-        for document in documents(seed, size_bytes):
+        for document in documents(seed, size_bytes, headers):
             sys.stdout.write(document)
         sys.stdout.flush()
         return
     done, shown = 0, time.monotonic()
     with atomic_file(path) as file:
-        for document in documents(seed, size_bytes):
+        for document in documents(seed, size_bytes, headers):
             done += file.write(document.encode("ascii"))
             if time.monotonic() - shown > 2:
                 shown = time.monotonic()
@@ -801,6 +823,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         help="at least this much text, in whole stories: 500k, 4M, 1G (default 4M)",
     )
     parser.add_argument("--seed", type=parse_seed, default=1, help="a whole number from 0 on (default 1)")
+    parser.add_argument(
+        "--headers", action="store_true", help="write before most stories what one would ask for to get them, as `instruct` does"
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: standard output)")
     parser.add_argument(
         "--stats", action="store_true", help="write no text; print distinct n-grams, the zstd ratio and the speed of this generator"
@@ -809,14 +834,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     options = parser.parse_args(argv)
     if options.compare and not options.stats:
         parser.error("--compare needs --stats")
-    if options.stats and options.output:
-        parser.error("--stats prints a table and writes no file; leave out -o")
+    if options.stats and (options.output or options.headers):
+        parser.error("--stats prints a table and writes no text; leave out -o and --headers")
     size_bytes = options.bytes or STATS_BYTES
     try:
         if options.stats:
             _print_stats(options.seed, size_bytes, options.compare)
         else:
-            _write(options.seed, size_bytes, options.output)
+            _write(options.seed, size_bytes, options.output, options.headers)
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -28,7 +28,8 @@ import pytest
 import make_attacks
 import make_golden
 from fable6c.engine import Engine, EngineError
-from fable6c.model.file import encode_model, read_model
+from fable6c.model.asking import CARD_KEY, split_header, write_header
+from fable6c.model.file import Model, encode_model, read_model, write_model
 from tiny_models import tiny_model
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "asengine" / "web"))
@@ -565,16 +566,18 @@ def test_a_wrong_link_while_a_story_is_there(browser, dist):
 
 WISHES = """
     import { readFileSync } from "node:fs";
-    const { source, lines, pairs } = JSON.parse(readFileSync(0, "utf8"));
+    const { source, lines, pairs, takes } = JSON.parse(readFileSync(0, "utf8"));
     const Wish = new Function(source + "; return Wish;")();
-    console.log(JSON.stringify([lines.map(line => Wish.ask(line)), pairs.map(([asked, told]) => Wish.isForm(asked, told))]));
+    console.log(JSON.stringify([lines.map(line => Wish.ask(line, takes)), pairs.map(([asked, told]) => Wish.isForm(asked, told))]));
 """
 
 
-def wishes(lines=(), pairs=()):
+def wishes(lines=(), pairs=(), takes=False):
     if node is None:
         pytest.skip("node is not installed")
-    request = json.dumps({"source": (WEB / "wish.js").read_text(encoding="utf-8"), "lines": list(lines), "pairs": list(pairs)})
+    request = json.dumps(
+        {"source": (WEB / "wish.js").read_text(encoding="utf-8"), "lines": list(lines), "pairs": list(pairs), "takes": takes}
+    )
     done = subprocess.run([node, "--input-type=module", "-e", WISHES], input=request, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -633,6 +636,39 @@ def wishes(lines=(), pairs=()):
 )
 def test_a_wish_becomes_an_opening(line, prompt):
     assert wishes([line])[0][0]["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    "line, fields, ignored",
+    [
+        ("a dragon, a spoon, a girl called Mia", {"Words": "dragon, spoon, girl", "Name": "Mia"}, []),
+        ("a happy end, a fox", {"Mood": "happy", "Words": "fox"}, []),
+        ("a short sad story, Tom and a hat", {"Length": "short", "Mood": "sad", "Name": "Tom", "Words": "hat"}, []),
+        ("a funny story, a hat", {"Words": "hat"}, ["a funny story"]),
+        ("a short story, a sad end", {"Length": "short", "Mood": "sad"}, []),
+        ("in the forest, brave, the word magic, a hat", {"Words": "forest, brave, magic"}, ["a hat"]),
+        ("Zo\u00eb Smith, a M\u00f6hre, a cat", {"Words": "cat"}, ["Zo\u00eb Smith", "a M\u00f6hre"]),
+        ("a cat, the cat", {"Words": "cat"}, []),
+        ("Mia, Tom", {"Name": "Mia"}, ["Tom"]),
+        ("a red hat with feathers, a fox", {"Words": "red, hat, feathers"}, ["a fox"]),
+    ],
+)
+def test_a_wish_becomes_a_header(line, fields, ignored):
+    (asked,) = wishes([line], takes=True)[0]
+    assert split_header(asked["header"]) == (fields, "") and (asked["prompt"], asked["ignored"]) == ("", ignored)
+
+
+@pytest.mark.parametrize(
+    "line, prompt",
+    [
+        ("", "Once upon a time"),
+        ("\u00fcber", "Once upon a time, there was a child. The child had a \u00fcber."),
+        ("Tom sat\u2026", "Tom sat"),
+    ],
+)
+def test_a_line_that_no_header_can_say_is_an_opening(line, prompt):
+    (asked,) = wishes([line], takes=True)[0]
+    assert (asked["header"], asked["prompt"]) == ("", prompt)
 
 
 def test_what_is_asked_for():
@@ -1045,6 +1081,29 @@ def test_copying_in_a_browser_without_clipboard(browser, dist):
 
 
 # ---- Model files
+
+
+def test_a_storyteller_that_takes_wishes(browser, dist, tmp_path):
+    """Its story is the one that the header of the wish gives, also by its link."""
+    golden = read_model(MODEL)
+    file = tmp_path / "asking.f6c"
+    write_model(file, Model(golden.dimensions, {**golden.card, CARD_KEY: "Words Name Mood"}, golden.merges, golden.tensors))
+    browser.open(dist / "fable6.html", SHORT)
+    browser.story()
+    browser.fill("wish", "a dragon, a girl called Mia, M\u00f6hren")
+    browser.fill("seed", "7")
+    browser.fill("length", "150")
+    browser.pick(file)
+    browser.wait(lambda: "dragon" in browser.text("story"))
+    story = browser.story()
+    host = Engine(str(file))
+    host.seed(7)
+    header = write_header({"Words": "dragon, girl", "Name": "Mia"})
+    assert story == "".join(host.generate(header, 150)).strip()
+    assert came(browser) == ["a dragon", "a girl called Mia"]
+    assert browser.text("error").startswith("Left out: \u201cM\u00f6hren\u201d. This storyteller takes a name and three words.")
+    browser.click("more")
+    assert browser.story().startswith(story)
 
 
 def test_the_card(browser, dist):

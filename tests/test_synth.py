@@ -12,6 +12,8 @@ import pytest
 
 from fable6c.corpus import synth, words
 from fable6c.corpus.grammar import GRAMMAR
+from fable6c.corpus.instruct import has_length
+from fable6c.model.asking import FIELDS, split_header, words_missing
 
 SAMPLE = 20_000
 READ_CLOSELY = 5_000
@@ -391,3 +393,17 @@ def test_stats_compare(tmp_path, capsys):
         assert synth.main(["--stats", "--bytes", "20k", "--compare", str(tmp_path / name)]) == 1
     assert synth.main(["--stats", "--compare", str(tmp_path / "missing.txt")]) == 1
     assert capsys.readouterr().err.count("\n") == 3
+
+
+def test_headers_say_what_is_in_the_story():
+    plain = synth.text(3, 100_000).split("\n<|endoftext|>\n")
+    headed = "".join(synth.documents(3, 90_000, headers=True)).split("\n<|endoftext|>\n")[:-1]
+    asked = [split_header(document) for document in headed]
+    assert [story for _, story in asked] == plain[: len(asked)]
+    assert 0.5 < sum(bool(fields) for fields, _ in asked) / len(asked) < 0.9
+    for fields, story in asked:
+        assert words_missing(fields["Words"].split(", ") if "Words" in fields else [], story) == []
+        assert fields.get("Name", "") in story and story.startswith(fields.get("Begins", ""))
+        assert fields.get("Talk", "yes") == "yes" or '"' not in story
+        assert "Length" not in fields or has_length(story, fields["Length"])
+    assert {name for fields, _ in asked for name in fields} == set(FIELDS)

@@ -242,7 +242,7 @@ function core(post, fallback, wasm64) {
     ended = astray = false;
   }
 
-  /** message: id, prompt, seed, temperature, topK, topP, penalty, length, turns (fable6.js says what they are). */
+  /** message: id, header, prompt, seed, temperature, topK, topP, penalty, length, turns (fable6.js says what they are). */
   function tell(message) {
     if (loading !== null) {
       loading.then = function () {
@@ -256,7 +256,7 @@ function core(post, fallback, wasm64) {
     if (code !== 0) return engineFails(code, message.id);
     engine.seed(message.seed);
     forget();
-    unread = [toUtf8(message.prompt)];
+    unread = [toUtf8(message.header + message.prompt)];
     turns = message.turns.slice();
     begin(message);
   }

@@ -8,7 +8,7 @@
       error(message, code) code as in docs/model-file.md and docs/engine.md, 0 for anything else
     docs/web-page.md has an example. */
 function Fable6(on) {
-  var DEFAULTS = { prompt: "", seed: 1, temperature: 0.8, topK: 40, topP: 1, penalty: 1, length: 1000, turns: [] }; // the command line's
+  var DEFAULTS = { header: "", prompt: "", seed: 1, temperature: 0.8, topK: 40, topP: 1, penalty: 1, length: 1000, turns: [] }; // the command line's
   var WORKER_STARTS_IN = 5000; // ms
 
   var storyId = 0,
@@ -117,8 +117,8 @@ function Fable6(on) {
       storyId++;
       send({ type: "load", file: ++file, data: data, sha256: typeof sha256 === "string" ? sha256 : "" });
     },
-    /** Tells a new story: {prompt, seed, temperature, topK, topP, penalty, length}, each with the command line's default. `turns` are
-        what a person puts in, in order: {at: after so many tokens, text: "to be read"} or {at: …, tokens: [ids in place of its own]}. */
+    /** Tells a new story: {header, prompt, seed, temperature, topK, topP, penalty, length}, each with the command line's default. `header`
+        is read before the prompt, for a model that takes wishes (docs/asking.md). `turns` are what a person puts in, in order: {at: after so many tokens, text: "to be read"} or {at: …, tokens: [ids in place of its own]}. */
     tell: function (options) {
       ask++;
       var message = { type: "tell", id: ++storyId };

@@ -323,12 +323,18 @@
     if (/#(?:.*&)?seed=/.test(line)) return tellAddress(line); // a link that was pasted
     settings = settings || readSettings();
     if (settings === null || teller === null) return;
-    if (given !== null && given.line === line) asked = { prompt: given.prompt, wishes: [], ignored: [] };
-    else asked = Wish.ask(line);
+    if (given !== null && given.line === line) asked = { header: "", prompt: given.prompt, wishes: [], ignored: [] };
+    else asked = Wish.ask(line, teller.takes);
     remarks = remarks || [];
     if (asked.ignored.length > 0)
-      remarks.push("Left out: \u201c" + asked.ignored.join("\u201d, \u201c") + "\u201d. It takes up to six things, of a few words each.");
+      remarks.push(
+        "Left out: \u201c" +
+          asked.ignored.join("\u201d, \u201c") +
+          "\u201d. " +
+          (asked.header === "" ? "It takes up to six things, of a few words each." : "This storyteller takes a name and three words.")
+      );
     complain(remarks.join(" "));
+    settings.header = asked.header;
     settings.prompt = asked.prompt;
     seed = settings.seed;
     if (seed === null) settings.seed = newSeed();
@@ -387,6 +393,7 @@
     trying.trySeed = seed;
     trying.tries++;
     fable6.tell({
+      header: settings.header,
       prompt: settings.prompt,
       seed: seed,
       temperature: settings.temperature,
@@ -1051,6 +1058,7 @@
     }
     var isBack = coming === kept;
     teller = kept = coming;
+    teller.takes = card !== null && typeof card.asks === "string" && / Words /.test(" " + card.asks + " ");
     setText(id("card"), text);
     setText(id("facts"), facts.join(" \u00b7 "));
     setText(id("engine"), "Engine: " + model.engine + (model.worker ? " in a worker." : " in this page."));

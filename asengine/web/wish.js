@@ -1,7 +1,9 @@
 /** What a person asks for, as a storyteller can take it. docs/web-page.md states these rules in words. */
 var Wish = (function () {
   var MAX_WISHES = 6,
-    LONGEST_WISH = 6; // words
+    LONGEST_WISH = 6, // words
+    MAX_WORDS = 3; // of a header
+  var WORD = /^[a-z](?:[a-z'-]{0,18}[a-z])$/i; // that a header can have
   var BEINGS = (
     " girl boy child man woman king queen prince princess witch wizard giant fairy elf pirate knight baby mom mum dad grandma " +
     "grandpa mother father brother sister friend teacher farmer doctor robot monster ghost dragon unicorn dinosaur mermaid fox wolf bear cat " +
@@ -165,10 +167,47 @@ var Wish = (function () {
     return text;
   }
 
-  /** What the line asks for: {prompt, wishes: [{text, words}], ignored: [text]}. */
-  function ask(line) {
+  /** The header of a model that takes wishes (docs/asking.md), and the wishes that have no place in it: {text, left: [part]}. */
+  function headed(parts) {
+    var words = [],
+      fields = {},
+      left = [];
+    parts.forEach(function (part) {
+      var asked = wordsOf(part.kind === "hero" ? part.noun + part.tail : part.text).filter(function (word) {
+          return words.indexOf(word) < 0 && !(part.kind === "hero" && word === "child");
+        }),
+        values = part.kind === "mood" ? part.text.match(/\b(?:happy|sad|short|middle|long)\b/g) || [] : [];
+      values.forEach(function (value) {
+        fields[/happy|sad/.test(value) ? "Mood" : "Length"] = value;
+      });
+      if (values.length > 0) return;
+      var isNamed = part.kind === "hero" && !fields.Name && WORD.test(part.name);
+      if (part.kind === "mood" || (part.kind === "hero" && !isNamed) || words.length + asked.length > MAX_WORDS || !asked.every(isWord)) {
+        left.push(part);
+        return;
+      }
+      if (isNamed) fields.Name = part.name;
+      words = words.concat(asked);
+    });
+    if (words.length > 0) fields.Words = words.map(twice).join(", ");
+    var text = "";
+    for (var name in fields) text += name + ": " + fields[name] + "\n";
+    return { text: text === "" ? "" : "\u0001" + text + "\u0002", left: left };
+  }
+
+  function isWord(text) {
+    return WORD.test(text);
+  }
+
+  function twice(word) {
+    return word + " " + word;
+  }
+
+  /** What the line asks for: {header, prompt, wishes: [{text, words}], ignored: [text]}. `takes`: the model takes wishes, in a header; any
+      other gets an opening. */
+  function ask(line, takes) {
     var begun = /^(.*?)\s*(?:\u2026|\.\.\.)\s*$/.exec(line);
-    if (begun) return { prompt: begun[1], wishes: [], ignored: [] };
+    if (begun) return { header: "", prompt: begun[1], wishes: [], ignored: [] };
     var parts = [],
       ignored = [];
     line.split(/[,;\n]|\band\b/i).forEach(function (part) {
@@ -180,8 +219,18 @@ var Wish = (function () {
         else parts.push(classify(wish));
       });
     });
+    var header = takes ? headed(parts) : { text: "", left: [] };
+    if (header.text !== "") {
+      parts = parts.filter(function (part) {
+        return header.left.indexOf(part) < 0;
+      });
+      header.left.forEach(function (part) {
+        ignored.push(part.text);
+      });
+    }
     return {
-      prompt: parts.length === 0 ? "Once upon a time" : opening(parts),
+      header: header.text,
+      prompt: header.text !== "" ? "" : parts.length === 0 ? "Once upon a time" : opening(parts),
       wishes: parts.map(function (part) {
         return { text: part.text, words: part.kind === "word" ? [part.text.toLowerCase()] : wordsOf(part.text) };
       }),
