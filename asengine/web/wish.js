@@ -191,7 +191,9 @@ var Wish = (function () {
     });
     if (words.length > 0) fields.Words = words.map(twice).join(", ");
     var text = "";
-    for (var name in fields) text += name + ": " + fields[name] + "\n";
+    ["Words", "Name", "Mood", "Length"].forEach(function (name) {
+      if (fields[name]) text += name + ": " + fields[name] + "\n"; // in the command line's order
+    });
     return { text: text === "" ? "" : "\u0001" + text + "\u0002", left: left };
   }
 
