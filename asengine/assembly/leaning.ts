@@ -192,10 +192,11 @@ function bar(id: u32): void {
 function nearest(complete: bool): i32 {
   let highest = load<f32>(LOGITS);
   for (let at: usize = 4, size: usize = 4 * vocab; at < size; at += 4) highest = max(highest, load<f32>(at, LOGITS));
+  let weight: f32 = told < high / 2 ? 2 : 1; // while there is time, more is asked of a word's place
   let least: f32 = Infinity, id: u32 = vocab - 1, word: usize = 0;
   for (let i: u32 = 0; i < words; i++) {
     if (load<u16>(wordAt(i)) == 0) continue;
-    let gap = highest - load<f32>(LOGITS + 4 * load<u16>(wordAt(i) + 2));
+    let gap = weight * (highest - load<f32>(LOGITS + 4 * load<u16>(wordAt(i) + 2)));
     if (gap >= least) continue;
     least = gap;
     word = wordAt(i);
@@ -206,7 +207,7 @@ function nearest(complete: bool): i32 {
     word = 0;
     id = QUOTE;
   }
-  if (complete) least = highest - load<f32>(LOGITS + 4 * (vocab - 1));
+  if (complete) least = <f32>0.5 * (highest - load<f32>(LOGITS + 4 * (vocab - 1)));
   if (least > LEAST_GAP + GAP_GROWTH * <f32>since) return -1;
   forced = word;
   forcedAt = 0;

@@ -25,7 +25,8 @@ VALUES = {"Mood": ("happy", "sad"), "Talk": ("yes", "no"), "Length": ("short", "
 CARD_KEY = "asks"  # of a model's card: the fields that it takes, as in "Words Name Mood"
 MAX_WORDS = 3
 MAX_WISHES, MAX_WISH_TOKENS = 4, 23  # to lean towards: three words and a name, each of so many tokens
-# How much likelier the likeliest token may be, in nats, than a word that is told instead: at first, and more with each token without one.
+# How much likelier the likeliest token may be, in nats, than one that is missing and comes instead: at first, and more with each token that
+# one is waited for. For words it is half of that in the first half of a story, for the end it is twice that.
 LEAST_GAP, GAP_GROWTH = 2.0, 0.0625
 NEVER = -1e30  # the logit of a token that is not to be drawn
 MANY = 400
@@ -197,10 +198,13 @@ class Leaning:
             return self._forced.pop(0)
         wanted = [*self._missing, *([[QUOTE]] if self._talk else [])]
         may_end = not wanted and self._words >= self._low
+        weights = [2.0 if self._words < self._high // 2 else 1.0] * len(self._missing) + [
+            1.0
+        ]  # while there is time, more is asked of a word's place
         if not wanted and self._words >= self._high:
-            wanted = [[len(self._texts) - 1]]
+            wanted, weights = [[len(self._texts) - 1]], [0.5]
         if wanted:
-            gaps = [logits.max() - logits[word[0]] for word in wanted]
+            gaps = [f32(weight) * (logits.max() - logits[tokens[0]]) for weight, tokens in zip(weights, wanted)]
             nearest = int(np.argmin(gaps))
             if gaps[nearest] <= f32(LEAST_GAP) + f32(GAP_GROWTH) * f32(self._since):
                 token, *self._forced = wanted[nearest]
