@@ -26,7 +26,7 @@ def load(name):
     return module
 
 
-assemble, checklist = load("assemble"), load("checklist")
+assemble, checklist, transcripts = load("assemble"), load("checklist"), load("transcripts")
 
 
 def test_the_plan_names_the_checks_that_run():
@@ -164,6 +164,47 @@ def test_the_second_build_leaves_the_first_alone(tmp_path, monkeypatch):
     said = assemble.compare({"fable6c-arm64": b"one", "fable6c-armv6": b"x\n", "c": b""}, dict(os.environ))
     assert (root / ".venv" / "installed").read_text() == "from root"
     assert "DIFFERS  fable6c-arm64: " in said and "same bytes  fable6c-armv6\n" in said and "not built again  c\n" in said
+
+
+# ---- transcripts
+
+
+def test_the_page_of_transcripts_is_that_of_the_script():
+    page = transcripts.PAGE.read_text(encoding="utf-8")
+    text, missing = transcripts.page(page, ROOT / "nowhere")
+    assert text == page and len(missing) == len(transcripts.MODELS)
+    assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == [
+        name for name, *_ in transcripts.MODELS if f"## {name}\n" in page
+    ]
+    assert {"## small, two hours", "## micro, one hour"} <= set(page.splitlines())
+
+
+@pytest.mark.slow
+def test_the_released_models_tell_what_the_page_of_transcripts_has():
+    page = transcripts.PAGE.read_text(encoding="utf-8")
+    for name, path, command, words in transcripts.MODELS:
+        if path.startswith("release/"):
+            assert transcripts.opening(name, command, words) + transcripts.chapter(name, transcripts.stories(ROOT / path)) in page
+
+
+def test_transcripts_follow_the_rule_and_keep_the_chapters_of_missing_models(tmp_path, monkeypatch):
+    assert transcripts.repetition("a b c d a b c d") == pytest.approx(1 / 5)
+    assert transcripts.repetition("too short") == 1
+    told = [(False, seed / 100, seed, f"story {seed}") for seed in range(1, 20)] + [(True, 0.0, 20, "x" * 2000)]
+    monkeypatch.setattr(transcripts, "stories", lambda path: told)
+    (tmp_path / "here").write_text("")
+    monkeypatch.setattr(transcripts, "MODELS", [("one", "here", "", "One."), ("two", "away", "train two", "Two.")])
+    text, missing = transcripts.page("", tmp_path)
+    assert missing == ["away is missing, so its chapter is left out; train two"] and "## two" not in text
+    for title, seed in (("Good", 1), ("Middling", 10), ("Bad", 20)):
+        assert f"### {title}: one, seed {seed}, " in text
+    assert "1 did not end by themselves" in text and "(cut here by this page; 2,000 characters in all" in text
+    before = text + "\n## two\n\nOld words.\n\nRepetition of the twenty: least 5%\n\n> Old.\n"
+    text, missing = transcripts.page(before, tmp_path)
+    assert "is the old one" in missing[0] and text.endswith(
+        "## two\n\nTwo.\n\n```\ntrain two\n```\n\nRepetition of the twenty: least 5%\n\n> Old.\n"
+    )
+    assert transcripts.page(text, tmp_path)[0] == text
 
 
 def source_archive(path, day, order):
