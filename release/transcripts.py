@@ -40,6 +40,7 @@ MODELS = [
         "What `make run` gives on a machine that reads 20,000 tokens a second. Made-up stories are simpler than TinyStories, so its spelling is worse and its repetition is not.",
     ),
 ]
+TOLD = "Repetition of the twenty: "
 NONE = "No stories yet: this model was not trained to its end when the page was written."
 HEAD = """# Transcripts
 
@@ -77,7 +78,7 @@ def stories(path):
 def chapter(name, told):
     shares = [f"{share:.0%}" for _, share, _, _ in (told[0], told[9], told[-1])]
     unended = sum(not_ended for not_ended, *_ in told)
-    lines = [f"Repetition of the twenty: least {shares[0]}, tenth {shares[1]}, most {shares[2]}. {unended} did not end by themselves.", ""]
+    lines = [f"{TOLD}least {shares[0]}, tenth {shares[1]}, most {shares[2]}. {unended} did not end by themselves.", ""]
     for title, (not_ended, share, seed, text) in (("Good", told[0]), ("Middling", told[9]), ("Bad", told[-1])):
         if not_ended and len(text) > 1500:
             text = text[:1500] + f" […]\n\n(cut here by this page; {len(text):,} characters in all, without an end)"
@@ -97,7 +98,8 @@ def opening(name, command, words):
 
 def page(before, root=ROOT):
     """(the page, [what is missing]): chapters of models that are here are told, those of others taken out of the page before."""
-    kept = dict(re.findall(r"^## (.*?)\n.*?(^Repetition of the twenty: .*?)(?=^## |\Z)", before, re.MULTILINE | re.DOTALL))
+    parts = (part.partition("\n") for part in re.split(r"^## ", before, flags=re.MULTILINE)[1:])
+    kept = {name: body[body.index(TOLD) :] for name, _, body in parts if TOLD in body}
     parts, missing = [HEAD], []
     for name, path, command, words in MODELS:
         if (root / path).exists():
