@@ -77,6 +77,9 @@ def main(argv=None):
         propose(options.key)
     else:
         print("SHA256SUMS is not signed: make release KEY=FILE signs it with an OpenSSH key")
+    print("\nthe checklist of release/PLAN.md:", flush=True)
+    if subprocess.run([sys.executable, str(ROOT / "release" / "checklist.py"), "--release", str(options.out)]).returncode != 0:
+        raise SystemExit("release: an item of the checklist fails, so this is no release yet")
 
 
 def built(root, environment):
