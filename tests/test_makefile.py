@@ -135,7 +135,7 @@ def test_nothing_is_kept_in_the_home_folder(fresh):
     environment = make("--eval=show: ; @env", "show", folder=fresh).stdout
     variables = dict(line.split("=", 1) for line in environment.splitlines() if "=" in line)
     assert variables["PIP_NO_CACHE_DIR"] == "1" and variables["npm_config_logs_max"] == "0"
-    assert variables["npm_config_cache"].startswith(str(fresh)) and variables["MPLCONFIGDIR"]
+    assert variables["npm_config_cache"].startswith(str(fresh)) and variables["MPLCONFIGDIR"] and variables["NODE_COMPILE_CACHE"]
 
 
 # ---- what a person gives
