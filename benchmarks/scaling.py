@@ -49,10 +49,16 @@ def estimates():
     out = {"spread": spread}
     points = [point for point in newest("curve.json")["points"] if point["series"].startswith("fable6c ")]
     for name in sorted({point["series"] for point in points}):
-        rows = sorted((point["tokens"] / 1e6, point["bits_per_char"]) for point in points if point["series"] == name)
-        tokens, bits = (np.array(column) for column in zip(*rows))
+        rows = sorted((point["tokens"] / 1e6, point["bits_per_char"], point["minutes"]) for point in points if point["series"] == name)
+        tokens, bits, minutes = (np.array(column) for column in zip(*rows))
         moved = bits * (1 + spread * random.standard_normal((DRAWS, len(bits))))
-        out[name.split()[1]] = {"fit": fit(tokens, bits[None])[0], "draws": fit(tokens, moved), "points": len(rows), "last": tokens[-1]}
+        out[name.split()[1]] = {
+            "fit": fit(tokens, bits[None])[0],
+            "draws": fit(tokens, moved),
+            "points": len(rows),
+            "last": tokens[-1],
+            "minutes": minutes[-1],
+        }
     return out
 
 
@@ -75,7 +81,8 @@ def rows():
         for factor in (2, 10):
             tokens = size["last"] * factor
             estimate = at(size["fit"], tokens)[0]
-            out.append([f"`{name}`, {factor} times the tokens ({tokens:,.0f} M)", f"{estimate:.3f}", between(at(size["draws"], tokens))])
+            words = f"`{name}`, {factor} times the tokens ({tokens:,.0f} M, {size['minutes'] * factor / 60:.0f} hours)"
+            out.append([words, f"{estimate:.3f}", between(at(size["draws"], tokens))])
         out.append([f"`{name}`, floor: any number of tokens of this text", f"{size['fit'][0]:.3f}", between(size["draws"][:, 0])])
     for tokens in (10, 50, 280):
         ratio = at(found["small"]["fit"], tokens)[0] / at(found["micro"]["fit"], tokens)[0]

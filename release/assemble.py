@@ -45,27 +45,27 @@ def main(argv=None):
     parser.add_argument("--key", type=pathlib.Path, help="an OpenSSH key that signs SHA256SUMS; make release KEY=FILE")
     parser.add_argument("--twice", action="store_true", help="build a second time in another folder and compare")
     options = parser.parse_args(argv)
-    if options.key and not options.key.is_file():
-        raise SystemExit(
-            f"release: {options.key}: there is no such key; give the private key's file, or none to leave the release unsigned"
-        )
+    # What would only fail after all that building.
+    if options.key:
+        signer(options.key)
+    if options.twice:
+        listed()
+    notes({})
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
     files, missing = built(ROOT, environment)
     shutil.rmtree(options.out, ignore_errors=True)
     options.out.mkdir(parents=True)
     for name, data in files.items():
         (options.out / name).write_bytes(data)
-    (options.out / f"fable6c-{VERSION}.cdx.json").write_text(bill_of_materials(), encoding="utf-8")
+    (options.out / f"fable6c-{VERSION}.cdx.json").write_text(bill_of_materials(files), encoding="utf-8")
     again = None
     if options.twice:
         again = compare(files, environment)
         (options.out / "REPRODUCIBLE.txt").write_text(again, encoding="utf-8")
     (options.out / "NOTES.md").write_text(notes(missing), encoding="utf-8")
-    write_sums(options.out)
-    site(options.out, environment)
-    write_sums(options.out)
-    if options.key:
-        sign(options.out, options.key)
+    write_sums(options.out, options.key)
+    site(options.out, environment)  # with these sums, and their signature, beside what they are of
+    write_sums(options.out, options.key)
     print(f"\n{options.out}:")
     for path in sorted(options.out.iterdir()):
         print(f"  {path.stat().st_size:>10,}  {path.name}")
@@ -73,14 +73,20 @@ def main(argv=None):
         print(f"left out: {name} ({why})")
     if again:
         print(again)
-    if not options.key:
+    if options.key:
+        propose(options.key)
+    else:
         print("SHA256SUMS is not signed: make release KEY=FILE signs it with an OpenSSH key")
+    print("\nthe checklist of release/PLAN.md:", flush=True)
+    if subprocess.run([sys.executable, str(ROOT / "release" / "checklist.py"), "--release", str(options.out)]).returncode != 0:
+        raise SystemExit("release: an item of the checklist fails, so this is no release yet")
 
 
 def built(root, environment):
     """({name: bytes}, {part: why it is missing}) of what make gives in that folder."""
     files, missing = {}, {}
     for target, patterns, words in PARTS:
+        print(f"{root}: make {target}", flush=True)
         done = subprocess.run(["make", target], cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
         if done.returncode != 0 or not found:
@@ -125,13 +131,13 @@ def compare(files, environment):
     """Build again, from a copy of the sources in a folder of another name; one line for each file."""
     with tempfile.TemporaryDirectory(prefix="fable6c-second-") as folder:
         root = pathlib.Path(folder) / "another place"
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.decode("utf-8")
-        for name in filter(None, listed.split("\0")):
+        for name in listed():
             if (ROOT / name).is_file():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, root / name)
-        for name in (".venv", "node_modules"):  # the tools, which are pinned
-            (root / name).symlink_to(ROOT / name)
+        # The tools, which are pinned. Of Python's a copy: the package is installed into it, from the folder that ends with this.
+        shutil.copytree(ROOT / ".venv", root / ".venv", symlinks=True)
+        (root / "node_modules").symlink_to(ROOT / "node_modules")
         (root / "build").mkdir()
         for path in (ROOT / "build").glob("pywasm3-*.tar.gz"):  # the pinned download
             shutil.copy2(path, root / "build")
@@ -143,6 +149,17 @@ def compare(files, environment):
         if not same and name in second:
             lines[-1] += f": {difference(name, data, second[name])}"
     return "Built twice, in two folders, with the same tools:\n" + "\n".join(lines) + "\n"
+
+
+def listed():
+    """The files of the sources: those that git knows."""
+    try:
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        raise SystemExit(
+            "release: TWICE=1 copies the files that git lists, and here git lists none; take a clone, or leave TWICE out"
+        ) from None
+    return list(filter(None, names.decode("utf-8").split("\0")))
 
 
 def difference(name, first, second):
@@ -160,8 +177,8 @@ def difference(name, first, second):
     return f"{sum(x != y for x, y in zip(first, second)) + abs(len(first) - len(second)):,} bytes"
 
 
-def bill_of_materials():
-    """CycloneDX 1.5: what is inside the files of a release, and what they are built or run with, each with version and licence."""
+def bill_of_materials(files):
+    """CycloneDX 1.5: the files of a release, what is inside them, and what they are built or run with, each with version and licence."""
 
     def component(name, version, licence, scope, purl, kind="library"):
         return {"type": kind, "name": name, "version": version, "scope": scope, "licenses": [{"license": {"id": licence}}], "purl": purl}
@@ -176,16 +193,7 @@ def bill_of_materials():
         parts.append(component(name, version, licences[name], "required" if name in inside else "excluded", f"pkg:npm/{name}@{version}"))
     for name, version in locked(ROOT / "requirements" / "run.txt"):
         parts.append({"type": "library", "name": name, "version": version, "scope": "optional", "purl": f"pkg:pypi/{name}@{version}"})
-    for path in sorted((ROOT / "release").glob("*.f6c")):
-        parts.append(
-            {
-                "type": "machine-learning-model",
-                "name": path.name,
-                "version": VERSION,
-                "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(path.read_bytes()).hexdigest()}],
-                "licenses": [{"license": {"id": "MIT"}}],
-            }
-        )
+    parts += [file_component(name, data) for name, data in sorted(files.items())]
     whole = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -194,6 +202,40 @@ def bill_of_materials():
         "components": parts,
     }
     return json.dumps(whole, indent=1) + "\n"
+
+
+# What the linker puts into a file from the system that builds it. No package names the version.
+LINKED = [
+    (r"i586\.tar\.gz$", "musl", "MIT"),
+    (r"^fable6c-arm", "glibc", "LGPL-2.1-or-later"),
+    (r"^fable6c-arm", "libgcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+]
+
+
+def file_component(name, data):
+    """A file of the release; within it the libraries that it carries."""
+    kind = "machine-learning-model" if name.endswith(".f6c") else "file"
+    part = {"type": kind, "name": name, "version": VERSION, "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(data).hexdigest()}]}
+    part["licenses"] = [{"license": {"id": "MIT"}}]
+    carried = [
+        {"type": "library", "name": library, "licenses": [{"expression": licence}]}
+        for pattern, library, licence in LINKED
+        if re.search(pattern, name)
+    ]
+    if name.endswith(".whl"):
+        with zipfile.ZipFile(io.BytesIO(data)) as wheel:
+            for member in wheel.namelist():
+                if ".libs/" in member and "/libgomp" in member:
+                    licence = [{"expression": "GPL-3.0-or-later WITH GCC-exception-3.1"}]
+                    digest = [{"alg": "SHA-256", "content": hashlib.sha256(wheel.read(member)).hexdigest()}]
+                    carried.append({"type": "library", "name": "libgomp", "licenses": licence, "hashes": digest})
+                elif ".libs/" in member and not member.endswith("/"):
+                    raise SystemExit(
+                        f"release: {name} carries {member}, of which the bill of materials knows no licence; see file_component"
+                    )
+    if carried:
+        part["components"] = carried
+    return part
 
 
 def locked(path):
@@ -234,27 +276,47 @@ def site(out, environment):
                     archive.writestr(entry, path.read_bytes())
 
 
-def write_sums(out):
+def write_sums(out, key=None):
+    """SHA256SUMS of all files there; signed, where there is a key."""
     names = sorted(path.name for path in out.iterdir() if not path.name.startswith("SHA256SUMS"))
     lines = [f"{hashlib.sha256((out / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (out / "SHA256SUMS").write_text("".join(lines), encoding="ascii")
+    if key:
+        sign(out, key)
 
 
 def sign(out, key):
     """Sign SHA256SUMS and check the signature with the very key's public half, by the command that the site gives."""
+    (out / "SHA256SUMS.sig").unlink(missing_ok=True)
     subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", SIGNER, str(out / "SHA256SUMS")], check=True)
-    public = subprocess.run(["ssh-keygen", "-y", "-f", str(key)], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     with tempfile.TemporaryDirectory() as folder:
         signers = pathlib.Path(folder) / "allowed_signers"
-        signers.write_text(f'{SIGNER} namespaces="{SIGNER}" {public}\n', encoding="ascii")
+        signers.write_text(signer(key) + "\n", encoding="ascii")
         command = ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", SIGNER, "-n", SIGNER, "-s", str(out / "SHA256SUMS.sig")]
         with open(out / "SHA256SUMS", "rb") as sums:
             done = subprocess.run(command, stdin=sums, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         raise SystemExit(f"release: the signature does not verify: {done.stdout.strip()}")
-    committed = ROOT / "release" / "allowed_signers"
-    if not committed.exists() or public.split()[1] not in committed.read_text(encoding="ascii"):
-        print(f'release/allowed_signers lacks this key; commit the line: {SIGNER} namespaces="{SIGNER}" {public}')
+
+
+def signer(key):
+    """The line of allowed_signers for a key."""
+    if shutil.which("ssh-keygen") is None:
+        raise SystemExit("release: KEY signs with ssh-keygen, which is missing; on Debian or Ubuntu: apt install openssh-client")
+    if not key.is_file():
+        raise SystemExit(f"release: {key}: there is no such key; give the private key's file, or none to leave the release unsigned")
+    done = subprocess.run(["ssh-keygen", "-y", "-f", str(key)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    public = done.stdout.split()
+    if done.returncode != 0 or len(public) < 2:
+        raise SystemExit(f"release: {key} is no private key that ssh-keygen reads: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
+    return f'{SIGNER} namespaces="{SIGNER}" {public[0]} {public[1]}'
+
+
+def propose(key):
+    """Say what release/allowed_signers lacks."""
+    committed, line = ROOT / "release" / "allowed_signers", signer(key)
+    if not committed.exists() or line.split()[-1] not in committed.read_text(encoding="ascii"):
+        print(f"release/allowed_signers lacks this key; commit the line: {line}")
 
 
 if __name__ == "__main__":

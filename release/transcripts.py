@@ -1,16 +1,47 @@
-"""Stories that a model tells, good, middling and bad ones, chosen by a rule: python release/transcripts.py MODEL=NAME … > docs/transcripts.md
+"""Stories that the models tell, good, middling and bad ones, chosen by a rule: `python release/transcripts.py` writes docs/transcripts.md.
 
 The rule, the same for each model: seeds 1 to 20, default sampling, at most 1,000 tokens. A story's repetition is the share of its runs of four words
 that stood in it before. Good is the story with the least, bad the one with the most, middling the one in the middle (the 10th); among equal ones
 the lowest seed. A story that did not end by itself counts as worse than any that did.
+
+Where a model of the list below is missing, its chapter stays as it is, and the command that trains it is shown.
 """
 
+import pathlib
 import re
 import sys
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "transcripts.md"
 SEEDS = range(1, 21)
 PROMPT = "Once upon a time"
 LIMIT = 1000
+TRAIN = "python -m fable6c.train --preset {} --tokens {} --corpus train.txt --out runs/{}"
+# (chapter, model file, how it was made, what to know)
+MODELS = [
+    ("small, two hours", "release/small.f6c", "", "The [release](../release/README.md)."),
+    (
+        "small, twenty minutes",
+        "build/small-20.f6c",
+        TRAIN.format("small", 50000000, "small-20"),
+        "50 M tokens are what 20 minutes on two quiet threads gave in the record of the [curve](numbers.md#scores).",
+    ),
+    ("micro, one hour", "release/micro.f6c", "", "The [release](../release/README.md)."),
+    (
+        "micro, two minutes",
+        "build/micro-2.f6c",
+        TRAIN.format("micro", 15000000, "micro-2"),
+        "The same record has 7.5 M tokens for one minute of `micro`.",
+    ),
+    (
+        "micro, two minutes of made-up stories",
+        "build/micro-made-up.f6c",
+        "python -m fable6c.train --preset micro --tokens 2400000 --out runs/micro-made-up",
+        "What `make run` gives on a machine that reads 20,000 tokens a second. Made-up stories are simpler than TinyStories, so its spelling is worse and its repetition is not.",
+    ),
+]
+TOLD = "Repetition of the twenty: "
+NONE = "No stories yet: this model was not trained to its end when the page was written."
 HEAD = """# Transcripts
 
 What the models tell, unedited, and chosen by a rule that cannot read. `python release/transcripts.py` wrote this page.
@@ -19,8 +50,8 @@ What the models tell, unedited, and chosen by a rule that cannot read. `python r
 the least repetition, *bad* the one with the most, *middling* the tenth of the twenty; among equal ones the lowest seed wins. A story that did not end by itself within 1,000 tokens counts as worse than any that did. Repetition is
 only one way to be bad: a good one by this rule may still make no sense.
 
-`build/fable6c MODEL -p "Once upon a time" -s SEED` tells each again. `small` and `micro` are those of [release/](../release/README.md). The third is no release: `python -m fable6c.train --preset micro --tokens 2400000 --out runs/two-minutes`, which is
-what two minutes give at 20,000 tokens/s, on the made-up stories that the project brings along. They are simpler than TinyStories, so its spelling is worse and its repetition is not.
+`build/fable6c MODEL -p "Once upon a time" -s SEED` tells each again. `train.txt` is [the text of the release](../README.md#make-the-headline-again). A budget in tokens gives the same model on every machine with the same
+instruction set; `python -m fable6c.export runs/NAME -o build/NAME.f6c` makes its file.
 """
 
 
@@ -34,7 +65,7 @@ def stories(path):
     """[(did not end, repetition, seed, text)], best first."""
     from fable6c.engine import Engine
 
-    engine, told = Engine(path), []
+    engine, told = Engine(str(path)), []
     for seed in SEEDS:
         engine.sampling(0.8, 40)
         engine.seed(seed)
@@ -44,12 +75,10 @@ def stories(path):
     return sorted(told)
 
 
-def chapter(path, name):
-    told = stories(path)
-    lines = [f"## {name}", ""]
+def chapter(name, told):
     shares = [f"{share:.0%}" for _, share, _, _ in (told[0], told[9], told[-1])]
     unended = sum(not_ended for not_ended, *_ in told)
-    lines += [f"Repetition of the twenty: least {shares[0]}, tenth {shares[1]}, most {shares[2]}. {unended} did not end by themselves.", ""]
+    lines = [f"{TOLD}least {shares[0]}, tenth {shares[1]}, most {shares[2]}. {unended} did not end by themselves.", ""]
     for title, (not_ended, share, seed, text) in (("Good", told[0]), ("Middling", told[9]), ("Bad", told[-1])):
         if not_ended and len(text) > 1500:
             text = text[:1500] + f" […]\n\n(cut here by this page; {len(text):,} characters in all, without an end)"
@@ -62,9 +91,29 @@ def chapter(path, name):
     return "\n".join(lines)
 
 
+def opening(name, command, words):
+    """A chapter's heading, and how its model was made."""
+    return f"## {name}\n\n{words}\n\n" + (f"```\n{command}\n```\n\n" if command else "")
+
+
+def page(before, root=ROOT):
+    """(the page, [what is missing]): chapters of models that are here are told, those of others taken out of the page before."""
+    parts = (part.partition("\n") for part in re.split(r"^## ", before, flags=re.MULTILINE)[1:])
+    kept = {name: body[body.index(TOLD) :] for name, _, body in parts if TOLD in body}
+    parts, missing = [HEAD], []
+    for name, path, command, words in MODELS:
+        if (root / path).exists():
+            parts.append(opening(name, command, words) + chapter(name, stories(root / path)))
+        else:
+            missing.append(f"{path} is missing, so its chapter {'is the old one' if name in kept else 'has no stories'}; {command}")
+            parts.append(opening(name, command, words) + kept.get(name, NONE).rstrip("\n") + "\n")
+    return "\n".join(parts), missing
+
+
 def main():
-    print(HEAD)
-    print("\n".join(chapter(*argument.split("=", 1)) for argument in sys.argv[1:]), end="")
+    text, missing = page(PAGE.read_text(encoding="utf-8") if PAGE.exists() else "")
+    PAGE.write_text(text, encoding="utf-8")
+    print("\n".join(missing), file=sys.stderr)
 
 
 if __name__ == "__main__":

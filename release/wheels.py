@@ -129,8 +129,6 @@ def compiler(target: Target, folder: pathlib.Path) -> pathlib.Path:
 def build(name: str, source: pathlib.Path, destination: pathlib.Path) -> pathlib.Path:
     """The target's wheel, in `destination`."""
     target, folder = TARGETS[name], FOLDER / name
-    if shutil.which(target.compiler) is None:
-        sys.exit(f"{target.compiler} is missing; on Debian: apt install gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tarfile.open(source) as archive:
@@ -163,6 +161,9 @@ def build(name: str, source: pathlib.Path, destination: pathlib.Path) -> pathlib
 
 def main(arguments: list[str]) -> None:
     source, destination, *names = arguments
+    for program in (TARGETS[name].compiler for name in names or TARGETS):  # before the first wheel takes its minute
+        if shutil.which(program) is None:
+            sys.exit(f"{program} is missing; on Debian: apt install gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross")
     for name in names or TARGETS:
         wheel = build(name, pathlib.Path(source), pathlib.Path(destination))
         print(f"{wheel}: {wheel.stat().st_size:,} bytes", flush=True)

@@ -17,7 +17,7 @@
     if (end > new Date().getTime()) setTimeout(count, 1000 - (new Date().getTime() % 1000));
     else
       document.getElementById("until").textContent =
-        "Zero. Humanity is on its own now. Whether the release is out, the download page of the project says.";
+        "Zero. Humanity is on its own now (satire). Whether the release is out, the download page of the project says.";
   }
   if (!isNaN(end)) count();
 })();

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "asengine" / "web"))
 
 from browser import chromium  # noqa: E402
 
-SIZES = [(1280, 800), (768, 1024), (390, 844)]
+SIZES = [(1280, 800), (768, 1024), (320, 640)]
 PAGES = {
     "index": "index.html",
     "download": "download.html",

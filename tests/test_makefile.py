@@ -135,7 +135,7 @@ def test_nothing_is_kept_in_the_home_folder(fresh):
     environment = make("--eval=show: ; @env", "show", folder=fresh).stdout
     variables = dict(line.split("=", 1) for line in environment.splitlines() if "=" in line)
     assert variables["PIP_NO_CACHE_DIR"] == "1" and variables["npm_config_logs_max"] == "0"
-    assert variables["npm_config_cache"].startswith(str(fresh)) and variables["MPLCONFIGDIR"]
+    assert variables["npm_config_cache"].startswith(str(fresh)) and variables["MPLCONFIGDIR"] and variables["NODE_COMPILE_CACHE"]
 
 
 # ---- what a person gives
@@ -240,6 +240,26 @@ def test_an_installation_that_fails_says_why_and_is_not_taken_for_done(fresh):
     done = make(".venv/run", folder=fresh)
     assert done.returncode != 0 and "the index is not there" in done.stdout
     assert not (fresh / ".venv" / "run").exists()
+
+
+@pytest.mark.parametrize("tools", ["system", "busybox"])
+def test_an_installation_says_what_it_fetches_and_compiles(fresh, tmp_path, monkeypatch, tools):
+    """With the tools of Alpine too, whose sed has no -u."""
+    if tools == "busybox":
+        if shutil.which("busybox") is None:
+            pytest.skip("busybox is missing; on Debian: apt install busybox")
+        for name in ("sed", "tee", "tail", "head", "od", "tr", "mkdir", "touch", "rm", "grep"):
+            (tmp_path / name).symlink_to(shutil.which("busybox"))
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    said = "  Downloading numpy-2.whl (16 MB)\\nbuilding 'fable6c._lib_cpu' extension\\ngcc -O3 it\\n"
+    (fresh / ".venv" / "bin").mkdir(parents=True)
+    (fresh / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nprintf "{said}"\n')
+    (fresh / ".venv" / "bin" / "python").chmod(0o755)
+    (fresh / ".venv" / "tools").write_text("")
+    done = make(".venv/run", folder=fresh)
+    assert done.returncode == 0 and (fresh / ".venv" / "run").exists()
+    assert done.stdout.splitlines()[-2:] == ["  numpy-2.whl (16 MB)", "  compiling fable6c._lib_cpu"]
+    assert make("-n", "story", f"MODEL={SMALL}", folder=fresh).returncode == 0
 
 
 # ---- what is installed

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import types
+import zipfile
 
 import pytest
 
@@ -25,7 +26,7 @@ def load(name):
     return module
 
 
-assemble, checklist = load("assemble"), load("checklist")
+assemble, checklist, transcripts = load("assemble"), load("checklist"), load("transcripts")
 
 
 def test_the_plan_names_the_checks_that_run():
@@ -122,13 +123,89 @@ def test_the_wheels_take_the_place_of_this_machines_or_are_named(tmp_path, compi
 
 
 def test_the_bill_of_materials_is_cyclonedx():
-    bill = json.loads(assemble.bill_of_materials())
+    model = (ROOT / "release" / "small.f6c").read_bytes()
+    wheel = io.BytesIO()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("fable6c.libs/libgomp-a34b3233.so.1.0.0", b"x")
+    files = {"small.f6c": model, "fable6c-1.0-manylinux2014_x86_64.whl": wheel.getvalue(), "fable6c-arm64": b"x", "fable6.html": b"x"}
+    bill = json.loads(assemble.bill_of_materials(files))
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
     names = {part["name"]: part for part in bill["components"]}
-    assert {"wasm3", "numpy", "assemblyscript", "small.f6c"} <= set(names)
+    assert {"wasm3", "numpy", "assemblyscript", *files} <= set(names)
     assert names["wasm3"]["purl"].startswith("pkg:pypi/pywasm3@0.")
     assert all(part["version"] for part in bill["components"])
     assert names["small.f6c"]["hashes"][0]["content"] == checklist.digest(ROOT / "release" / "small.f6c")
+    inside = {name: [part["name"] for part in names[name].get("components", [])] for name in files}
+    assert inside == {
+        "small.f6c": [],
+        "fable6c-1.0-manylinux2014_x86_64.whl": ["libgomp"],
+        "fable6c-arm64": ["glibc", "libgcc"],
+        "fable6.html": [],
+    }
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("fable6c.libs/libother.so", b"x")
+    with pytest.raises(SystemExit, match="carries fable6c.libs/libother.so, of which"):
+        assemble.file_component("fable6c-1.0.whl", wheel.getvalue())
+
+
+def test_the_second_build_leaves_the_first_alone(tmp_path, monkeypatch):
+    """The environment of the first would import the package from a folder that is gone."""
+    root = tmp_path / "root"
+    (root / "release").mkdir(parents=True)
+    (root / ".venv" / "bin").mkdir(parents=True)
+    (root / "node_modules").mkdir()
+    (root / ".venv" / "bin" / "python").symlink_to(shutil.which("false"))
+    (root / ".venv" / "installed").write_text("from root")
+    build = "mkdir -p build/arm && cd build/arm && pwd > ../../.venv/installed && pwd > fable6c-arm64 && echo x > fable6c-armv6"
+    (root / "Makefile").write_text(f"arm:\n\t{build}\n")
+    for command in (["init", "-q"], ["add", "Makefile"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    monkeypatch.setattr(assemble, "ROOT", root)
+    said = assemble.compare({"fable6c-arm64": b"one", "fable6c-armv6": b"x\n", "c": b""}, dict(os.environ))
+    assert (root / ".venv" / "installed").read_text() == "from root"
+    assert "DIFFERS  fable6c-arm64: " in said and "same bytes  fable6c-armv6\n" in said and "not built again  c\n" in said
+
+
+# ---- transcripts
+
+
+def test_the_page_of_transcripts_is_that_of_the_script():
+    page = transcripts.PAGE.read_text(encoding="utf-8")
+    text, missing = transcripts.page(page, ROOT / "nowhere")
+    assert text == page and len(missing) == len(transcripts.MODELS)
+    assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == [name for name, *_ in transcripts.MODELS]
+    assert page.count("### Good: ") >= 4
+
+
+@pytest.mark.slow
+def test_the_released_models_tell_what_the_page_of_transcripts_has():
+    page = transcripts.PAGE.read_text(encoding="utf-8")
+    for name, path, command, words in transcripts.MODELS:
+        if path.startswith("release/"):
+            assert transcripts.opening(name, command, words) + transcripts.chapter(name, transcripts.stories(ROOT / path)) in page
+
+
+def test_transcripts_follow_the_rule_and_keep_the_chapters_of_missing_models(tmp_path, monkeypatch):
+    assert transcripts.repetition("a b c d a b c d") == pytest.approx(1 / 5)
+    assert transcripts.repetition("too short") == 1
+    told = [(False, seed / 100, seed, f"story {seed}") for seed in range(1, 20)] + [(True, 0.0, 20, "x" * 2000)]
+    monkeypatch.setattr(transcripts, "stories", lambda path: told)
+    (tmp_path / "here").write_text("")
+    monkeypatch.setattr(transcripts, "MODELS", [("one", "here", "", "One."), ("two", "away", "train two", "Two.")])
+    text, missing = transcripts.page("", tmp_path)
+    assert missing == ["away is missing, so its chapter has no stories; train two"] and text.endswith(f"{transcripts.NONE}\n")
+    for title, seed in (("Good", 1), ("Middling", 10), ("Bad", 20)):
+        assert f"### {title}: one, seed {seed}, " in text
+    assert "1 did not end by themselves" in text and "(cut here by this page; 2,000 characters in all" in text
+    before = text[: text.index("## two")] + "## two\n\nOld words.\n\nRepetition of the twenty: least 5%\n\n> Old.\n"
+    text, missing = transcripts.page(before, tmp_path)
+    assert "is the old one" in missing[0] and text.endswith(
+        "## two\n\nTwo.\n\n```\ntrain two\n```\n\nRepetition of the twenty: least 5%\n\n> Old.\n"
+    )
+    assert transcripts.page(text, tmp_path)[0] == text
+    (tmp_path / "here").unlink()
+    text, _ = transcripts.page("## one\n\nNone.\n\n" + text[text.index("## two") :], tmp_path)
+    assert f"One.\n\n{transcripts.NONE}\n\n## two\n" in text and text.count("> Old.") == 1, "no chapter takes another's stories"
 
 
 def source_archive(path, day, order):
@@ -155,8 +232,9 @@ def test_a_signature_is_made_and_a_forgery_is_found(tmp_path, capsys):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     out.mkdir()
     (out / "a").write_text("a")
-    assemble.write_sums(out)
-    assemble.sign(out, key)
+    for _ in range(2):  # before the site is made, and after
+        assemble.write_sums(out, key)
+    assemble.propose(key)
     public = " ".join((tmp_path / "key.pub").read_text().split()[:2])
     assert f'fable6c namespaces="fable6c" {public}' in capsys.readouterr().out, "says what to commit"
     (tmp_path / "allowed_signers").write_text(f'fable6c namespaces="fable6c" {public}\n')
@@ -172,7 +250,24 @@ def test_a_signature_is_made_and_a_forgery_is_found(tmp_path, capsys):
     assert done.returncode != 0 and "incorrect signature" in done.stdout
 
 
-def test_a_key_that_is_not_there_is_one_line(tmp_path):
-    with pytest.raises(SystemExit, match="there is no such key"):
-        assemble.main(["--out", str(tmp_path / "out"), "--key", str(tmp_path / "none")])
-    assert not (tmp_path / "out").exists()
+def test_what_cannot_end_well_does_not_begin(tmp_path, monkeypatch):
+    """One line each, before anything is built."""
+    (tmp_path / "key").write_text("no key\n")
+    out = tmp_path / "out"
+    monkeypatch.setattr(assemble, "built", lambda *_: pytest.fail("built"))
+    if shutil.which("ssh-keygen"):
+        with pytest.raises(SystemExit, match="there is no such key"):
+            assemble.main(["--out", str(out), "--key", str(tmp_path / "none")])
+        with pytest.raises(SystemExit, match="is no private key that ssh-keygen reads: "):
+            assemble.main(["--out", str(out), "--key", str(tmp_path / "key")])
+    with monkeypatch.context() as patch:
+        patch.setattr(assemble, "VERSION", "9.9")
+        with pytest.raises(SystemExit, match="CHANGELOG.md has no section"):
+            assemble.main(["--out", str(out)])
+    monkeypatch.setattr(assemble, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match="here git lists none"):
+        assemble.main(["--out", str(out), "--twice"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="ssh-keygen, which is missing"):
+        assemble.main(["--out", str(out), "--key", str(tmp_path / "key")])
+    assert not out.exists()

@@ -117,6 +117,12 @@ def test_claims_of_danger_are_called_satire_in_their_own_row(documentation):
             assert re.search(r"satire", row.split("</td>")[0]), row
         main = text[text.index("<main") :]
         assert "satire" in main[: main.index("<h2")].lower(), "and before the first heading"
+    stages = text.split("<tbody>")[2].split("</tbody>")[0]
+    assert all("satire" in row.split("</td>")[2] for row in stages.split("<tr>")[1:]) and stages.count("<tr>") == 4
+    countdown = (documentation / "countdown.html").read_text(encoding="utf-8")
+    for claim in re.findall(r'<h1>.*?</h1>|<p class="lead">.*?</p>', countdown, re.DOTALL):
+        assert "satire" in claim
+    assert "on its own now (satire)" in (documentation / "countdown.js").read_text(encoding="utf-8")
 
 
 def test_the_checks_can_fail(tmp_path):

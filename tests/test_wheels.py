@@ -73,6 +73,14 @@ def test_a_wheel_has_its_platform_and_every_instruction_set(wheels, target):
     assert any("/libgomp-" in name for name in names) == (target != "aarch64-musl")
 
 
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the Python package ziglang is missing: make .venv/wheels")
+def test_a_compiler_that_is_missing_is_said_before_anything_is_built(tmp_path):
+    command = (sys.executable, ROOT / "release" / "wheels.py", tmp_path / "source.tar.gz", tmp_path / "out")
+    done = run(*command, cwd=tmp_path, env={**os.environ, "PATH": str(tmp_path)})
+    assert done.returncode == 1 and re.fullmatch(r"gcc is missing; on Debian: apt install gcc .*\n", done.stdout)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_wheel_of_this_machine_trains_on_two_threads_and_tells_a_story(wheels, tmp_path):
     if os.uname().machine != "x86_64":
         pytest.skip("needs x86-64")
