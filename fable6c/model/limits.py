@@ -7,12 +7,12 @@ import struct
 
 import numpy as np
 
-from fable6c.model.architecture import COPIES_VERSION
+from fable6c.model.architecture import ROUTED_VERSION
 
 # ---- The model file: docs/model-file.md
 
 MAGIC = b"\x89F6C\r\n\x1a\n"
-NEWEST_VERSION = COPIES_VERSION
+NEWEST_VERSION = ROUTED_VERSION
 HEADER = struct.Struct("<8s14I")  # 64 bytes: the magic, then the fields of the document's table
 HEADER_BYTES = HEADER.size
 MAX_CARD_BYTES = 65536
@@ -25,3 +25,8 @@ CONTENT_RATIO = 16
 # ---- The engine: docs/engine.md
 
 MAX_TEXT_BYTES = 65536  # that it reads at once
+
+# Of the router (docs/numerics.md, "Routing").
+ROUTER_ROWS = 1024  # of its table, a power of two
+ROUTER_FADING = 6  # of the scores: they lose 1/64 with each token
+ROUTER_MARGIN = 16  # by which another expert's score must be higher; 16 is a factor e in the odds
