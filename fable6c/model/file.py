@@ -47,6 +47,7 @@ from fable6c.model.tokenizer import Tokenizer, TokenizerError
 
 ZSTD_LEVEL = 19
 DEFAULT_LIMIT = 1 << 30  # bytes of memory, as `engine_memory` counts them, that a model may take by default
+EXPERTS_KEY = "experts"  # of a card
 CODES = {name: code for code, (name, _) in ERRORS.items()}
 
 
@@ -341,6 +342,12 @@ def decode_card(data: memoryview) -> dict:
     except (ValueError, RecursionError):
         card = None
     return card if isinstance(card, dict) else {"text": text}
+
+
+def expert_names(card: dict) -> list[str]:
+    """What a card calls the experts of its model, in their order; nothing where it does not say."""
+    names = card.get(EXPERTS_KEY)
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
 def decode_tensors(data: memoryview, dimensions: Dimensions, experts: int = 1) -> dict[str, Union[Matrix, np.ndarray]]:

@@ -1,20 +1,18 @@
 """A model of several experts: which of them reads a token (docs/numerics.md, "Routing"), and the reference that runs them.
 
-    reference = open_reference(read_model("routed.f6c"))
-    logits, state = reference.forward(np.array([[511, 7, 300]]))
-    state.streams[0].expert                                           # the one that read the last token
+reference = open_reference(read_model("routed.f6c"))
+logits, state = reference.forward(np.array([[511, 7, 300]]))
+state.streams[0].expert                                           # the one that read the last token
 """
 
 import dataclasses
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
 
 from fable6c.model.file import Model
 from fable6c.model.limits import ROUTER_FADING, ROUTER_MARGIN, ROUTER_ROWS
 from fable6c.model.reference import Reference, State
-
-NAMES_KEY = "experts"  # of a model's card: what its experts are called, in their order
 
 
 def rows_of(tokens: np.ndarray, previous: int = 0) -> np.ndarray:
@@ -99,10 +97,3 @@ AnyReference = Union[Reference, RoutedReference]
 def open_reference(model: Model) -> AnyReference:
     """The reference that runs this model, of one expert or of several."""
     return Reference(model) if model.router is None else RoutedReference(model)
-
-
-def expert_names(model: Model) -> list[str]:
-    """What the card calls the experts; where it does not say, "expert 0" and so on."""
-    named: Any = model.card.get(NAMES_KEY)
-    good = isinstance(named, list) and len(named) == model.experts and all(isinstance(name, str) for name in named)
-    return named if good else [f"expert {number}" for number in range(model.experts)]
