@@ -10,7 +10,7 @@ import argparse
 import codecs
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Callable, Optional
 
 from fable6c.cli import ArgumentParser, harmless, join_values, real, run, whole
@@ -140,10 +140,10 @@ def _engine_pieces(engine: Engine, options: argparse.Namespace, prompt: bytes, w
     _name_experts(card, told)
 
 
-def _name_experts(card: dict, told: Iterable[int]) -> None:
+def _name_experts(card: dict, told: Sequence[int]) -> None:
     """Says on stderr who told the story, in the order in which they did, where the model has several experts."""
     names = expert_names(card)
-    if names:
+    if names and told:
         said = [harmless(names[expert]) if expert < len(names) else str(expert) for expert in dict.fromkeys(told)]
         print("experts: " + ", ".join(said), file=sys.stderr)
 

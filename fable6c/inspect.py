@@ -50,23 +50,23 @@ def describe(data: bytes, model: Model) -> list[str]:
 
     specs = {spec.name: spec for spec in tensor_specs(model.dimensions, model.experts)}
 
-    def size(*names: str) -> int:
+    def bytes_of(*names: str) -> int:
         return sum(spec.file_bytes for name, spec in specs.items() if name.startswith(names))
 
     sizes = {
         "card": header.card_bytes,
         "tokenizer": header.tokenizer_bytes,
-        "embedding": size("embedding"),
+        "embedding": bytes_of("embedding"),
         **(
             {
-                "blocks": size("norm_in", "blocks", "norm_out"),
-                "head": size("head"),
-                **({"copying": size("norm_copy", "copy")} if model.dimensions.copies else {}),
+                "blocks": bytes_of("norm_in", "blocks", "norm_out"),
+                "head": bytes_of("head"),
+                **({"copying": bytes_of("norm_copy", "copy")} if model.dimensions.copies else {}),
             }
             if model.router is None
             else {
-                "norm_in": size("norm_in"),
-                **{f"expert {number}": size(expert_prefix(number)) for number in range(model.experts)},
+                "norm_in": bytes_of("norm_in"),
+                **{f"expert {number}": bytes_of(expert_prefix(number)) for number in range(model.experts)},
                 "router": model.router.size,
             }
         ),
