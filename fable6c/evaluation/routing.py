@@ -23,7 +23,8 @@ from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 from fable6c.training.router import learn_router
 
-LEARNED = 600  # documents of each text from which the router learns
+LEARNED = 1200  # documents of each text from which the router learns
+LEARNED_TOKENS = 800  # as far as this
 HELD_OUT = 50  # documents of each text that are scored,
 SCORED_TOKENS = 255  # as far as this: short ones are read by the trainer's kernels
 LOOKS = (8, 16, 32, 64)  # tokens after which the router's choice is compared with the text's name
@@ -73,7 +74,7 @@ def route(paths: Sequence[str], texts: Sequence[Text], against: Sequence[str], o
     learned, held_out = [], []
     for path, model, text in zip(paths, experts, texts):
         to_learn, kept = divide_documents(path, model, [text.path])
-        learned.append(_tokens(tokenizer, to_learn, LEARNED))
+        learned.append(_tokens(tokenizer, to_learn, LEARNED, LEARNED_TOKENS))
         held_out.append(list(itertools.islice(filter(None, map(normalize, kept)), HELD_OUT)))
     model = join(experts, [text.name for text in texts], [_sha256(path) for path in paths], learn_router(learned, end_mark), output)
     data = encode_model(model)
@@ -143,7 +144,7 @@ def score(model: Model, held_out: Sequence[Sequence[str]], experts: dict[str, Mo
         documents += texts
         kinds += [kind] * len(texts)
     tokenizer = Tokenizer(model.merges)
-    tokens = _tokens(tokenizer, documents, len(documents))
+    tokens = _tokens(tokenizer, documents, len(documents), SCORED_TOKENS)
     # All models score the same characters: as far as the first tokens of this one go.
     beginnings = [tokenizer.decode(part.tolist()) for part in tokens]
     bits = {}
@@ -176,10 +177,10 @@ def right_after(model: Model, tokens: Sequence[np.ndarray], kinds: np.ndarray) -
     return out
 
 
-def _tokens(tokenizer: Tokenizer, documents: Iterable[str], most: int) -> list[np.ndarray]:
-    """The beginnings of up to `most` documents, in tokens."""
+def _tokens(tokenizer: Tokenizer, documents: Iterable[str], most: int, length: int) -> list[np.ndarray]:
+    """The beginnings of up to `most` documents, at most `length` tokens of each."""
     chosen = list(itertools.islice(filter(None, map(normalize, documents)), most))
-    return [np.asarray(part[:SCORED_TOKENS]) for part in tokenizer.encode_documents(chosen)]
+    return [np.asarray(part[:length]) for part in tokenizer.encode_documents(chosen)]
 
 
 def _sha256(path: str) -> str:

@@ -296,7 +296,7 @@ def count_experts(dimensions: Dimensions, size: int) -> int:
     return experts if rest == 0 and 2 <= experts <= MAX_EXPERTS else 0
 
 
-ENGINE_BUFFERS = 1_622_576  # asengine/assembly/memory.ts: ARENA
+ENGINE_BUFFERS = 1_622_896  # asengine/assembly/memory.ts: ARENA
 
 
 def engine_memory(header: Header) -> int:

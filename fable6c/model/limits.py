@@ -27,6 +27,7 @@ CONTENT_RATIO = 16
 MAX_TEXT_BYTES = 65536  # that it reads at once
 
 # Of the router (docs/numerics.md, "Routing").
-ROUTER_ROWS = 1024  # of its table, a power of two
-ROUTER_FADING = 6  # of the scores: they lose 1/64 with each token
-ROUTER_MARGIN = 16  # by which another expert's score must be higher; 16 is a factor e in the odds
+ROUTER_ROWS = 2048  # of its table, a power of two
+ROUTER_FADING = 7  # of the scores: they lose 1/128 with each token
+ROUTER_UNIT = 16  # of the scores: a factor e in the odds
+ROUTER_MARGIN = 32  # by which another expert's score must be higher
