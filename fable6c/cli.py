@@ -29,6 +29,7 @@ COMMANDS = {
     "tokenizer": "train a vocabulary from text, or show one",
     "scout": "train, score and run a predictor that counts, without backpropagation",
     "ensemble": "score a network, a scout, and both as an ensemble",
+    "route": "make one model of several experts, with a router that picks one",
     "z80": "train, build and play a chat and 20 Questions for a Z80 with 64 KB",
     "corpus": "get, make up, clean and store training text",
 }

@@ -219,6 +219,11 @@ class Engine:
 
     # ---- Numbers
 
+    @property
+    def expert(self) -> int:
+        """The expert that read the last token, or will read the first: its place among those of the model file, 0 where there is only one."""
+        return int(self._call("expert"))
+
     def encode(self, text: Union[str, Bytes]) -> list[int]:
         """The ids of a text of at most 65,536 bytes. What was read before is forgotten."""
         self.reset()

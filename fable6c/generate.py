@@ -17,7 +17,7 @@ from fable6c.cli import ArgumentParser, harmless, join_values, real, run, whole
 from fable6c.engine import Engine, EngineMissing
 from fable6c.errors import UserError
 from fable6c.model import asking
-from fable6c.model.file import decode_card
+from fable6c.model.file import decode_card, expert_names
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 MAX_PROMPT_BYTES = 1 << 20  # of standard input, which may never end
@@ -126,19 +126,34 @@ def _pieces(options: argparse.Namespace, prompt: bytes, wish: dict[str, str]) ->
 
 def _engine_pieces(engine: Engine, options: argparse.Namespace, prompt: bytes, wish: dict[str, str]) -> Iterator[bytes]:
     engine.load(options.model)
-    header = _header(options, decode_card(memoryview(engine.card.encode())), wish)
+    card = decode_card(memoryview(engine.card.encode()))
+    header = _header(options, card, wish)
     print("told by wasm3", file=sys.stderr)
     engine.sampling(options.t, options.k, options.top_p, options.penalty)
     engine.seed(options.s)
     yield prompt
+    told = []
     for piece in engine.generate(header + prompt, options.n):
+        told.append(engine.expert)
         yield piece.encode("utf-8")
     yield b"\n"
+    _name_experts(card, told)
+
+
+def _name_experts(card: dict, told: Sequence[int]) -> None:
+    """Says on stderr who told the story, in the order in which they did, where the model has several experts."""
+    names = expert_names(card)
+    if names and told:
+        said = [harmless(names[expert]) if expert < len(names) else str(expert) for expert in dict.fromkeys(told)]
+        print("experts: " + ", ".join(said), file=sys.stderr)
 
 
 def _reference_pieces(options: argparse.Namespace, prompt: bytes, wish: dict[str, str], why: str) -> Iterator[bytes]:
+    import numpy as np
+
     from fable6c.model.file import read_model
-    from fable6c.model.reference import Reference, generate
+    from fable6c.model.reference import generate
+    from fable6c.model.routing import Route, open_reference
     from fable6c.model.sampling import Sampler
     from fable6c.model.tokenizer import Tokenizer
 
@@ -149,9 +164,14 @@ def _reference_pieces(options: argparse.Namespace, prompt: bytes, wish: dict[str
     ids = Tokenizer(model.merges).encode(header + prompt)
     yield prompt
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for _, token in generate(Reference(model), ids, options.n, sampler):
-        yield decoder.decode(token).encode("utf-8")
+    tokens = [model.dimensions.end_mark, *ids]
+    for token, text in generate(open_reference(model), ids, options.n, sampler):
+        tokens.append(token)
+        yield decoder.decode(text).encode("utf-8")
     yield decoder.decode(b"", final=True).encode("utf-8") + b"\n"
+    if model.router is not None:
+        _, chosen = Route.fresh(model.experts).follow(model.router, np.array(tokens))
+        _name_experts(model.card, chosen[1 + len(ids) :].tolist())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Optional
 import zstandard
 
 from fable6c.cli import ArgumentParser, run
-from fable6c.model.architecture import parameter_count, tensor_specs
+from fable6c.model.architecture import expert_prefix, parameter_count, tensor_specs
 from fable6c.model.file import (
     ZSTD_LEVEL,
     Matrix,
@@ -25,6 +25,7 @@ from fable6c.model.file import (
     decode_header,
     decode_model,
     decompress,
+    expert_names,
     read_bytes,
 )
 from fable6c.model.limits import HEADER_BYTES
@@ -36,24 +37,39 @@ def describe(data: bytes, model: Model) -> list[str]:
     raw = decompress(data[HEADER_BYTES:], header.raw_bytes)
     dimensions = dataclasses.asdict(model.dimensions)
     lines = [
-        f"format      version {model.dimensions.version}, {len(data):,} bytes",
+        f"format      version {model.version}, {len(data):,} bytes",
         f"sha256      {hashlib.sha256(data).hexdigest()}",
         "dimensions  " + ", ".join(f"{name} {value}" for name, value in dimensions.items()),
-        f"parameters  {parameter_count(model.dimensions):,}",
+        *([f"experts     {model.experts}: " + json.dumps(expert_names(model.card))[1:-1]] if model.router is not None else []),
+        f"parameters  {parameter_count(model.dimensions, model.experts):,}",
         "",
         "card",
     ]
     # ASCII only: a card's text comes from elsewhere and could hold a terminal's control characters.
     lines += [f"  {json.dumps(name)[1:-1]}: {json.dumps(value)}" for name, value in model.card.items()]
 
-    specs = {spec.name: spec for spec in tensor_specs(model.dimensions)}
+    specs = {spec.name: spec for spec in tensor_specs(model.dimensions, model.experts)}
+
+    def bytes_of(*names: str) -> int:
+        return sum(spec.file_bytes for name, spec in specs.items() if name.startswith(names))
+
     sizes = {
         "card": header.card_bytes,
         "tokenizer": header.tokenizer_bytes,
-        "embedding": specs["embedding"].file_bytes,
-        "blocks": sum(spec.file_bytes for name, spec in specs.items() if name.startswith(("norm_in", "blocks", "norm_out"))),
-        "head": specs["head"].file_bytes,
-        **({"copying": sum(spec.file_bytes for name, spec in specs.items() if "copy" in name)} if model.dimensions.copies else {}),
+        "embedding": bytes_of("embedding"),
+        **(
+            {
+                "blocks": bytes_of("norm_in", "blocks", "norm_out"),
+                "head": bytes_of("head"),
+                **({"copying": bytes_of("norm_copy", "copy")} if model.dimensions.copies else {}),
+            }
+            if model.router is None
+            else {
+                "norm_in": bytes_of("norm_in"),
+                **{f"expert {number}": bytes_of(expert_prefix(number)) for number in range(model.experts)},
+                "router": model.router.size,
+            }
+        ),
     }
     lines += ["", f"{'part':<24}{'bytes':>12}{'packed alone':>14}"]
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)

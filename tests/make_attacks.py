@@ -16,7 +16,8 @@ import zstandard
 
 from fable6c.model import zstd
 from fable6c.model.architecture import Dimensions, tensor_specs
-from fable6c.model.file import CONTENT_RATIO, FREE_BYTES, HEADER, HEADER_BYTES, MAGIC, encode_model
+from fable6c.model.file import CONTENT_RATIO, FREE_BYTES, HEADER, HEADER_BYTES, MAGIC, encode_model, tensor_bytes
+from fable6c.model.limits import ROUTER_ROWS
 from tiny_models import tiny_model
 from zstd_frames import BitWriter, block_of, ended, frame_of, fse_description
 
@@ -88,7 +89,7 @@ def attacks():
     yield "NOT_A_MODEL-version-0", with_fields(version=0)
     yield "TEXT_MODE-crlf-to-lf", good.replace(b"\r\n", b"\n")
     yield "TEXT_MODE-lf-to-crlf", good.replace(b"\n", b"\r\n")
-    yield "NEWER_VERSION-3", with_fields(version=3)
+    yield "NEWER_VERSION-4", with_fields(version=4)
     yield "NEWER_VERSION-largest", with_fields(version=2**32 - 1)
     yield "HEADER_CHECKSUM-dim", good[:12] + bytes([good[12] ^ 1]) + good[13:]
     yield "HEADER_CHECKSUM-zero", good[:60] + bytes(4) + good[64:]
@@ -231,6 +232,35 @@ def attacks():
         frame = compress(raw)
         yield f"BAD_TENSOR-{name}", with_frame(frame, **{**copying_fields, "packed_bytes": len(frame), "raw_crc": zlib.crc32(raw)})
 
+    # Several experts: their number follows from the size of the tensors and the router.
+    routed = encode_model(tiny_model(layers=1, copies=True, experts=2))
+    routed_fields = dict(zip(FIELDS, HEADER.unpack_from(routed)[1:]))
+    routed_frame = routed[HEADER_BYTES:]
+    size, dimensions = routed_fields["tensor_bytes"], tiny_model(layers=1, copies=True).dimensions
+    for name, other in {
+        "0": 0,
+        "less": size - 1,
+        "more": size + 1,
+        "largest": 2**32 - 1,
+        "only-what-they-share": shared_bytes(dimensions),
+        "one-expert": shared_bytes(dimensions) + (size - shared_bytes(dimensions)) // 2,
+        "17-experts": tensor_bytes(dimensions, 17),
+    }.items():
+        fields = {**routed_fields, "tensor_bytes": other, "raw_bytes": (routed_fields["raw_bytes"] - size + other) % 2**32}
+        yield f"BAD_SIZE-experts-{name}", with_frame(routed_frame, **fields)
+    yield "BAD_SIZE-experts-in-version-2", with_frame(routed_frame, **{**routed_fields, "version": 2})
+    yield "BAD_SIZE-version-3-without-experts", with_frame(copying[HEADER_BYTES:], **{**copying_fields, "version": 3})
+    routed_raw = zstandard.ZstdDecompressor().decompress(routed_frame)
+    place = len(routed_raw) - 2 * ROUTER_ROWS - bias.file_bytes
+    raw = routed_raw[:place] + np.float32(np.nan).tobytes() + routed_raw[place + bias.file_bytes :]
+    frame = compress(raw)
+    yield "BAD_TENSOR-of-the-last-expert", with_frame(frame, **{**routed_fields, "packed_bytes": len(frame), "raw_crc": zlib.crc32(raw)})
+
+
+def shared_bytes(dimensions):
+    """Bytes of the tensors that all experts share: the first two, embedding and norm_in."""
+    return sum(spec.file_bytes for spec in tensor_specs(dimensions)[:2])
+
 
 # ---- Frames that a careless decoder takes: their content is right
 
@@ -339,10 +369,9 @@ def skippable(size=3):
     return b"\x50\x2a\x4d\x18" + struct.pack("<I", size) + bytes(size)
 
 
-def sized(dimensions):
+def sized(dimensions, experts=1):
     """The header's fields of a model of these dimensions with a card of two bytes."""
-    tokenizer = 4 * (dimensions.vocab - 257)
-    tensors = sum(spec.file_bytes for spec in tensor_specs(dimensions))
+    tokenizer, tensors = 4 * (dimensions.vocab - 257), tensor_bytes(dimensions, experts)
     names = ("dim", "layers", "hidden", "taps", "vocab", "context")
     sizes = {"card_bytes": 2, "tokenizer_bytes": tokenizer, "tensor_bytes": tensors, "raw_bytes": 2 + tokenizer + tensors}
     return {**{name: getattr(dimensions, name) for name in names}, **sizes}

@@ -2,6 +2,7 @@
 
     python tests/make_golden.py                 # a random model with a tokenizer trained on the default corpus
     python tests/make_golden.py trained.f6c     # that model instead
+    python tests/make_golden.py --routed        # only the model of three experts, and what the reference says about it
 
 Run it only when the model or docs/numerics.md is meant to change: expected.json is what every implementation must give,
 on every machine, in this and in later versions.
@@ -19,13 +20,15 @@ import xxhash
 from fable6c.corpus import synth
 from fable6c.data.bpe import train_tokenizer
 from fable6c.model.file import read_model, write_model
-from fable6c.model.reference import PIECE, Reference, generate
+from fable6c.model.reference import PIECE, generate
+from fable6c.model.routing import Route, open_reference
 from fable6c.model.sampling import Sampler
 from fable6c.model.tokenizer import Tokenizer
 from tiny_models import tiny_model
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
 MODEL, TEXT, EXPECTED = FOLDER / "model.f6c", FOLDER / "text.txt", FOLDER / "expected.json"
+ROUTED, ROUTED_EXPECTED = FOLDER / "routed.f6c", FOLDER / "routed.json"
 PROMPT = "Once upon a time"
 SAMPLINGS = [
     {"temperature": 0},
@@ -49,7 +52,7 @@ def random_model():
 
 def digests(model, tokens):
     """XXH64 (16 hex digits) of the logits' bytes (f32, little-endian) after each of the tokens, fed from a fresh state."""
-    reference = Reference(model)
+    reference = open_reference(model)
     state, found = None, []
     for start in range(0, len(tokens), PIECE):
         logits, state = reference.forward(np.array([tokens[start : start + PIECE]]), state)
@@ -68,7 +71,7 @@ def text_tokens(model):
 
 
 def stories(model):
-    reference = Reference(model)
+    reference = open_reference(model)
     prompt = Tokenizer(model.merges).encode(PROMPT).tolist()
     for sampling in SAMPLINGS:
         pieces = [text for _, text in generate(reference, prompt, STORY_TOKENS, Sampler(**sampling))]
@@ -94,7 +97,34 @@ def expectations(model):
     }
 
 
+def routed_model():
+    model = tiny_model(dim=36, layers=2, hidden=50, taps=3, vocab=400, context=64, copies=True, seed=8, experts=3)
+    model.merges = train_tokenizer(itertools.islice(synth.stories(1), 300), 400, progress=False).merges
+    model.card = {"name": "golden", "corpus": "none: the weights are random", "experts": ["one", "two", "three"]}
+    for expert in range(3):
+        model.tensors[f"experts.{expert}.copy_bias"][:] = 3  # now and then a copy
+    return model
+
+
+def experts(model, tokens):
+    """The number of the expert that reads each token, as one digit."""
+    return "".join(map(str, Route.fresh(model.experts).follow(model.router, np.array(tokens))[1]))
+
+
+def routed_expectations(model):
+    tokens = text_tokens(model)
+    return {
+        "model_sha256": hashlib.sha256(ROUTED.read_bytes()).hexdigest(),
+        "experts": experts(model, tokens),
+        "all_digests": digest_of_all(digests(model, tokens)),
+    }
+
+
 def main():
+    write_model(ROUTED, routed_model())
+    ROUTED_EXPECTED.write_text(json.dumps(routed_expectations(read_model(ROUTED)), indent=1) + "\n", encoding="utf-8")
+    if sys.argv[1:] == ["--routed"]:
+        return
     write_model(MODEL, read_model(sys.argv[1]) if len(sys.argv) > 1 else random_model())
     if not TEXT.exists():
         own = synth.text(2, 3600).replace(synth.END_OF_TEXT + "\n", "")

@@ -67,6 +67,17 @@ def test_the_schedule_scales_every_update():
 # ---- updates
 
 
+def test_a_fixed_embedding_stays_and_nothing_else_changes():
+    plain, fixed = make(Recipe(**PLAIN)), make(Recipe(**PLAIN, fixed_embedding=True))
+    before = plain[0].views(plain[0].parameters.copy())
+    for network, optimizer in (plain, fixed):
+        optimizer.step(0.5)
+    for name, array in fixed[0].views(fixed[0].parameters).items():
+        expected = before[name] if name in ("embedding", "norm_in") else plain[0].views(plain[0].parameters)[name]
+        assert np.array_equal(array, expected), name
+    assert not np.array_equal(plain[0].views(plain[0].parameters)["embedding"], before["embedding"])
+
+
 @pytest.mark.parametrize("rate", ["matrix_rate", "table_rate", "vector_rate"])
 def test_each_rate_moves_its_own_tensors(rate):
     rates = dict(matrix_rate=0.0, table_rate=0.0, vector_rate=0.0)

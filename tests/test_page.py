@@ -1440,6 +1440,13 @@ def test_a_bad_file_gets_the_command_lines_message(browser, dist):
     browser.tell_nine()
 
 
+def test_the_experts_that_told_are_named(browser, dist):
+    browser.open(dist / "fable6.html", SHORT)
+    browser.story()
+    browser.pick(ROOT / "tests" / "golden" / "routed.f6c")
+    browser.wait(lambda: re.search("told by its expert for (one|two|three)", browser.text("made")))
+
+
 LOAD_ALL = """
     const files = arguments[0], done = arguments[1], answers = [];
     const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer;

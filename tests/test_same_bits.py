@@ -22,6 +22,7 @@ from fable6c.engine import Engine, EngineError
 from fable6c.model.architecture import Dimensions
 from fable6c.model.file import CODES, ModelFileError, decode_header, decode_model, encode_model, engine_memory, read_model
 from fable6c.model.reference import Reference, generate
+from fable6c.model.routing import open_reference
 from fable6c.model.sampling import Sampler
 from fable6c.model.tokenizer import Tokenizer
 from tiny_models import tiny_model
@@ -77,7 +78,7 @@ def answer(reader, data):
 
 
 def assert_same_logits(engine, model, tokens):
-    logits, _ = Reference(model).forward(np.array([tokens]))
+    logits, _ = open_reference(model).forward(np.array([tokens]))
     engine.reset()
     for position, token in enumerate(tokens):
         engine.run(token)
@@ -221,6 +222,75 @@ def test_native_program(model, reference_digests):
     assert lines == expected + [["selftest", EXPECTED["all_digests"]]]
 
 
+# A model of several experts
+
+
+ROUTED = json.loads(make_golden.ROUTED_EXPECTED.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def routed():
+    return read_model(make_golden.ROUTED)
+
+
+@pytest.fixture(scope="module")
+def routed_digests(routed):
+    return make_golden.digests(routed, make_golden.text_tokens(routed))
+
+
+def test_reference_of_experts(routed, routed_digests):
+    assert hashlib.sha256(make_golden.ROUTED.read_bytes()).hexdigest() == ROUTED["model_sha256"]
+    assert make_golden.experts(routed, make_golden.text_tokens(routed)) == ROUTED["experts"] and set(ROUTED["experts"]) == set("012")
+    assert make_golden.digest_of_all(routed_digests) == ROUTED["all_digests"]
+
+
+@needs_wasm
+def test_experts_in_wasm3(reader, routed, routed_digests):
+    reader.load(make_golden.ROUTED)
+    chosen = ""
+    for position, token in enumerate(make_golden.text_tokens(routed)):
+        reader.run(token)
+        chosen += str(reader.expert)
+        assert xxhash.xxh64(reader.logits().tobytes()).hexdigest() == routed_digests[position], f"position {position}, token {token}"
+    assert chosen == ROUTED["experts"]
+    reader.feed("\n")
+    assert reader.expert == int(chosen[-1])
+    reader.reset()
+    assert reader.expert == 0
+    reader.feed(make_golden.TEXT.read_bytes())  # four tokens at a time, some of them by two experts
+    assert xxhash.xxh64(reader.logits().tobytes()).hexdigest() == routed_digests[-1] and reader.expert == int(chosen[-1])
+
+
+@needs_wasm
+@pytest.mark.parametrize(
+    "shape", [dict(dim=1, layers=1, hidden=1, taps=1, vocab=257), dict(dim=37, layers=2, hidden=41, taps=5, vocab=301)], ids=str
+)
+def test_experts_of_awkward_shapes(reader, shape):
+    for experts in (2, 16):
+        model = tiny_model(**shape, copies=True, experts=experts)
+        reader.load(encode_model(model))
+        assert_same_logits(reader, model, np.random.default_rng(4).integers(0, model.dimensions.vocab, 60).tolist())
+
+
+@needs_wasm
+def test_experts_in_node(routed, routed_digests):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    request = {"model": str(make_golden.ROUTED), "tokens": make_golden.text_tokens(routed), "prompt": "", "stories": [], "count": 0}
+    command = [node, str(TESTS / "same_bits.mjs"), str(WASM)]
+    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["digests"] == routed_digests
+
+
+@pytest.mark.skipif(not NATIVE.exists(), reason="build/fable6c is not built: make native")
+def test_experts_in_the_native_program(routed_digests):
+    text = make_golden.TEXT.read_text(encoding="utf-8")
+    done = subprocess.run([str(NATIVE), str(make_golden.ROUTED), "--selftest", "-p", text], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert [line.split()[2] for line in lines[:-1]] == routed_digests and lines[-1] == f"selftest {ROUTED['all_digests']}"
+
+
 # Both readers reject the same inputs in the same words
 
 
@@ -241,11 +311,12 @@ def test_both_readers_count_the_same_memory():
     for _ in range(200):
         sizes = [int(2 ** random.uniform(0, most)) for most in (12, 6, 14, 5)]
         vocab, context, copies = 256 + int(2 ** random.uniform(0, 16)), int(2 ** random.uniform(0, 20)), bool(random.integers(2))
-        fields = make_attacks.sized(Dimensions(*sizes, vocab, context, copies))
+        experts = int(random.integers(2, 17)) if copies and random.integers(2) else 1
+        fields = make_attacks.sized(Dimensions(*sizes, vocab, context, copies), experts)
         packed = max(make_attacks.min_frame(fields), 0)
         if fields["raw_bytes"] > 1 << 30 or packed > 1 << 20:
             continue
-        data = make_attacks.with_frame(bytes(packed), **fields, version=1 + copies)
+        data = make_attacks.with_frame(bytes(packed), **fields, version=3 if experts > 1 else 1 + copies)
         needed = -(-engine_memory(decode_header(data)) // 1024)
         for limit in (needed - 1, needed) if needed < 1 << 17 else (needed - 1,):
             with pytest.raises(ModelFileError) as caught:

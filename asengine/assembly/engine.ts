@@ -7,6 +7,7 @@ import { card, cardBytes, check, examineHeader, loadTensors, loadTokenizer, star
 import { FILE, LOGITS, MESSAGE, QUEUE, reserve, TEXT } from "./memory";
 import { clearState, runOutput, runTokens } from "./model";
 import { clearWishes, follow, lean, letGo } from "./leaning";
+import { expert as reading } from "./router";
 import { candidate as listedAt, clearHistory, list, listOnly, remember, sample, setSampling, setSeed, shareOf } from "./sampler";
 import { encode, tokenBytes, tokenLength } from "./tokenizer";
 import { flushText, forgetText, pushByte } from "./utf8";
@@ -245,6 +246,11 @@ export function flush(): i32 {
 /** The id of the last token run. */
 export function token(): u32 {
   return lastToken;
+}
+
+/** The expert that read the last token, or will read the first one; 0 where there is only one. */
+export function expert(): u32 {
+  return loaded ? reading : 0;
 }
 
 /** The address of the V f32 logits after the last token, 0 if no token was run since the reset. */

@@ -6,13 +6,18 @@
 
 export const HEADER_BYTES: u32 = 64;
 export const MAGIC: u64 = 0x0a1a0a0d43364689;
-export const NEWEST_VERSION: u32 = 2;
+export const NEWEST_VERSION: u32 = 3;
 export const MAX_CARD_BYTES: u32 = 65536;
 export const MAX_RAW_BYTES: u64 = 1073741824;
 export const FREE_BYTES: u64 = 1048576;
 export const CONTENT_RATIO: u64 = 16; // a frame of p bytes holds at most FREE_BYTES + CONTENT_RATIO * p
 export const MAX_TEXT_BYTES: u32 = 65536; // that are read at once
 export const MAX_MAGNITUDE: f32 = 1024; // of a number in a tensor
+export const ROUTED_VERSION: u32 = 3; // of the files with several experts
+export const MAX_EXPERTS: u32 = 16;
+export const ROUTER_ROWS: u32 = 2048;
+export const ROUTER_FADING: i32 = 7;
+export const ROUTER_MARGIN: i32 = 32;
 export const MAX_DIM: u32 = 4096;
 export const MAX_LAYERS: u32 = 64;
 export const MAX_HIDDEN: u32 = 16384;
@@ -29,6 +34,7 @@ export let taps: u32 = 0;
 export let vocab: u32 = 0;
 export let context: u32 = 0;
 export let copyDim: u32 = 0; // C, the width of queries and keys; 0 in a model that does not copy
+export let experts: u32 = 1; // that the file has
 
 /** Takes the dimensions from the header at this address. */
 export function readDimensions(header: usize): void {
@@ -38,7 +44,12 @@ export function readDimensions(header: usize): void {
   taps = load<u32>(header, 24);
   vocab = load<u32>(header, 28);
   context = load<u32>(header, 32);
-  copyDim = load<u32>(header, 8) == 2 ? (dim + 3) / 4 : 0;
+  copyDim = load<u32>(header, 8) >= 2 ? (dim + 3) / 4 : 0;
+}
+
+/** Takes their number, which the size of the tensors tells. */
+export function setExperts(count: u32): void {
+  experts = count;
 }
 
 /** The name of the first dimension that is out of range, or nothing. */
@@ -101,7 +112,7 @@ export function template(code: i32): string {
     case WEB_PAGE: return "the file starts with \"<\": this is a web page, not a model; download the raw file";
     case NOT_A_MODEL: return "the file does not start as a .f6c model does; give a file made by `python -m fable6c.export`";
     case TEXT_MODE: return "the file was changed by a text-mode transfer (line ends rewritten); transfer it as binary";
-    case NEWER_VERSION: return "the model has format version {}, this build reads 1 and 2; get a newer fable6c";
+    case NEWER_VERSION: return "the model has format version {}, this build reads 1 to 3; get a newer fable6c";
     case HEADER_CHECKSUM: return "the header is damaged (its checksum does not match); copy or download the file again";
     case BAD_DIMENSION: return "the header's {} is out of range; the file is damaged or not made by fable6c";
     case BAD_SIZE: return "the sizes in the header contradict each other ({}); the file is damaged or not made by fable6c";

@@ -3,13 +3,13 @@
 import { crc32 } from "./checksum";
 import { fail } from "./errors";
 import {
-  BAD_CARD, BAD_DIMENSION, BAD_FRAME, BAD_SIZE, BAD_TENSOR, BAD_TOKENIZER, badDimension, CONTENT_CHECKSUM, CONTENT_RATIO, copyDim, FREE_BYTES, HEADER_BYTES,
-  HEADER_CHECKSUM, MAGIC, MAX_CARD_BYTES, MAX_MAGNITUDE, MAX_RAW_BYTES, NEWER_VERSION, NEWEST_VERSION, NOT_A_MODEL, readDimensions, rowBytes,
-  TEXT_MODE, TOO_LARGE, TOO_SHORT, TRAILING_BYTES, TRUNCATED, vocab, WEB_PAGE,
+  BAD_CARD, BAD_DIMENSION, BAD_FRAME, BAD_SIZE, BAD_TENSOR, BAD_TOKENIZER, badDimension, CONTENT_CHECKSUM, CONTENT_RATIO, copyDim, experts, FREE_BYTES,
+  HEADER_BYTES, HEADER_CHECKSUM, MAGIC, MAX_CARD_BYTES, MAX_EXPERTS, MAX_MAGNITUDE, MAX_RAW_BYTES, NEWER_VERSION, NEWEST_VERSION, NOT_A_MODEL,
+  readDimensions, ROUTED_VERSION, ROUTER_ROWS, rowBytes, setExperts, TEXT_MODE, TOO_LARGE, TOO_SHORT, TRAILING_BYTES, TRUNCATED, vocab, WEB_PAGE,
 } from "./layout";
-import { FILE, keySize, layout, ODDS, QUERY, reserve, SUMS, TEXT } from "./memory";
+import { expertSize, FILE, keySize, layout, ODDS, QUERY, reserve, SUMS, TEXT } from "./memory";
 import { readRow, unpackMatrix } from "./product";
-import { readTensors, tensorBytes } from "./tensors";
+import { expertBytes, readExpert, readShared, sharedBytes } from "./tensors";
 import { loadTokens } from "./tokenizer";
 import { isUtf8 } from "./utf8";
 import { decompress } from "./zstd";
@@ -68,7 +68,7 @@ function checkHeader(size: u32): i32 {
   let tokenizerBytes = load<u32>(FILE, 40), allTensors = load<u32>(FILE, 44), rawBytes = load<u32>(FILE, 48);
   if (cardBytes - 2 > MAX_CARD_BYTES - 2) return fail(BAD_SIZE, 0, "card_bytes");
   if (tokenizerBytes != 4 * (vocab - 257)) return fail(BAD_SIZE, 0, "tokenizer_bytes");
-  if (allTensors != tensorBytes()) return fail(BAD_SIZE, 0, "tensor_bytes");
+  if (!countExperts(allTensors)) return fail(BAD_SIZE, 0, "tensor_bytes");
   let sum = <u64>cardBytes + tokenizerBytes + allTensors;
   if (rawBytes != sum || rawBytes > MAX_RAW_BYTES) return fail(BAD_SIZE, 0, "raw_bytes");
 
@@ -79,6 +79,18 @@ function checkHeader(size: u32): i32 {
   if (size < expected) return fail(TRUNCATED, <u32>(expected - size));
   if (size > expected) return fail(TRAILING_BYTES, <u32>(size - expected));
   return 0;
+}
+
+/** Takes the number of experts from the size of all tensors and the router. False if no number has this size. */
+function countExperts(size: u32): bool {
+  let shared = sharedBytes(), own = expertBytes(), count: u64 = 1;
+  if (load<u32>(FILE, 8) == ROUTED_VERSION) {
+    own += ROUTER_ROWS;
+    count = size < shared ? 0 : (size - shared) / own;
+    if (count - 2 > MAX_EXPERTS - 2) return false;
+  }
+  setExperts(<u32>count);
+  return size == shared + count * own;
 }
 
 let end: u64 = 0; // of the memory that the model takes, which every reader compares with its limit
@@ -115,13 +127,16 @@ export function loadTokenizer(): i32 {
 
 /** The embedding's high plane in the content; the low plane follows. */
 export let embedding: usize = 0;
+export let router: usize = 0; // i8 (ROUTER_ROWS, experts), in the content
 
 let source: usize = 0; // the next tensor in the content
 let tensor: u32 = 0; // its place in the list of docs/model-file.md
 
 export function loadTensors(): i32 {
   tensor = 0;
-  let good = readTensors();
+  let good = readShared();
+  for (let expert: u32 = 0; good && expert < experts; expert++) good = readExpert(expert * expertSize);
+  router = source;
   if (copyDim > 0) {
     memory.fill(QUERY, 0, keySize);
     memory.fill(ODDS, 0, 4 * vocab);

@@ -10,8 +10,8 @@
 // A load or store whose address may be unaligned says so (its last argument): WebAssembly does not care, but wasm2js, which makes the
 // JavaScript build for browsers without it, takes the alignment as a promise.
 
-import { context, copyDim, dim, layers, MAX_DIM, MAX_HIDDEN, MAX_TEXT_BYTES, MAX_VOCAB, taps, vocab } from "./layout";
-import { placeLayer, placeTensors } from "./tensors";
+import { context, copyDim, dim, experts, layers, MAX_DIM, MAX_HIDDEN, MAX_TEXT_BYTES, MAX_VOCAB, taps, vocab } from "./layout";
+import { placeExpert, placeLayer, placeShared } from "./tensors";
 
 // ---- Text and tokens ----
 
@@ -88,6 +88,8 @@ export let LAYERS: usize = 0; // L times layerSize bytes: a layer's tensors, and
 export let layerSize: usize = 0;
 export let RING: usize = 0; // f32 (K, D): the last K values of v
 export let MEMORY: usize = 0; // f32 (D): h
+export let stateSize: usize = 0; // bytes of a layer's RING and MEMORY
+export let expertSize: usize = 0; // bytes of an expert: its tensors outside the layers, and its layers; the addresses above are the first one's
 
 let end: u64 = 0;
 
@@ -127,7 +129,7 @@ export function layout(): u64 {
   while (tokenHashSize < 2 * vocab) tokenHashSize <<= 1;
   TOKEN_HASH = place(2 * tokenHashSize);
 
-  placeTensors();
+  placeShared();
   if (copyDim > 0) {
     keySize = (4 * copyDim + 15) & ~15;
     QUERY = place(keySize);
@@ -136,6 +138,8 @@ export function layout(): u64 {
     ODDS = place(4 * vocab);
   }
 
+  let first = end;
+  placeExpert();
   let layersStart = end;
   LAYERS = <usize>layersStart;
   end = 0; // addresses within a layer
@@ -143,7 +147,10 @@ export function layout(): u64 {
   RING = place(d * taps);
   MEMORY = place(d);
   layerSize = <usize>end;
-  return layersStart + end * layers; // not LAYERS, which has 32 bits only
+  stateSize = layerSize - RING;
+  let size = layersStart - first + end * layers;
+  expertSize = <usize>size;
+  return first + size * experts; // not of addresses, which have 32 bits only
 }
 
 /** Grows memory so that addresses below `limit` exist. False if that cannot be. */

@@ -3,13 +3,15 @@
 //
 // Loops count bytes in `at`. A constant address is part of the load or store, load<f32>(at, WORK), and costs an interpreter nothing.
 
-import { context, copyDim, dim, hidden, layers, rowBytes, taps, vocab } from "./layout";
+import { context, copyDim, dim, experts, hidden, layers, rowBytes, taps, vocab } from "./layout";
 import { embedding } from "./load";
 import {
-  groupsOf, KEYS, keySize, LAYERS, layerSize, LOGITS, MEMORY, NEXT, ODDS, QUANTIZED, QUERY, RING, SCALES, SUMS, SUMS_STRIDE, WORK, X, X_STRIDE,
+  expertSize, groupsOf, KEYS, keySize, LAYERS, layerSize, LOGITS, MEMORY, NEXT, ODDS, QUANTIZED, QUERY, RING, SCALES, stateSize, SUMS, SUMS_STRIDE,
+  WORK, X, X_STRIDE,
 } from "./memory";
 import { product, product4, readRow } from "./product";
 import { exp, log, sigmoid, sumOfPowers, sumOfSquares } from "./real";
+import { clearRouter, route } from "./router";
 import {
   COPY_BIAS, COPY_IN, COPY_IN_SCALE, COPY_SENTINEL, EMBEDDING_SCALES, FORGET_BIAS, GLU_IN, GLU_IN_SCALE, GLU_OUT, GLU_OUT_SCALE, HEAD, HEAD_SCALES,
   MIX_IN, MIX_IN_SCALE, MIX_OUT, MIX_OUT_SCALE, NORM_COPY, NORM_GLU, NORM_IN, NORM_MIX, NORM_OUT, TAPS,
@@ -17,6 +19,7 @@ import {
 
 const LARGEST_EXPONENT: f32 = 40; // in the odds of copying
 
+let expert: usize = 0; // the bytes from the first expert to the one that reads
 let ringSlot: u32 = 0; // of the next token, in every layer's ring of K values
 let lastX: usize = 0; // the last token's x after all layers
 let keySlot: u32 = 0; // of the next token, in the ring of keys
@@ -28,6 +31,8 @@ let kept: u32 = 0; // slots before the ring, of the places of the text's header,
 
 /** Forgets all tokens: ring buffers and memories are zero. */
 export function clearState(): void {
+  expert = 0;
+  clearRouter();
   for (let layer: u32 = 0; layer < layers; layer++) {
     let base = LAYERS + layer * layerSize;
     memory.fill(base + RING, 0, 4 * taps * dim);
@@ -38,11 +43,27 @@ export function clearState(): void {
   inHeader = false;
 }
 
-/** Runs `count` tokens, 1 to 4, whose u16 ids, all below V, lie at `ids`. */
+/** Runs `count` tokens, 1 to 4, whose u16 ids, all below V, lie at `ids`; those that one expert reads together. */
 export function runTokens(ids: usize, count: u32): void {
+  let first: u32 = 0;
+  for (let token: u32 = 0; experts > 1 && token < count; token++) {
+    let chosen = route(load<u16>(ids + 2 * token)) * expertSize;
+    if (chosen == expert) continue;
+    if (token > first) runTogether(ids + 2 * first, token - first);
+    first = token;
+    for (let layer: u32 = 0; layer < layers; layer++) {
+      let state = LAYERS + layer * layerSize + RING;
+      memory.copy(chosen + state, expert + state, stateSize);
+    }
+    expert = chosen;
+  }
+  runTogether(ids + 2 * first, count - first);
+}
+
+function runTogether(ids: usize, count: u32): void {
   for (let token: u32 = 0; token < count; token++) embed(load<u16>(ids + 2 * token), X + X_STRIDE * token);
   for (let layer: u32 = 0; layer < layers; layer++) {
-    let base = LAYERS + layer * layerSize;
+    let base = expert + LAYERS + layer * layerSize;
     for (let token: u32 = 0; token < count; token++) {
       normalize(X + X_STRIDE * token, base + NORM_MIX, WORK);
       quantize(dim, token);
@@ -74,10 +95,10 @@ export function runTokens(ids: usize, count: u32): void {
 /** Puts the tokens' keys and, for the places before them, the tokens themselves into their rings; QUERY is the last token's. */
 function keepKeys(ids: usize, count: u32): void {
   for (let token: u32 = 0; token < count; token++) {
-    normalize(X + X_STRIDE * token, NORM_COPY, WORK);
+    normalize(X + X_STRIDE * token, expert + NORM_COPY, WORK);
     quantize(dim, token);
   }
-  linear(COPY_IN, 2 * copyDim, dim, count);
+  linear(expert + COPY_IN, 2 * copyDim, dim, count);
   let size: usize = 4 * copyDim;
   for (let token: u32 = 0; token < count; token++) {
     let id: u32 = load<u16>(ids + 2 * token);
@@ -86,7 +107,7 @@ function keepKeys(ids: usize, count: u32): void {
       if (places < context - 1) places++;
     }
     followHeader(id);
-    let scale = scaleOf(token, COPY_IN_SCALE);
+    let scale = scaleOf(token, expert + COPY_IN_SCALE);
     let sums = SUMS + SUMS_STRIDE * token, key = KEYS + keySize * keySlot;
     store<i64>(key + keySize - 16, 0); // what follows the C numbers
     store<i64>(key + keySize - 8, 0);
@@ -112,10 +133,10 @@ function followHeader(id: u32): void {
 
 /** LOGITS after the last token. Not part of runTokens, because only the last token of a prompt needs them. */
 export function runOutput(): void {
-  normalize(lastX, NORM_OUT, WORK);
+  normalize(lastX, expert + NORM_OUT, WORK);
   quantize(dim, 0);
-  product(HEAD, vocab, dim);
-  let scale = load<f32>(SCALES), rowScales = HEAD_SCALES;
+  product(expert + HEAD, vocab, dim);
+  let scale = load<f32>(SCALES), rowScales = expert + HEAD_SCALES;
   let at: usize = 0, size: usize = 4 * vocab;
   do {
     store<f32>(at, <f32>load<i32>(at, SUMS) * (scale * load<f32>(rowScales + at)), LOGITS);
@@ -127,8 +148,8 @@ export function runOutput(): void {
 /** Mixes into LOGITS what followed the earlier places. */
 function mixCopies(): void {
   let size: usize = 4 * copyDim;
-  let own = load<f32>(COPY_BIAS);
-  for (let at: usize = 0; at < size; at += 4) own += load<f32>(QUERY + at) * load<f32>(COPY_SENTINEL + at);
+  let own = load<f32>(expert + COPY_BIAS), sentinel = expert + COPY_SENTINEL;
+  for (let at: usize = 0; at < size; at += 4) own += load<f32>(QUERY + at) * load<f32>(sentinel + at);
 
   memory.copy(WORK, QUERY, keySize); // to an address that is a constant
   // From the oldest to the newest, after those that stay. The newest key is the last token's own, which nothing has followed yet.

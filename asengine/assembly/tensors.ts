@@ -3,7 +3,7 @@
 // Where the tensors of a model lie in memory, and how they are read from the file.
 
 import {
-  copyDim, dim, hidden, layers, rowBytes, taps, vocab,
+  copyDim, dim, experts, hidden, layers, rowBytes, taps, vocab,
 } from "./layout";
 import { readMatrix, readTable, readTransposed, readVector } from "./load";
 import { LAYERS, layerSize, place, ternarySize } from "./memory";
@@ -33,8 +33,16 @@ export let GLU_IN_SCALE: usize = 0; // f32
 export let GLU_OUT: usize = 0; // ternary (D, H)
 export let GLU_OUT_SCALE: usize = 0; // f32
 
-/** Bytes of all tensors in the file. */
-export function tensorBytes(): u64 {
+/** Bytes in the file of the tensors that all experts share. */
+export function sharedBytes(): u64 {
+  let size: u64 = 0;
+  size += 4 * vocab + 2 * <u64>vocab * rowBytes(dim);
+  size += 4 * <u64>dim;
+  return size;
+}
+
+/** Bytes of those that an expert has of its own. */
+export function expertBytes(): u64 {
   let size: u64 = 0;
   size += 4 * <u64>dim;
   size += 4 * 1 + <u64>3 * dim * rowBytes(dim);
@@ -45,8 +53,6 @@ export function tensorBytes(): u64 {
   size += 4 * 1 + <u64>2 * hidden * rowBytes(dim);
   size += 4 * 1 + <u64>dim * rowBytes(hidden);
   size *= layers;
-  size += 4 * vocab + 2 * <u64>vocab * rowBytes(dim);
-  size += 4 * <u64>dim;
   size += 4 * <u64>dim;
   size += 4 * vocab + <u64>vocab * rowBytes(dim);
   if (copyDim > 0) {
@@ -58,10 +64,14 @@ export function tensorBytes(): u64 {
   return size;
 }
 
-/** Gives each tensor outside the layers its place. */
-export function placeTensors(): void {
+/** Gives each tensor that all experts share its place. */
+export function placeShared(): void {
   EMBEDDING_SCALES = place(4 * vocab);
   NORM_IN = place(4 * <u64>dim);
+}
+
+/** The same for those of an expert outside the layers. */
+export function placeExpert(): void {
   NORM_OUT = place(4 * <u64>dim);
   HEAD = place(ternarySize(vocab, dim));
   HEAD_SCALES = place(4 * vocab);
@@ -90,13 +100,18 @@ export function placeLayer(): void {
   GLU_OUT_SCALE = place(4 * 1);
 }
 
-/** Reads all tensors, in the order of the file. False at the first that holds a value that is not allowed. */
-export function readTensors(): bool {
-  let good = true
+/** Reads the tensors that all experts share, in the order of the file. False at the first that holds a value that is not allowed. */
+export function readShared(): bool {
+  return true
     && readTable(EMBEDDING_SCALES, vocab, dim)
     && readVector(NORM_IN, dim);
+}
+
+/** The same for an expert that lies so many bytes after the first. */
+export function readExpert(expert: usize): bool {
+  let good = true;
   for (let layer: u32 = 0; good && layer < layers; layer++) {
-    let base = LAYERS + layer * layerSize;
+    let base = expert + LAYERS + layer * layerSize;
     good = true
       && readVector(base + NORM_MIX, dim)
       && readMatrix(base + MIX_IN, base + MIX_IN_SCALE, 1, 3 * dim, dim)
@@ -108,12 +123,12 @@ export function readTensors(): bool {
       && readMatrix(base + GLU_OUT, base + GLU_OUT_SCALE, 1, dim, hidden);
   }
   good = good
-    && readVector(NORM_OUT, dim)
-    && readMatrix(HEAD, HEAD_SCALES, vocab, vocab, dim);
+    && readVector(expert + NORM_OUT, dim)
+    && readMatrix(expert + HEAD, expert + HEAD_SCALES, vocab, vocab, dim);
   if (copyDim == 0) return good;
   return good
-    && readVector(NORM_COPY, dim)
-    && readMatrix(COPY_IN, COPY_IN_SCALE, 1, 2 * copyDim, dim)
-    && readVector(COPY_SENTINEL, copyDim)
-    && readVector(COPY_BIAS, 1);
+    && readVector(expert + NORM_COPY, dim)
+    && readMatrix(expert + COPY_IN, expert + COPY_IN_SCALE, 1, 2 * copyDim, dim)
+    && readVector(expert + COPY_SENTINEL, copyDim)
+    && readVector(expert + COPY_BIAS, 1);
 }

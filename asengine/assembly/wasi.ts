@@ -7,6 +7,7 @@
 // stops the program at any moment, never sees half of one.
 
 import { xxh64 } from "./checksum";
+import { nameExperts, noteExpert } from "./cli_experts";
 import {
   argument, byte, bytes, complain, equals, exit, fail, hex, isTerminal, lengthOf, nanoseconds, number, openFile, fileSize, readByte, readFile,
   send, shown, text, write,
@@ -172,10 +173,12 @@ let last: u32 = NEWLINE; // the last byte that the model wrote
 /** Writes what the model makes in up to `count` tokens; a space in front only if `leading`. */
 function makeTokens(count: u32, leading: bool): void {
   ended = false;
-  while (count-- && !ended) {
+  while (count--) {
     let length = step();
     ended = length == END;
-    if (!ended) leading = put(length, leading);
+    if (ended) break;
+    noteExpert();
+    leading = put(length, leading);
   }
   put(flush(), leading);
 }
@@ -235,6 +238,7 @@ function tell(): void {
   makeTokens(tokens || STORY_TOKENS, true);
   byte(NEWLINE);
   send();
+  nameExperts();
 }
 
 function chat(): void {
@@ -263,6 +267,7 @@ function chat(): void {
     if (ended) reset();
     text(ended && terminal ? "\n(The story ends here; the next line begins a new one.)\n" : "\n");
     send();
+    nameExperts();
   }
   byte(NEWLINE);
   send();

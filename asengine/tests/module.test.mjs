@@ -23,6 +23,7 @@ test("the library imports nothing and exports what docs/engine.md lists", () => 
     "card_length",
     "decompress",
     "dimension",
+    "expert",
     "feed",
     "file_buffer",
     "flush",

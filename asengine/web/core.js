@@ -398,10 +398,23 @@ function core(post, fallback, wasm64) {
       text += piece;
     }
     if (text !== "") {
-      post({ type: "text", id: story.id, text: text, tokens: story.tokens, seconds: story.seconds, pieces: story.pieces });
+      post(spoken("text", text));
       story.pieces = [];
     }
     return true;
+  }
+
+  /** A message with what was told. */
+  function spoken(type, text) {
+    return {
+      type: type,
+      id: story.id,
+      text: text,
+      tokens: story.tokens,
+      seconds: story.seconds,
+      pieces: story.pieces,
+      expert: engine.expert()
+    };
   }
 
   /** Returns whether the turn could be taken: a token may be another model's. */
@@ -443,7 +456,9 @@ function core(post, fallback, wasm64) {
   /** reason: "end" (the model ended the story), "length" or "stopped". */
   function finish(reason, text) {
     if (reason === "length") text += textAt(engine.text_buffer(), engine.flush()); // a stopped story may go on within a character
-    post({ type: "end", id: story.id, text: text, tokens: story.tokens, seconds: story.seconds, pieces: story.pieces, reason: reason });
+    var last = spoken("end", text);
+    last.reason = reason;
+    post(last);
     story = null;
     return false;
   }

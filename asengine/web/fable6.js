@@ -1,8 +1,8 @@
 /** A storyteller. `on` may have these functions, all called later, never from within a call:
       loaded(model)        {card: text, bytes, engine: "WebAssembly" or "JavaScript", worker: true or false}
       sha256(hex)          of the loaded file
-      text(piece, made)    whole characters; made = {tokens, seconds, pieces}: so far, without what it took to read the prompt; the tokens'
-                           texts that make up this piece
+      text(piece, made)    whole characters; made = {tokens, seconds, pieces, expert}: so far, without what it took to read the prompt; the
+                           tokens' texts that make up this piece; which of the model's experts read the last token
       end(reason, made)    "end": the model ended its story; "length": as many tokens as asked for; "stopped"
       choices(place, list, done)  answers choices(): [{tokens, text, share, drawn, end}], what was drawn first; text grows until done
       error(message, code) code as in docs/model-file.md and docs/engine.md, 0 for anything else
@@ -44,7 +44,7 @@ function Fable6(on) {
         break;
       case "text":
       case "end":
-        var made = { tokens: message.tokens, seconds: message.seconds, pieces: message.pieces };
+        var made = { tokens: message.tokens, seconds: message.seconds, pieces: message.pieces, expert: message.expert };
         if (message.text !== "" || message.pieces.length > 0) emit("text", message.text, made);
         if (message.type === "end") emit("end", message.reason, made);
         break;

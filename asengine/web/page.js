@@ -37,6 +37,7 @@
   var pace = "voice";
   var timer = 0; // until the next word
   var trying = null; // looking for the seed that brings most of what was asked for
+  var experts = []; // the names of the model's, where it has several
   var parade = null; // a hundred stories: {left, words, seconds}
   var following = true; // the page scrolls along with the story
   var scrolledTo = 0; // by the page itself
@@ -303,6 +304,7 @@
       words: 0,
       tokens: 0,
       seconds: 0,
+      experts: [], // the names of those that told it
       sentence: "",
       together: false,
       sentences: 0
@@ -480,6 +482,8 @@
     take(text.slice(length), t.place, ""); // an unfinished character at the end
     t.tokens = made.tokens;
     t.seconds = made.seconds;
+    var expert = experts[made.expert];
+    if (expert !== undefined && t.experts.indexOf(expert) < 0) t.experts.push(expert);
     if (timer === 0) pump(); // else the next word has its time
   }
 
@@ -724,6 +728,7 @@
       parts = [counted(t.words, "word")];
     var fast = t.told && t.units.length > 0 ? speed(t.words, t.seconds) : "";
     if (fast) parts.push("made up at " + fast);
+    if (t.experts.length > 0) parts.push("told by its expert for " + t.experts.join(", then "));
     if (t.wishes.length > 0)
       parts.push(
         came === t.wishes.length ? "all you asked for came true" : came + " of " + counted(t.wishes.length, "wish") + " came true"
@@ -1056,6 +1061,7 @@
       if (typeof card.tokens_trained === "number") facts.push((card.tokens_trained / 1e6).toFixed(1) + " million tokens seen");
       if (typeof card.bits_per_char === "number") facts.push(card.bits_per_char.toFixed(3) + " bits per character of text it had not seen");
     }
+    experts = card !== null && card.experts instanceof Array ? card.experts.map(String) : [];
     var isBack = coming === kept;
     teller = kept = coming;
     teller.takes = card !== null && typeof card.asks === "string" && / Words /.test(" " + card.asks + " ");

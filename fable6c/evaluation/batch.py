@@ -15,7 +15,7 @@ from fable6c import kernels
 from fable6c.evaluation.bits import predictions
 from fable6c.limits import processors
 from fable6c.model.file import Model
-from fable6c.model.reference import Reference
+from fable6c.model.routing import AnyReference, open_reference
 from fable6c.progress import Progress
 from fable6c.training.network import Network
 
@@ -27,10 +27,13 @@ MAX_EXPONENT = 700.0  # of e in double precision
 def sentence_bits(model: Model, texts: Sequence[np.ndarray], progress: bool = False) -> list[np.ndarray]:
     """-log2 of the probability of each token of each text (T,) of tokens, read alone from a fresh state after the end mark: float64 (T,).
 
-    A text that is longer than the windows, or than the model's context where it copies, is read by the reference.
+    A text that is longer than the windows, or than the model's context where it copies, is read by the reference; of a model of several
+    experts all are.
     """
     context = model.dimensions.context
     windows = [size for size in WINDOWS if size <= context] or [context]
+    if model.router is not None:
+        windows = []
     bits = [np.zeros(0)] * len(texts)
     places = np.searchsorted(windows, [len(text) for text in texts])
     kernels.set_threads(processors())
@@ -40,7 +43,7 @@ def sentence_bits(model: Model, texts: Sequence[np.ndarray], progress: bool = Fa
             if len(chosen):
                 _read_windows(model, texts, chosen, size, bits, shown)
         long = np.flatnonzero(places == len(windows))
-        reference = Reference(model) if len(long) else None
+        reference = open_reference(model) if len(long) else None
         for i in long.tolist():
             assert reference is not None
             bits[i] = document_bits(reference, texts[i], Progress("", enabled=False))
@@ -48,7 +51,7 @@ def sentence_bits(model: Model, texts: Sequence[np.ndarray], progress: bool = Fa
     return bits
 
 
-def document_bits(reference: Reference, tokens: np.ndarray, progress: Progress) -> np.ndarray:
+def document_bits(reference: AnyReference, tokens: np.ndarray, progress: Progress) -> np.ndarray:
     """The same for one document of any length, in NumPy; `progress` counts its tokens."""
     parts = [np.zeros(0)]
     for logits, targets in predictions(reference, tokens, progress):

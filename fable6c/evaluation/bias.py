@@ -13,7 +13,7 @@ from typing import Optional
 import numpy as np
 
 from fable6c.model.file import Model
-from fable6c.model.reference import Reference
+from fable6c.model.routing import open_reference
 from fable6c.model.tokenizer import Tokenizer
 
 JOBS = (
@@ -51,7 +51,7 @@ class Scorer:
 
     def __init__(self, model: Model):
         self.tokenizer = Tokenizer(model.merges)
-        self.reference = Reference(model)
+        self.reference = open_reference(model)
 
     def bits(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         """log2 P(continuation | beginning) for each (beginning, continuation), both at the start of a story: (N,) float64."""

@@ -12,14 +12,15 @@ The figure is the cross-entropy of all tokens in bits, divided by the text's cha
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 
 from fable6c.data.text import grouped, normalize
 from fable6c.files import open_file
 from fable6c.model.file import read_model
-from fable6c.model.reference import PIECE, Reference
+from fable6c.model.reference import PIECE
+from fable6c.model.routing import AnyReference, open_reference
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 
@@ -27,12 +28,12 @@ GROUP_CHARACTERS = 1 << 25  # of documents to hold at a time
 
 
 def predictions(
-    reference: Reference, tokens: Union[Sequence[int], np.ndarray], progress: Progress
+    reference: AnyReference, tokens: Union[Sequence[int], np.ndarray], progress: Progress
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """What the model thinks before each token of one document, in pieces: logits (T, V - 1) float64, the largest of each row 0
     and the end mark's left out, and the T tokens that came."""
     before = end_mark = reference.model.dimensions.end_mark
-    state = None
+    state: Any = None
     for start in range(0, len(tokens), PIECE):
         targets = np.asarray(tokens[start : start + PIECE], np.intp)
         inputs = np.concatenate([[before], targets[:-1]])
@@ -44,7 +45,7 @@ def predictions(
         progress.add(len(logits))
 
 
-def surprise(reference: Reference, tokens: Union[Sequence[int], np.ndarray], progress: Progress) -> float:
+def surprise(reference: AnyReference, tokens: Union[Sequence[int], np.ndarray], progress: Progress) -> float:
     """The bits that the tokens of one document cost, each given all before it."""
     nats = 0.0
     for logits, targets in predictions(reference, tokens, progress):
@@ -57,7 +58,7 @@ def evaluate(path: str, documents: Iterable[str], chars: Optional[int] = None, p
     """Score the model file at `path` on documents; `chars` is the number to divide by (the characters scored if None)."""
     started = time.monotonic()
     model = read_model(path)
-    tokenizer, reference = Tokenizer(model.merges), Reference(model)
+    tokenizer, reference = Tokenizer(model.merges), open_reference(model)
     groups = grouped(map(normalize, documents), GROUP_CHARACTERS)
     group, following = next(groups), next(groups, None)
     tokens = tokenizer.encode_documents(group)

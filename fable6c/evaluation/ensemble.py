@@ -188,7 +188,13 @@ def contributions(reading: Reading, bits: np.ndarray, kinds: np.ndarray, names: 
 
 
 def divide(model_path: str, model: Model, corpus: Sequence[str]) -> tuple[Iterator[str], str]:
-    """The documents to learn from, and the text that was held out, as `fable6c.train` divided them.
+    """The documents to learn from, and the text that was held out, as `fable6c.train` divided them. UserError as in `divide_documents`."""
+    learned, kept = divide_documents(model_path, model, corpus)
+    return learned, one_stream(kept)
+
+
+def divide_documents(model_path: str, model: Model, corpus: Sequence[str]) -> tuple[Iterator[str], Iterator[str]]:
+    """The documents to learn from, and those that were held out.
 
     UserError if the model learned another text, because then something else was held out.
     """
@@ -204,7 +210,7 @@ def divide(model_path: str, model: Model, corpus: Sequence[str]) -> tuple[Iterat
     held_out = choose_held_out(survey.names, survey.lengths)
     learned = (held_out.split(document)[0] for document in read_documents(corpus))
     kept = (held_out.split(document)[1] for document in read_documents(corpus))
-    return filter(None, learned), one_stream(filter(None, kept))
+    return filter(None, learned), filter(None, kept)
 
 
 def one_stream(documents: Iterable[str]) -> str:
@@ -240,6 +246,8 @@ def score(
     whatever is wrong with the files."""
     text = one_stream(_scored(text_path))
     model = read_model(model_path)
+    if model.router is not None:
+        raise UserError(f"{model_path}: has {model.experts} experts; an ensemble takes a network of one")
     documents, held_out = divide(model_path, model, corpus)
     tokenizer, reference = Tokenizer(model.merges), Reference(model)
     scout, _ = train(documents, tier, memory, threads, tokenizer, progress)

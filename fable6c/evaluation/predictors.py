@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import itertools
 from collections.abc import Sequence
-from typing import Optional, Protocol
+from typing import Any, Optional, Protocol
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from fable6c.mixing.scout import MAGIC as SCOUT_MAGIC
 from fable6c.mixing.scout import Scout
 from fable6c.model.file import Model, read_model
 from fable6c.model.reference import Reference
+from fable6c.model.routing import open_reference
 from fable6c.model.sampling import Sampler
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
@@ -65,7 +66,7 @@ class Network:
     def __init__(self, model: Model, sha256: str):
         self.model: Optional[Model] = model
         self.sha256, self.tokenizer = sha256, Tokenizer(model.merges)
-        self._loaded, self._reference = model, Reference(model)
+        self._loaded, self._reference = model, open_reference(model)
 
     def alone(self, texts: Sequence[np.ndarray], progress: bool = False) -> list[np.ndarray]:
         return sentence_bits(self._loaded, texts, progress)
@@ -79,7 +80,8 @@ class Network:
         history = [[end_mark, *self.tokenizer.encode(opening).tolist()] for opening in openings]
         begun = [len(tokens) for tokens in history]
         samplers = [Sampler(TEMPERATURE, TOP_K, seed=seed) for seed in seeds]
-        open_rows, state, step = list(range(len(openings))), None, 0
+        open_rows, step = list(range(len(openings))), 0
+        state: Any = None
         with Progress("telling", len(openings), "stories", progress) as shown:
             while open_rows:
                 # All streams are equally long: one that is still in its opening reads on, the others make a token.
@@ -227,6 +229,8 @@ def open_predictor(path: str, ensemble: bool = False, corpus: Sequence[str] = ()
     model = read_model(path)
     if not ensemble:
         return Network(model, sha256)
+    if model.router is not None:
+        raise UsageError(f"{path}: has {model.experts} experts; --ensemble takes a network of one")
     if not corpus:
         raise UsageError("--ensemble needs --corpus, the text that the network was trained on")
     documents, held_out = divide(path, model, corpus)

@@ -21,6 +21,9 @@ DIMENSION_RANGES = {
     "context": (1, 1 << 20),
 }
 COPIES_VERSION = 2  # of the files whose models copy
+ROUTED_VERSION = 3  # of those that have several experts, which copy
+MAX_EXPERTS = 16
+SHARED = "start"  # the part of TENSORS that all experts of a model have in common
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Dimensions:
 
     @property
     def version(self) -> int:
-        """Format version of its file."""
+        """Format version of the file of one such model."""
         return COPIES_VERSION if self.copies else 1
 
     @property
@@ -240,14 +243,27 @@ def parts(dimensions: Dimensions, table: Iterable[str]) -> Iterator[tuple[str, i
             yield part, layer, f"blocks.{layer}." if part == "block" else ""
 
 
-def tensor_specs(dimensions: Dimensions) -> list[TensorSpec]:
-    """All tensors in the order of the file."""
+def tensor_specs(dimensions: Dimensions, experts: int = 1) -> list[TensorSpec]:
+    """All tensors in the order of the file. With several experts those that they share come first, and the others' names begin with
+    "experts.0.", "experts.1." and so on."""
     size = dimensions.size
-    return [
-        TensorSpec(prefix + row.name, row, size(row.rows), size(row.cols) if row.cols else None)
+    specs = [
+        (part, TensorSpec(prefix + row.name, row, size(row.rows), size(row.cols) if row.cols else None))
         for part, _, prefix in parts(dimensions, TENSORS)
         for row in TENSORS[part]
     ]
+    if experts == 1:
+        return [spec for _, spec in specs]
+    own = [spec for part, spec in specs if part != SHARED]
+    return [
+        *(spec for part, spec in specs if part == SHARED),
+        *(dataclasses.replace(spec, name=expert_prefix(expert) + spec.name) for expert in range(experts) for spec in own),
+    ]
+
+
+def expert_prefix(expert: int) -> str:
+    """What the names of an expert's own tensors begin with, where there are several."""
+    return f"experts.{expert}."
 
 
 def operations(dimensions: Dimensions) -> Iterator[tuple[Operation, int, str]]:
@@ -257,9 +273,9 @@ def operations(dimensions: Dimensions) -> Iterator[tuple[Operation, int, str]]:
             yield operation, layer, prefix
 
 
-def parameter_count(dimensions: Dimensions) -> int:
-    """Trained numbers in the model: all weights, gains, taps and biases (the scales are not counted)."""
-    return sum(spec.size for spec in tensor_specs(dimensions))
+def parameter_count(dimensions: Dimensions, experts: int = 1) -> int:
+    """Trained numbers in the model: all weights, gains, taps and biases (the scales and the router are not counted)."""
+    return sum(spec.size for spec in tensor_specs(dimensions, experts))
 
 
 def packed_row_bytes(columns: int) -> int:

@@ -14,7 +14,7 @@ ERRORS = {
     2: ("WEB_PAGE", 'the file starts with "<": this is a web page, not a model; download the raw file'),
     3: ("NOT_A_MODEL", "the file does not start as a .f6c model does; give a file made by `python -m fable6c.export`"),
     4: ("TEXT_MODE", "the file was changed by a text-mode transfer (line ends rewritten); transfer it as binary"),
-    5: ("NEWER_VERSION", f"the model has format version {{}}, this build reads 1 and {NEWEST_VERSION}; get a newer fable6c"),
+    5: ("NEWER_VERSION", f"the model has format version {{}}, this build reads 1 to {NEWEST_VERSION}; get a newer fable6c"),
     6: ("HEADER_CHECKSUM", "the header is damaged (its checksum does not match); copy or download the file again"),
     7: ("BAD_DIMENSION", "the header's {} is out of range; the file is damaged or not made by fable6c"),
     8: ("BAD_SIZE", "the sizes in the header contradict each other ({}); the file is damaged or not made by fable6c"),

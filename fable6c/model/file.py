@@ -20,8 +20,13 @@ from fable6c.model import zstd
 from fable6c.model.architecture import (
     COPIES_VERSION,
     DIMENSION_RANGES,
+    MAX_EXPERTS,
+    ROUTED_VERSION,
+    SHARED,
+    TENSORS,
     Dimensions,
     TensorSpec,
+    expert_prefix,
     packed_row_bytes,
     tensor_specs,
 )
@@ -36,11 +41,13 @@ from fable6c.model.limits import (
     MAX_MAGNITUDE,
     MAX_RAW_BYTES,
     NEWEST_VERSION,
+    ROUTER_ROWS,
 )
 from fable6c.model.tokenizer import Tokenizer, TokenizerError
 
 ZSTD_LEVEL = 19
 DEFAULT_LIMIT = 1 << 30  # bytes of memory, as `engine_memory` counts them, that a model may take by default
+EXPERTS_KEY = "experts"  # of a card
 CODES = {name: code for code, (name, _) in ERRORS.items()}
 
 
@@ -66,12 +73,29 @@ class Matrix:
 
 @dataclasses.dataclass
 class Model:
-    """A model as the file holds it. merges: uint16 (V - 257, 2); tensors: by the names and shapes of `tensor_specs`."""
+    """A model as the file holds it. merges: uint16 (V - 257, 2); tensors: by the names and shapes of `tensor_specs`; router: int8
+    (ROUTER_ROWS, experts) where there are several (routing.py)."""
 
     dimensions: Dimensions
     card: dict
     merges: np.ndarray
     tensors: dict[str, Union[Matrix, np.ndarray]]
+    router: Optional[np.ndarray] = None
+
+    @property
+    def experts(self) -> int:
+        return 1 if self.router is None else int(self.router.shape[1])
+
+    @property
+    def version(self) -> int:
+        """Format version of its file."""
+        return self.dimensions.version if self.router is None else ROUTED_VERSION
+
+    def expert(self, number: int) -> "Model":
+        """One of several experts as a model of its own, with this model's card."""
+        prefix = expert_prefix(number)
+        names = {spec.name: spec.name if spec.row in TENSORS[SHARED] else prefix + spec.name for spec in tensor_specs(self.dimensions)}
+        return Model(self.dimensions, self.card, self.merges, {name: self.tensors[place] for name, place in names.items()})
 
 
 POWERS = np.array([1, 3, 9, 27, 81], np.uint8)
@@ -108,12 +132,18 @@ def encode_model(model: Model) -> bytes:
     A lone surrogate in the card's texts (a file's name that is not UTF-8) is no character: it becomes a question mark."""
     card = json.dumps(model.card, ensure_ascii=False).encode("utf-8", "replace")
     tokenizer = np.ascontiguousarray(model.merges, "<u2").tobytes()
-    tensors = b"".join(encode_tensor(spec, model.tensors[spec.name]) for spec in tensor_specs(model.dimensions))
+    tensors = b"".join(encode_tensor(spec, model.tensors[spec.name]) for spec in tensor_specs(model.dimensions, model.experts))
+    if model.router is not None:
+        if model.router.dtype != np.int8 or len(model.router) != ROUTER_ROWS or not 2 <= model.experts <= MAX_EXPERTS:
+            raise ValueError(f"router: expected int8 ({ROUTER_ROWS}, 2 to {MAX_EXPERTS}), got {model.router.dtype} {model.router.shape}")
+        if not model.dimensions.copies:
+            raise ValueError("router: expected experts that copy")
+        tensors += model.router.tobytes()
     raw = card + tokenizer + tensors
     frame = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True, write_content_size=True).compress(raw)
     if len(raw) > FREE_BYTES + CONTENT_RATIO * len(frame):  # nearly all zeros; as it is it is small enough
         frame = zstd.store(raw)
-    fields = (model.dimensions.version, *(getattr(model.dimensions, name) for name in DIMENSION_RANGES))
+    fields = (model.version, *(getattr(model.dimensions, name) for name in DIMENSION_RANGES))
     sizes = (len(card), len(tokenizer), len(tensors), len(raw), len(frame))
     header = HEADER.pack(MAGIC, *fields, *sizes, zlib.crc32(raw), 0)[:-4]
     return header + struct.pack("<I", zlib.crc32(header)) + frame
@@ -148,6 +178,7 @@ class Header:
     """The header's fields after the magic and the version, checked against each other and the file's size."""
 
     dimensions: Dimensions
+    experts: int
     card_bytes: int
     tokenizer_bytes: int
     tensor_bytes: int
@@ -205,7 +236,11 @@ def decode_content(data: bytes, header: Header) -> Model:
         Tokenizer(merges)
     except TokenizerError as error:
         raise ModelFileError("BAD_TOKENIZER", error.token) from None
-    return Model(header.dimensions, card, merges, decode_tensors(raw[tensors_start:], header.dimensions))
+    tensors = decode_tensors(raw[tensors_start:], header.dimensions, header.experts)
+    router = None
+    if header.experts > 1:
+        router = np.frombuffer(raw[-ROUTER_ROWS * header.experts :], np.int8).reshape(ROUTER_ROWS, -1).copy()
+    return Model(header.dimensions, card, merges, tensors, router)
 
 
 def decode_header(data: bytes, size: Optional[int] = None) -> Header:
@@ -228,13 +263,13 @@ def decode_header(data: bytes, size: Optional[int] = None) -> Header:
     for value, (name, (low, high)) in zip(fields, DIMENSION_RANGES.items()):
         if not low <= value <= high:
             raise ModelFileError("BAD_DIMENSION", name)
-    dimensions = Dimensions(*fields[:6], copies=version == COPIES_VERSION)  # type: ignore[misc]
-    header = Header(dimensions, *fields[6:])
+    dimensions = Dimensions(*fields[:6], copies=version >= COPIES_VERSION)  # type: ignore[misc]
+    header = Header(dimensions, count_experts(dimensions, fields[8]) if version == ROUTED_VERSION else 1, *fields[6:])
     if not 2 <= header.card_bytes <= MAX_CARD_BYTES:
         raise ModelFileError("BAD_SIZE", "card_bytes")
     if header.tokenizer_bytes != 4 * (dimensions.vocab - 257):
         raise ModelFileError("BAD_SIZE", "tokenizer_bytes")
-    if header.tensor_bytes != sum(spec.file_bytes for spec in tensor_specs(dimensions)):
+    if header.experts == 0 or header.tensor_bytes != tensor_bytes(dimensions, header.experts):
         raise ModelFileError("BAD_SIZE", "tensor_bytes")
     if header.raw_bytes != header.card_bytes + header.tokenizer_bytes + header.tensor_bytes or header.raw_bytes > MAX_RAW_BYTES:
         raise ModelFileError("BAD_SIZE", "raw_bytes")
@@ -248,7 +283,20 @@ def decode_header(data: bytes, size: Optional[int] = None) -> Header:
     return header
 
 
-ENGINE_BUFFERS = 1_622_576  # asengine/assembly/memory.ts: ARENA
+def tensor_bytes(dimensions: Dimensions, experts: int = 1) -> int:
+    """Bytes in the file of all tensors, and of the router where there are several experts."""
+    router = ROUTER_ROWS * experts if experts > 1 else 0
+    return sum(spec.file_bytes for spec in tensor_specs(dimensions, experts)) + router
+
+
+def count_experts(dimensions: Dimensions, size: int) -> int:
+    """How many experts a file has whose tensors and router take `size` bytes; 0 if no number that is allowed takes them."""
+    shared = sum(spec.file_bytes for spec in tensor_specs(dimensions) if spec.row in TENSORS[SHARED])
+    experts, rest = divmod(size - shared, tensor_bytes(dimensions) - shared + ROUTER_ROWS)
+    return experts if rest == 0 and 2 <= experts <= MAX_EXPERTS else 0
+
+
+ENGINE_BUFFERS = 1_622_896  # asengine/assembly/memory.ts: ARENA
 
 
 def engine_memory(header: Header) -> int:
@@ -268,11 +316,11 @@ def engine_memory(header: Header) -> int:
         return placed(weights, 4 * spec.scales)
 
     hash_cells = max(1024, 1 << (2 * d.vocab - 1).bit_length())
-    model = placed(64 * d.vocab, d.vocab, 2 * hash_cells) + sum(map(unpacked, tensor_specs(d)))
+    model = placed(64 * d.vocab, d.vocab, 2 * hash_cells) + sum(map(unpacked, tensor_specs(d, header.experts)))
     if d.copies:
         key = -(-4 * d.copy_dim // 16) * 16
         model += placed(key, d.context * key, 2 * d.context, 4 * d.vocab)
-    model += d.layers * placed(4 * d.dim * d.taps, 4 * d.dim)
+    model += header.experts * d.layers * placed(4 * d.dim * d.taps, 4 * d.dim)
     return placed(max(ENGINE_BUFFERS + model, ENGINE_BUFFERS + HEADER_BYTES + header.packed_bytes)) + header.raw_bytes
 
 
@@ -296,10 +344,16 @@ def decode_card(data: memoryview) -> dict:
     return card if isinstance(card, dict) else {"text": text}
 
 
-def decode_tensors(data: memoryview, dimensions: Dimensions) -> dict[str, Union[Matrix, np.ndarray]]:
+def expert_names(card: dict) -> list[str]:
+    """What a card calls the experts of its model, in their order; nothing where it does not say."""
+    names = card.get(EXPERTS_KEY)
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
+
+
+def decode_tensors(data: memoryview, dimensions: Dimensions, experts: int = 1) -> dict[str, Union[Matrix, np.ndarray]]:
     tensors: dict[str, Union[Matrix, np.ndarray]] = {}
     start = 0
-    for place, spec in enumerate(tensor_specs(dimensions)):
+    for place, spec in enumerate(tensor_specs(dimensions, experts)):
         record = data[start : start + spec.file_bytes]
         start += spec.file_bytes
         reals = np.frombuffer(record, "<f4", spec.size if spec.kind == "f32" else spec.scales).astype(np.float32)

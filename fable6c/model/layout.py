@@ -11,7 +11,17 @@ import os
 import re
 import textwrap
 
-from fable6c.model.architecture import COPIES_VERSION, DIMENSION_RANGES, SIZE_LETTERS, TENSORS, Tensor, size_parts
+from fable6c.model.architecture import (
+    COPIES_VERSION,
+    DIMENSION_RANGES,
+    MAX_EXPERTS,
+    ROUTED_VERSION,
+    SHARED,
+    SIZE_LETTERS,
+    TENSORS,
+    Tensor,
+    size_parts,
+)
 from fable6c.model.errors import ENGINE_ERRORS, ERRORS
 from fable6c.model.limits import (
     CONTENT_RATIO,
@@ -23,6 +33,9 @@ from fable6c.model.limits import (
     MAX_RAW_BYTES,
     MAX_TEXT_BYTES,
     NEWEST_VERSION,
+    ROUTER_FADING,
+    ROUTER_MARGIN,
+    ROUTER_ROWS,
 )
 
 DIMENSIONS_AT = 12  # bytes: where the header's dimensions begin, u32 each
@@ -120,14 +133,21 @@ def layout() -> str:
         f"export const CONTENT_RATIO: u64 = {CONTENT_RATIO}; // a frame of p bytes holds at most FREE_BYTES + CONTENT_RATIO * p",
         f"export const MAX_TEXT_BYTES: u32 = {MAX_TEXT_BYTES}; // that are read at once",
         f"export const MAX_MAGNITUDE: f32 = {MAX_MAGNITUDE:g}; // of a number in a tensor",
+        f"export const ROUTED_VERSION: u32 = {ROUTED_VERSION}; // of the files with several experts",
+        f"export const MAX_EXPERTS: u32 = {MAX_EXPERTS};",
+        f"export const ROUTER_ROWS: u32 = {ROUTER_ROWS};",
+        f"export const ROUTER_FADING: i32 = {ROUTER_FADING};",
+        f"export const ROUTER_MARGIN: i32 = {ROUTER_MARGIN};",
         *(f"export const MAX_{name.upper()}: u32 = {high};" for name, (_, high) in DIMENSION_RANGES.items()),
     ]
     lines += ["", "// ---- Dimensions ----", ""]
     lines += [f"export let {name}: u32 = 0;" for name in DIMENSION_RANGES]
     lines.append("export let copyDim: u32 = 0; // C, the width of queries and keys; 0 in a model that does not copy")
+    lines.append("export let experts: u32 = 1; // that the file has")
     places = [f"{name} = load<u32>(header, {DIMENSIONS_AT + 4 * i});" for i, name in enumerate(DIMENSION_RANGES)]
-    copies = f"copyDim = load<u32>(header, 8) == {COPIES_VERSION} ? (dim + 3) / 4 : 0;"
+    copies = f"copyDim = load<u32>(header, 8) >= {COPIES_VERSION} ? (dim + 3) / 4 : 0;"
     lines += function("readDimensions(header: usize): void", [*places, copies], "Takes the dimensions from the header at this address.")
+    lines += function("setExperts(count: u32): void", ["experts = count;"], "Takes their number, which the size of the tensors tells.")
     tests = [f'if ({name} - {low} > MAX_{name.upper()} - {low}) return "{name}";' for name, (low, _) in DIMENSION_RANGES.items()]
     lines += function("badDimension(): string", [*tests, 'return "";'], "The name of the first dimension that is out of range, or nothing.")
     cases = [f"  case {i}: return {name};" for i, name in enumerate(DIMENSION_RANGES)]
@@ -163,30 +183,37 @@ def tensors() -> str:
     for part, title in titles.items():
         lines += [*([title] if title else []), *(line for row in TENSORS[part] for line in addresses(row))]
     sums = {part: [f"size += {file_bytes(row)};" for row in rows] for part, rows in TENSORS.items()}
-    body = ["let size: u64 = 0;", *sums["block"], "size *= layers;", *sums["start"], *sums["end"]]
+    body = ["let size: u64 = 0;", *sums[SHARED], "return size;"]
+    lines += function("sharedBytes(): u64", body, "Bytes in the file of the tensors that all experts share.")
+    body = ["let size: u64 = 0;", *sums["block"], "size *= layers;", *sums["end"]]
     body += ["if (copyDim > 0) {", *("  " + line for line in sums["copying"]), "}", "return size;"]
-    lines += function("tensorBytes(): u64", body, "Bytes of all tensors in the file.")
+    lines += function("expertBytes(): u64", body, "Bytes of those that an expert has of its own.")
 
     copying = ["if (copyDim > 0) {", *("  " + line for line in place_all("copying")), "}"]
-    lines += function("placeTensors(): void", [*place_all("start", "end"), *copying], "Gives each tensor outside the layers its place.")
+    lines += function("placeShared(): void", place_all(SHARED), "Gives each tensor that all experts share its place.")
+    lines += function("placeExpert(): void", [*place_all("end"), *copying], "The same for those of an expert outside the layers.")
     lines += function("placeLayer(): void", place_all("block"), "The same for those of a layer.")
     lines += function(
-        "readTensors(): bool",
+        "readShared(): bool",
+        ["return true", *read_all(SHARED, "  ")],
+        "Reads the tensors that all experts share, in the order of the file. False at the first that holds a value that is not allowed.",
+    )
+    lines += function(
+        "readExpert(expert: usize): bool",
         [
-            "let good = true",
-            *read_all("start", "  "),
+            "let good = true;",
             "for (let layer: u32 = 0; good && layer < layers; layer++) {",
-            "  let base = LAYERS + layer * layerSize;",
+            "  let base = expert + LAYERS + layer * layerSize;",
             "  good = true",
             *read_all("block", "    ", "base + "),
             "}",
             "good = good",
-            *read_all("end", "  "),
+            *read_all("end", "  ", "expert + "),
             "if (copyDim == 0) return good;",
             "return good",
-            *read_all("copying", "  "),
+            *read_all("copying", "  ", "expert + "),
         ],
-        "Reads all tensors, in the order of the file. False at the first that holds a value that is not allowed.",
+        "The same for an expert that lies so many bytes after the first.",
     )
     used = set(re.findall(r"\w+", "\n".join(lines))) & set(re.findall(r"export (?:let|function) (\w+)", layout()))
     return (
@@ -200,7 +227,7 @@ def tensor_list() -> str:
         "start": [],
         "block": ["for each layer:"],
         "end": ["after the layers:"],
-        "copying": ["in a model that copies (version 2 of the file), C = ⌈D/4⌉:"],
+        "copying": ["in a model that copies (versions 2 and 3 of the file), C = ⌈D/4⌉:"],
     }
     scales = {"f32": "", "ternary": ", one scale"}
     lines = []

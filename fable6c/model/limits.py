@@ -7,12 +7,12 @@ import struct
 
 import numpy as np
 
-from fable6c.model.architecture import COPIES_VERSION
+from fable6c.model.architecture import ROUTED_VERSION
 
 # ---- The model file: docs/model-file.md
 
 MAGIC = b"\x89F6C\r\n\x1a\n"
-NEWEST_VERSION = COPIES_VERSION
+NEWEST_VERSION = ROUTED_VERSION
 HEADER = struct.Struct("<8s14I")  # 64 bytes: the magic, then the fields of the document's table
 HEADER_BYTES = HEADER.size
 MAX_CARD_BYTES = 65536
@@ -25,3 +25,9 @@ CONTENT_RATIO = 16
 # ---- The engine: docs/engine.md
 
 MAX_TEXT_BYTES = 65536  # that it reads at once
+
+# Of the router (docs/numerics.md, "Routing").
+ROUTER_ROWS = 2048  # of its table, a power of two
+ROUTER_FADING = 7  # of the scores: they lose 1/128 with each token
+ROUTER_UNIT = 16  # of the scores: a factor e in the odds
+ROUTER_MARGIN = 32  # by which another expert's score must be higher

@@ -212,8 +212,8 @@ class Reference:
         return x, new
 
 
-def generate(reference: Reference, prompt: Union[Sequence[int], np.ndarray], n: int, sampler: Sampler) -> Iterator[tuple[int, bytes]]:
-    """Tell a story: feed the end mark and the prompt's tokens, then yield up to n new tokens, each with its bytes.
+def generate(reference: Any, prompt: Union[Sequence[int], np.ndarray], n: int, sampler: Sampler) -> Iterator[tuple[int, bytes]]:
+    """Tell a story with a Reference or a RoutedReference: feed the end mark and the prompt's tokens, then yield up to n new tokens, each with its bytes.
 
     Ends before n where the model makes the end mark (which is not yielded). The bytes of one token may end within a UTF-8
     character: join them, or use an incremental decoder.

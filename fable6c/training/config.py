@@ -28,6 +28,7 @@ class Recipe:
     decay: float = 0.0  # decoupled weight decay of matrices, embedding and head
     dropout: float = 0.0  # share of the inputs of mix_out and glu_out set to zero
     joined: float = 0.0  # share of the documents that a newline, not an end mark, divides from the next one
+    fixed_embedding: bool = False  # embedding and norm_in stay as the run begins with them: for experts that share these
     fast_gradients: bool = True  # in int8, and of the logits a sample (network.py)
     clip: float = 1.0  # largest norm of the gradient of a step
     warmup: float = 0.01  # share of the run in which the learning rates rise from a tenth

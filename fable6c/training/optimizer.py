@@ -5,6 +5,7 @@ from typing import Callable
 import numpy as np
 
 from fable6c import kernels
+from fable6c.model.architecture import TENSORS
 from fable6c.training.config import Recipe
 from fable6c.training.network import Network
 
@@ -41,7 +42,11 @@ class Optimizer:
         }
         self._updates: list[Callable[[], object]] = []
         first, at = network.views(self.first), 0
+        fixed = TENSORS["start"] if recipe.fixed_embedding else []
         for name, spec in adam.items():
+            if spec.row in fixed:
+                at += spec.size
+                continue
             arrays = (network.latent[name], first[name], self.second[at : at + spec.size], network.gradient[name])
             settings = self._adam[spec.row.group]
             self._updates.append(kernels.bind("adamw_update", *(array.reshape(-1) for array in arrays), settings))

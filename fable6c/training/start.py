@@ -60,6 +60,8 @@ def read_start(path: str) -> Start:
         model = decode_model(data)
     except ModelFileError as error:
         raise ModelFileError(error.name, error.value, path) from None
+    if model.router is not None:
+        raise UserError(f"{path}: has {model.experts} experts; training goes on from one: give the model file that it was made of")
     arrays = {}
     for spec in tensor_specs(model.dimensions):
         tensor = model.tensors[spec.name]

@@ -18,7 +18,8 @@ from fable6c.engine import MODULE, Engine
 from fable6c.errors import UserError
 from fable6c.evaluation.tasks import Asked
 from fable6c.model.file import read_model
-from fable6c.model.reference import Reference, generate
+from fable6c.model.reference import generate
+from fable6c.model.routing import open_reference
 from fable6c.model.sampling import Sampler
 from fable6c.model.tokenizer import Tokenizer
 
@@ -57,7 +58,7 @@ def table(path: str) -> dict:
 def _reference(path: str) -> bytes:
     model = read_model(path)
     ids = Tokenizer(model.merges).encode(PROMPT)
-    pieces = generate(Reference(model), ids, TOKENS, Sampler(0.8, 40, seed=SEED))
+    pieces = generate(open_reference(model), ids, TOKENS, Sampler(0.8, 40, seed=SEED))
     return PROMPT.encode() + b"".join(piece for _, piece in pieces).decode("utf-8", "replace").encode("utf-8")
 
 
