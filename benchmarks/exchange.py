@@ -22,7 +22,7 @@ from fable6c.corpus import synth
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.windows import batch, window_starts
 from fable6c.model.architecture import Dimensions, tensor_specs
-from fable6c.sharing.combine import clip_to_median, combine
+from fable6c.sharing.combine import Losses, clip_to_median, combine
 from fable6c.sharing.updates import make_update
 from fable6c.training.config import Recipe
 from fable6c.training.network import Network
@@ -31,7 +31,7 @@ from fable6c.training.optimizer import Optimizer
 DIMENSIONS = Dimensions(48, 2, 96, 3, 400, 64, True)
 RECIPE = Recipe(batch=8, accumulate=1)
 SIZES = [spec.size for spec in tensor_specs(DIMENSIONS)]
-PRIVATE, HELD_OUT = 80, 160  # documents of each private text, and of the text that is scored
+PRIVATE, HELD_OUT = 40, 120  # documents of each private text, and of the text that is scored
 RATE, MOMENTUM = 1.0, 0.3  # of the outer step
 
 
@@ -69,6 +69,7 @@ class Trainer:
         self.network.initialize(seed)
         self.start = self.network.parameters.copy()
         self.optimizer = Optimizer(self.network, RECIPE)
+        self.losses = Losses(DIMENSIONS)
         self.peers: dict[int, dict] = {}
 
     def update(self, peer: int, base: np.ndarray, progress: float, share: float) -> np.ndarray:
@@ -98,21 +99,7 @@ class Trainer:
         return sent
 
     def loss(self, tokens: np.ndarray) -> Callable[[np.ndarray], float]:
-        B, T = RECIPE.batch, DIMENSIONS.context
-        count = (len(tokens) - 1) // (B * T) * B * T
-
-        def measure(parameters: np.ndarray) -> float:
-            if not np.isfinite(parameters).all():
-                return float("inf")
-            self.network.parameters[:] = np.clip(parameters, -1000, 1000)
-            self.network.quantize_weights()
-            nats = 0.0
-            for at in range(0, count, B * T):
-                inputs, targets = (tokens[at + k : at + k + B * T].astype(np.int32).reshape(B, T) for k in (0, 1))
-                nats += float(self.network.losses(inputs, targets).sum(dtype=np.float64))
-            return nats / count
-
-        return measure
+        return self.losses.of(tokens)
 
 
 def attacked(attack: str, honest: list[np.ndarray], base: np.ndarray, spy: Callable[[np.ndarray], float], seed: int) -> np.ndarray:
@@ -150,7 +137,7 @@ def learn(text: Text, honest: int, bad: int, attack: str, defended: bool, seed: 
         if bad:
             changes += [attacked(attack, changes, base, spy, seed + number)] * bad
 
-        def step(mean: np.ndarray) -> np.ndarray:
+        def step(mean: np.ndarray, velocity: np.ndarray = velocity) -> np.ndarray:
             return RATE * (mean + MOMENTUM * (MOMENTUM * velocity + mean)) / (1 + MOMENTUM)  # Nesterov
 
         if defended:
@@ -171,11 +158,11 @@ def learn(text: Text, honest: int, bad: int, attack: str, defended: bool, seed: 
 
 
 def trust(options: argparse.Namespace) -> list[dict]:
-    rounds, steps, characters = (2, 2, 400_000) if options.quick else (12, 20, 3_000_000)
+    rounds, steps, characters = (2, 2, 400_000) if options.quick else (10, 15, 1_000_000)
     kernels.set_threads(1)
     rows = []
-    for unequal in (False, True):
-        for honest, bad in ((3, 1), (7, 3)):
+    for unequal in (False, True) if options.data == "both" else (options.data == "unequal",):
+        for honest, bad in ((3, 1), (7, 3)) if not options.peers else ((options.peers - options.peers * 3 // 10, options.peers * 3 // 10),):
             text = Text(honest, unequal, characters)
             for seed in range(1, 1 + options.seeds):
                 alone: Optional[float] = None
@@ -355,6 +342,13 @@ def main() -> None:
     parser.add_argument("what", choices=("trust", "peers"))
     parser.add_argument("--quick", action="store_true", help="see in seconds that everything works; the figures mean nothing")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trust: so many seeds (default: 1)")
+    parser.add_argument(
+        "--data",
+        choices=("both", "equal", "unequal"),
+        default="both",
+        help="trust: whether peers have the same kind of text (default: both)",
+    )
+    parser.add_argument("--peers", type=int, choices=(4, 10), help="trust: only with so many (default: both)")
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE too")
     options = parser.parse_args()
     rows = trust(options) if options.what == "trust" else peers(options)

@@ -19,6 +19,7 @@ if __name__ == "__main__":
 
 import argparse
 import dataclasses
+import ipaddress
 import json
 import re
 import time
@@ -27,9 +28,14 @@ from typing import Any, Optional
 
 from fable6c.cli import ArgumentParser, memory_size, print_next, run, whole
 from fable6c.errors import UsageError, UserError
+from fable6c.files import existing_file
+from fable6c.model.file import write_model
 from fable6c.sharing import desk, trust
-from fable6c.sharing.bittorrent import Address
+from fable6c.sharing.combine import combine_files, make_update_of_run
+from fable6c.sharing.dht import Address
 from fable6c.sharing.shelf import Shelf, parse_pointer
+from fable6c.sharing.updates import write_update
+from fable6c.training.start import read_start
 
 PROG = "python -m fable6c.exchange"
 FOLDER = os.path.join("runs", "exchange")
@@ -38,8 +44,6 @@ FOLDER = os.path.join("runs", "exchange")
 def address(text: str) -> Address:
     """ADDRESS:PORT, the address in digits."""
     found = re.fullmatch(r"(?:([0-9.]+)|\[([0-9a-fA-F:.]+)\]):([0-9]{1,5})", text)
-    import ipaddress
-
     try:
         if not found:
             raise ValueError
@@ -122,6 +126,35 @@ def serve(o: argparse.Namespace) -> None:
     if o.http is None and o.listen is None:
         raise UsageError(f"{PROG} serve: say where: --http ADDRESS:PORT, --listen ADDRESS:PORT (BitTorrent), or both")
     desk.serve(Shelf(o.folder), o.http, o.listen, o.up * 1024, o.node, o.public, o.key)
+
+
+def update(o: argparse.Namespace) -> None:
+    if not o.output.endswith(".f6u"):
+        raise UsageError(f"-o {o.output}: the name of an update ends in .f6u")
+    existing_file(o.output)
+    made = make_update_of_run(o.run, read_start(o.base))
+    write_update(o.output, made)
+    print(f"{o.output}: {os.path.getsize(o.output):,} bytes, what {made.steps:,} steps changed in {len(made.codes):,} parameters")
+    print_next("exchange", "publish", o.output, "--key", "FILE", "--name", "NAME", "--licence", "WORDS", "--parent", o.base)
+
+
+def combine(o: argparse.Namespace) -> None:
+    existing_file(o.output)
+    model, outcome = combine_files(read_start(o.base), o.update, o.text)
+    for number, (path, gain) in enumerate(zip(o.update, outcome.gains)):
+        print(f"{path}: gains {gain:+.4f} nats on the private text, {'used' if number in outcome.survivors else 'left out'}")
+    if not outcome.kept:
+        raise UserError(
+            f"{o.base}: stays as it is: "
+            + (
+                f"the step would raise the private loss from {outcome.before:.4f} to {outcome.after:.4f}"
+                if outcome.survivors
+                else "no update makes it better"
+            )
+        )
+    write_model(o.output, model)
+    print(f"{o.output}: {outcome.after:.4f} nats on the other half of the private text, {outcome.before:.4f} before")
+    print_next("exchange", "check", o.output, "--text", o.text, "--have", o.base)
 
 
 def check(o: argparse.Namespace) -> None:
@@ -264,6 +297,19 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     one.add_argument("--seconds", type=whole(1, 10**6), default=600, metavar="S", help="of processor time for each model (default: 600)")
     one.add_argument("--json", action="store_true", help="print one JSON object")
     one.set_defaults(function=check)
+
+    one = commands.add_parser("update", help="make the update that a run sends", purpose="Make an update (.f6u) of a run that began with `train --from BASE`: what it changed, in two bits a parameter.", example=f"{PROG} update runs/mine --base small-1.f6c -o mine.f6u")  # fmt: skip
+    one.add_argument("run", metavar="DIR", help="the folder of the run")
+    one.add_argument("--base", required=True, metavar="BASE", help="the model file, or the run, that it began with")
+    one.add_argument("-o", "--output", required=True, metavar="FILE", help="the update file to write")
+    one.set_defaults(function=update)
+
+    one = commands.add_parser("combine", help="make one model of a base and updates", purpose="Make one model of a base and updates of strangers: each must make it better on a private text, and all of them together on another part of it.", example=f"{PROG} combine small-1.f6c a.f6u b.f6u c.f6u --text mine.txt -o better.f6c")  # fmt: skip
+    one.add_argument("base", metavar="BASE", help="what the updates change")
+    one.add_argument("update", nargs="+", metavar="UPDATE", help="update files (.f6u)")
+    one.add_argument("--text", required=True, metavar="FILE", help="a text that those who sent the updates have not seen")
+    one.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file to write")
+    one.set_defaults(function=combine)
     options = parser.parse_args(argv)
     options.function(options)
 

@@ -23,7 +23,7 @@ def missing():
     for program in ("unshare", "nsenter", "ip"):
         if shutil.which(program) is None:
             return f"the program {program} is not here (Debian: util-linux, iproute2)"
-    probe = "ip link add a type veth peer name b && ip link add c type bridge"
+    probe = "ip link add pair-1 type veth peer name pair-2 && ip link add bridge type bridge"
     if subprocess.run(["unshare", "--net", "sh", "-c", probe], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
         return "this kernel gives no network namespaces with bridges"
     return ""
@@ -57,8 +57,8 @@ class Room:
         return f"10.77.0.{1 + self.peers.index(peer)}"
 
     def _hold(self):
-        """A process that keeps a new namespace alive and says when it is there."""
-        process = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo here; exec sleep 100000"], stdout=subprocess.PIPE)
+        """A process that keeps a new namespace alive, says when it is there, and ends with this one."""
+        process = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo here; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert process.stdout.readline() == b"here\n"
         return process
 

@@ -308,7 +308,7 @@ def test_a_wrong_file_is_one_line_and_nothing_is_kept(tmp_path, maker, damage):
 
 
 def test_text_and_its_bombs(tmp_path, maker, monkeypatch):
-    offered, key, public = maker
+    offered, key, _ = maker
     path = tmp_path / "a.txt.zst"
     path.write_bytes(zstandard.compress(b"Einmal.\n" * 1000))
     assert desk.publish(offered, str(path), key, "text", "CC0-1.0").kind == "corpus"

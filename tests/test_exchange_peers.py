@@ -115,7 +115,7 @@ def test_a_forged_and_a_replayed_pointer(tmp_path, maker):
 @needs_rooms
 def test_flipped_bytes_and_a_restart_in_the_middle(tmp_path, maker):
     """A seeder with a wrong byte does not get it through; what is right stays, and the next one gives the rest."""
-    folder, key, public = maker
+    folder, _, public = maker
     with Room("abc") as room:
         publish(room, maker)
         manifest = Shelf(folder).held(public, "small")[0]

@@ -15,9 +15,8 @@ from typing import Any, Callable, Optional
 from fable6c.errors import UserError
 from fable6c.files import atomic_write, open_file
 from fable6c.progress import Progress
+from fable6c.sharing.dht import Address, Item, keep
 from fable6c.sharing.manifest import BLOCK, Manifest, public_key
-
-Address = tuple[str, int]
 
 MAX_PIECES = 2048  # a piece doubles while there would be more
 WAIT = 0.05  # seconds between looks at what libtorrent reports
@@ -86,6 +85,8 @@ class Peer:
 
     def __init__(self, listen: Address, up: int = 0, down: int = 0, nodes: Sequence[Address] = (), public: bool = False, dht: bool = False):
         self.lt = lt = library()
+        self.host, self.nodes = listen[0], list(nodes)
+        self.items: dict[bytes, Item] = {}
         kinds = lt.alert.category_t
         near = not ipaddress.ip_address(listen[0]).is_global
         self.dht = bool(nodes) or public or dht
@@ -105,10 +106,11 @@ class Peer:
         for first, last in (("0.0.0.0", "255.255.255.255"), ("::", "ffff:" * 7 + "ffff")):
             everybody.add_rule(first, last, 1 << lt.session.global_peer_class_id)
         self.session.set_peer_class_filter(everybody)
-        self._alerts: list[Any] = []
-        self._wait_for(lambda alert: isinstance(alert, (lt.listen_succeeded_alert, lt.listen_failed_alert)), None)
-        if self.session.listen_port() == 0:
-            raise UserError(f"--listen {listen[0]}:{listen[1]}: cannot be used; give an address of this machine and a free port")
+        failed = self._wait_for(lambda alert: isinstance(alert, lt.listen_failed_alert) or self.session.listen_port() != 0, None)
+        if isinstance(failed, lt.listen_failed_alert):
+            raise UserError(
+                f"--listen {listen[0]}:{listen[1]}: cannot be used ({failed.error.message()}); give an address of this machine and a free port"
+            )
         self.port: int = self.session.listen_port()
 
     def close(self) -> None:
@@ -169,15 +171,17 @@ class Peer:
         return 0
 
     def get(self, key: str, name: str, seconds: float) -> list[bytes]:
-        """What the DHT has as the newest manifest of a series, unchecked, each different value once; nothing if it has none after `seconds`."""
-        lt, found, ends = self.lt, {}, time.monotonic() + seconds
+        """What the DHT has as the newest manifest of a series, unchecked, each different value once; nothing if it has none after `seconds`. `items` has
+        what their putter signed."""
+        lt, ends = self.lt, time.monotonic() + seconds
+        found: dict[bytes, Item] = {}
         public, salt = bytes.fromhex(key), name.encode("ascii")
 
         def heard(alert: Any) -> bool:
             if not isinstance(alert, lt.dht_mutable_item_alert) or (bytes(alert.key), alert.salt) not in ((public, salt), (public, name)):
                 return False
             if isinstance(alert.item, bytes) and alert.item:
-                found[alert.item] = (int(alert.seq), bytes(alert.signature))
+                found[alert.item] = Item(public, salt, alert.item, int(alert.seq), bytes(alert.signature))
             return bool(alert.authoritative)
 
         while not found and time.monotonic() < ends:
@@ -185,7 +189,12 @@ class Peer:
             self._wait_for(heard, ends - time.monotonic())
             if not found:
                 time.sleep(RETRY)  # it has not joined yet, or the manifest is not there yet
+        self.items.update(found)
         return list(found)
+
+    def keep(self, item: Item) -> int:
+        """Store somebody's item in the DHT again; returns how many of its members took it."""
+        return keep(item, [(self.host, self.port), *self.nodes], self.host, self.lt)
 
     def _add(self, parameters: Any) -> Any:
         flags = self.lt.torrent_flags

@@ -14,7 +14,8 @@ from fable6c.files import atomic_file, atomic_write, locked, make_folder, open_f
 from fable6c.model.file import read_model
 from fable6c.sharing import keys
 from fable6c.sharing import manifest as manifests
-from fable6c.sharing.bittorrent import Address, Peer, library
+from fable6c.sharing.bittorrent import Peer, library
+from fable6c.sharing.dht import Address, item_bytes, read_item
 from fable6c.sharing.http import Server, Throttle, check_source, fetch_file, fetch_manifest
 from fable6c.sharing.manifest import KINDS, Manifest
 from fable6c.sharing.shelf import DAY, Shelf, check_kind
@@ -23,6 +24,7 @@ __all__ = ["Fetched", "Network", "check_source", "fetch", "key_of", "publish", "
 
 MAX_ABOUT = 240  # bytes
 DHT_SECONDS = 60.0  # for one search in the DHT
+PUT_SECONDS = 5.0
 RESCAN_SECONDS = 5.0  # between looks at the folder that is served
 RENEW_SECONDS = 1800.0  # between two puts of a manifest: the DHT keeps it for two hours
 
@@ -149,6 +151,8 @@ def fetch(shelf: Shelf, key: str, name: str, network: Network) -> Fetched:
                 break
             if shelf.held(held[0].successor, name) is None and not _anything(held[0].successor, name, network, peer):
                 break  # the new key has signed nothing yet
+        if held is not None and peer is not None and held[1] in peer.items:  # `serve` keeps it in the DHT
+            atomic_write(shelf.item_path(key, name), item_bytes(peer.items[held[1]], peer.lt))
     if held is None:
         raise AssertionError("nothing was fetched and nobody said so")
     return Fetched(held[0], shelf.file_path(held[0]), fetched)
@@ -246,16 +250,17 @@ def serve(
             library()
             peer = stack.enter_context(Peer(listen, up, nodes=nodes, public=public, dht=True))
             print(f"BitTorrent at {listen[0]}:{peer.port}", flush=True)
-        offered: dict[str, float] = {}
+        offered: dict[str, float] = {}  # each file's path, and when the DHT is told of it again
         while not stop.is_set():
             for manifest, data in _offers(shelf):
-                if manifest.file_name + manifest.key not in offered:
+                place = shelf.file_path(manifest)
+                if place not in offered:
                     print(f"{manifest.key[:16]}…/{manifest.name} number {manifest.sequence}", flush=True)
                     if peer is not None:
-                        peer.seed(manifest, shelf.file_path(manifest))
-                    offered[manifest.file_name + manifest.key] = 0.0
-                if peer is not None:
-                    _tell_dht(peer, secrets, manifest, data, offered)
+                        peer.seed(manifest, place)
+                    offered[place] = 0.0
+                if peer is not None and time.monotonic() >= offered[place]:
+                    offered[place] = _tell_dht(peer, shelf, secrets, manifest, data)
             stop.wait(RESCAN_SECONDS)
 
 
@@ -270,10 +275,14 @@ def _offers(shelf: Shelf) -> list[tuple[Manifest, bytes]]:
     return found
 
 
-def _tell_dht(peer: Peer, secrets: Sequence[bytes], manifest: Manifest, data: bytes, offered: dict[str, float]) -> None:
-    """Put a manifest of one's own into the DHT, again and again before it is forgotten there."""
+def _tell_dht(peer: Peer, shelf: Shelf, secrets: Sequence[bytes], manifest: Manifest, data: bytes) -> float:
+    """Put a manifest into the DHT: one's own, or again what its publisher put there. Returns the time at which to do so again."""
     key = next((secret for secret in secrets if manifests.public_key(secret) == manifest.key), None)
-    place = manifest.file_name + manifest.key
-    if key is not None and time.monotonic() >= offered[place]:
-        told = peer.put(key, manifest.name, data, 5.0)
-        offered[place] = time.monotonic() + (RENEW_SECONDS if told else 0.0)
+    item = read_item(shelf.item_path(manifest.key, manifest.name), peer.lt)
+    if key is not None:
+        told = peer.put(key, manifest.name, data, PUT_SECONDS)
+    elif item is not None and item.value == data:
+        told = peer.keep(item)
+    else:
+        return float("inf")  # it was fetched elsewhere
+    return time.monotonic() + (RENEW_SECONDS if told else 0.0)

@@ -45,6 +45,10 @@ class Shelf:
     def manifest_path(self, key: str, name: str) -> str:
         return os.path.join(self.folder, key, name + ".f6m")
 
+    def item_path(self, key: str, name: str) -> str:
+        """Of what the DHT gave: dht.py keeps it there."""
+        return os.path.join(self.folder, key, name + ".item")
+
     def file_path(self, manifest: Manifest) -> str:
         return os.path.join(self.folder, manifest.key, manifest.file_name)
 
