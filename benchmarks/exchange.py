@@ -111,13 +111,13 @@ def attacked(attack: str, honest: list[np.ndarray], base: np.ndarray, spy: Calla
         change = mean - 1.5 * np.std(honest, axis=0)
     else:  # adaptive: turns as many parameters around as the gate lets pass, of which it knows the rule
         order, before = np.random.default_rng(seed).permutation(len(mean)), spy(base)
-        wanted = 0.55 * float(np.median([before - spy(base + one) for one in honest]))
+        wanted = 0.55 * float(np.median([before - spy(base + 0.5 * one) for one in honest]))
         low, high = 0.0, 1.0
         for _ in range(5):
             middle = (low + high) / 2
             change = mean.copy()
             change[order[: int(middle * len(mean))]] *= -3
-            if before - spy(base + clip_to_median([*honest, change])[-1]) >= wanted:
+            if before - spy(base + 0.5 * clip_to_median([*honest, change])[-1]) >= wanted:
                 low = middle
             else:
                 high = middle

@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import random
 import struct
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -15,12 +17,23 @@ import pytest
 import zstandard
 
 from fable6c import exchange
+from fable6c.corpus import synth
+from fable6c.data.windows import batch
 from fable6c.errors import UsageError, UserError
-from fable6c.sharing import bittorrent, desk, keys, shelf, trust, updates
+from fable6c.model.architecture import tensor_specs
+from fable6c.model.file import read_model, write_model
+from fable6c.model.tokenizer import Tokenizer
+from fable6c.sharing import bittorrent, desk, judge, keys, shelf, trust, updates
 from fable6c.sharing import http as web
 from fable6c.sharing import manifest as manifests
 from fable6c.sharing.manifest import Manifest
 from fable6c.sharing.shelf import Shelf
+from fable6c.training.config import Recipe
+from fable6c.training.network import Network
+from fable6c.training.optimizer import Optimizer
+from fable6c.training.start import read_start
+from made_runs import make_run, rewritten
+from tiny_models import TINY, tiny_model
 
 pytest.importorskip("cryptography", reason="cryptography is not installed: make .venv/exchange")
 
@@ -493,3 +506,156 @@ def test_pieces_of_a_private_text(tmp_path):
     assert len(pieces) == 22 and max(map(len, pieces)) <= trust.PIECE_CHARACTERS
     path.write_text("One.\n<|endoftext|>\n" * 3)
     assert "20 are needed" in line(trust.read_pieces, str(path))
+
+
+@pytest.fixture(scope="module")
+def stories():
+    """Made-up stories that the golden model has not learned, of its kind."""
+    documents = [document.rsplit("\n", 2)[0] for document in synth.documents(99, 30_000)]
+    assert len(documents) >= trust.MIN_PIECES
+    return documents
+
+
+def test_a_model_is_accepted_for_what_it_is_worth(tmp_path, stories, capsys):
+    text = tmp_path / "mine.txt"
+    text.write_text("\n<|endoftext|>\n".join(stories), encoding="utf-8")
+    exchange.main(["check", GOLDEN, "--text", str(text), "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert said["accepted"] and said["compared"]["high"] < 0 and said["against"] == "xz" and said["score"]["value"] < 1
+    # Random weights, and limits that it does not keep to.
+    write_model(tmp_path / "random.f6c", tiny_model())
+    assert "refused: it is worse than xz on this text" in line(exchange.main, ["check", str(tmp_path / "random.f6c"), "--text", str(text)])
+    assert "bits per character" in capsys.readouterr().out
+    assert "took more than 64 MiB" in line(trust.check, GOLDEN, stories, memory=64 << 20)
+    assert "is damaged" in line(trust.check, str(damaged(tmp_path)), stories)
+
+
+def damaged(tmp_path):
+    data = bytearray(open(GOLDEN, "rb").read())
+    data[5000] ^= 1
+    (tmp_path / "damaged.f6c").write_bytes(data)
+    return tmp_path / "damaged.f6c"
+
+
+def answers(**changes):
+    """What a process that measures says of 20 pieces."""
+    return {**dict(bits=[100.0 + i for i in range(20)], remembered=[12] * 20, tokens=[50] * 20, dead=0.1), **changes}
+
+
+def test_what_speaks_against_a_model(monkeypatch):
+    said = {"own": answers()}
+    monkeypatch.setattr(trust, "ask", lambda path, pieces, memory, seconds: said[path])
+    pieces = ["x" * 100] * 20
+    for found, words in (
+        (answers(), "nothing shows that it is better than own"),
+        (answers(bits=[120.0 + i for i in range(20)]), "it is worse than own"),
+        (answers(bits=[90.0 + i for i in range(20)], remembered=[12] * 19 + [40]), "by heart (5.0% of the pieces)"),
+        (answers(bits=[90.0 + i for i in range(20)], dead=0.6), "60% of a matrix is dead"),
+    ):
+        said["new"] = found
+        (reason,) = trust.check("new", pieces, "own").reasons
+        assert words in reason
+    said["new"] = answers(bits=[90.0 + i for i in range(20)])
+    verdict = trust.check("new", pieces, "own")
+    assert verdict.reasons == [] and verdict.compared["value"] == pytest.approx(-0.1) and verdict.longest == 12
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [("print(1)", "answered nothing that makes sense"), ("print('{\"bits\": []}')", "answered nothing that makes sense"), ("exit(3)", "ended its process (status 3)"),
+     ("print('{\"bits\": [NaN], \"remembered\": [1], \"tokens\": [1], \"dead\": 0}')", "answered nothing that makes sense")],
+)  # fmt: skip
+def test_the_measuring_process_is_not_believed_either(monkeypatch, answer, words):
+    popen = trust.subprocess.Popen
+    monkeypatch.setattr(trust.subprocess, "Popen", lambda command, **named: popen([sys.executable, "-c", answer], **named))
+    assert words in line(trust.ask, GOLDEN, ["one piece"], 1 << 30, 10)
+
+
+def test_what_a_model_knows_by_heart():
+    tokens = np.arange(100)
+    right = np.zeros(100, bool)
+    right[10:55] = right[60:70] = True
+    assert judge.longest_remembered(tokens, right) == 45
+    tokens[55:100] = tokens[5:50]  # told before: what follows is copied
+    right[:] = False
+    right[58:100] = True
+    assert judge.longest_remembered(tokens, right) == 0
+    assert judge.longest_remembered(tokens[:3], np.ones(3, bool)) == 3 and judge.longest_remembered(tokens, np.zeros(100, bool)) == 0
+
+
+def test_dead_rows_and_columns():
+    model = tiny_model()
+    before = judge.dead(model)
+    model.tensors["blocks.0.mix_in"].weight[:] = 0
+    assert before < 0.5 and judge.dead(model) == 1
+    model = tiny_model()
+    model.tensors["head"].scale[: len(model.tensors["head"].scale) * 3 // 4] = 0
+    assert judge.dead(model) >= 0.74
+
+
+# ---- updates of runs, and what is made of them
+
+
+@pytest.fixture
+def base(tmp_path):
+    """A model of a little training, in a file, and the tokens that it learned from."""
+    network = Network(TINY, 2, 1 / 64)
+    network.initialize(1)
+    tokenizer = Tokenizer(tiny_model().merges)
+    tokens = np.concatenate([np.append(one, tokenizer.end_of_text) for one in tokenizer.encode_documents(list(synth.documents(3, 60_000)))])
+    train(network, tokens, 40, 0)
+    write_model(tmp_path / "base.f6c", network.model(tokenizer.merges, {}))
+    return read_start(str(tmp_path / "base.f6c")), tokens
+
+
+def train(network, tokens, steps, seed):
+    optimizer = Optimizer(network, Recipe(batch=2, accumulate=1))
+    for step in range(steps):
+        starts = np.random.default_rng([seed, step]).integers(0, len(tokens) - TINY.context - 1, 2)
+        network.accumulate(*batch(tokens, starts, TINY.context), step)
+        optimizer.step(0.5)
+
+
+def test_updates_of_strangers_make_a_better_model(tmp_path, base, capsys):
+    start, tokens = base
+    sizes = [spec.size for spec in tensor_specs(TINY)]
+    paths = []
+    for peer in range(4):
+        network = Network(TINY, 2, 1 / 64)
+        network.parameters[:] = start.parameters
+        network.quantize_weights()
+        train(network, tokens, 30, peer + 1)
+        change = (network.parameters - start.parameters) * np.float32(-2 if peer == 3 else 1)  # the last one lies
+        paths.append(str(tmp_path / f"{peer}.f6u"))
+        updates.write_update(paths[-1], updates.make_update(change, sizes, bytes.fromhex(start.sha256), 30))
+    text, out = tmp_path / "mine.txt", str(tmp_path / "better.f6c")
+    text.write_text("\n<|endoftext|>\n".join(document.rsplit("\n", 2)[0] for document in synth.documents(98, 20_000)), encoding="utf-8")
+    exchange.main(["combine", start.path, *paths, "--text", str(text), "-o", out])
+    said = capsys.readouterr().out
+    assert (
+        [word in said for word in ("0.f6u: gains +", "3.f6u: gains -")] == [True, True]
+        and said.count("used") == 3
+        and said.count("left out") == 1
+    )
+    card = read_model(out).card
+    assert card["from"] == start.sha256 and card["updates"] == 3
+    assert "stays as it is" in line(exchange.main, ["combine", start.path, paths[3], "--text", str(text), "-o", str(tmp_path / "no.f6c")])
+    assert not (tmp_path / "no.f6c").exists()
+    assert "is an update of another model" in line(exchange.main, ["combine", GOLDEN, paths[0], "--text", str(text), "-o", out])
+
+
+def test_the_update_of_a_run(tmp_path, base, capsys):
+    start, _ = base
+    folder = tmp_path / "run"
+    network = make_run(str(folder))
+    assert "did not begin with" in line(exchange.main, ["update", str(folder), "--base", start.path, "-o", str(tmp_path / "x.f6u")])
+    write_model(tmp_path / "other.f6c", network.model(tiny_model().merges, {}))
+    other = read_start(str(tmp_path / "other.f6c"))
+    rewritten(folder, lambda head: head["description"]["command"].update({"from": other.sha256}))
+    exchange.main(["update", str(folder), "--base", other.path, "-o", str(tmp_path / "x.f6u")])
+    found = updates.read_update(str(tmp_path / "x.f6u"))
+    assert found.base.hex() == other.sha256 and found.steps == 30
+    wanted = network.parameters - other.parameters
+    assert np.linalg.norm(found.change() - wanted) < 0.7 * np.linalg.norm(wanted)
+    assert "ends in .f6u" in line(exchange.main, ["update", str(folder), "--base", other.path, "-o", str(tmp_path / "x.bin")])
+    assert "there is no checkpoint" in line(exchange.main, ["update", str(tmp_path), "--base", other.path, "-o", str(tmp_path / "x.f6u")])

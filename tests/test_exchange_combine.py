@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fable6c.sharing.combine import clip_to_median, combine, trimmed_mean
+from fable6c.sharing.combine import clip_to_median, combine, passing, trimmed_mean
 
 GOAL = np.linspace(-1, 1, 50, dtype=np.float32)
 BASE = np.zeros(50, np.float32)
@@ -45,9 +45,15 @@ def test_a_step_that_makes_it_worse_is_taken_back():
     outcome = combine(BASE, honest(4), loss, lambda parameters: float((parameters**2).sum()))
     assert not outcome.kept and outcome.parameters is BASE and outcome.survivors and outcome.after > outcome.before
     outcome = combine(BASE, [-change for change in honest(4)], loss, loss)
-    assert not outcome.kept and outcome.survivors == [] and outcome.parameters is BASE
+    assert not outcome.kept and outcome.parameters is BASE
     assert not combine(BASE, honest(4), loss, lambda parameters: float("nan") if parameters.any() else 1.0).kept
     assert not combine(BASE, [], loss, loss).kept
+
+
+def test_who_passes():
+    assert passing([1.0, 1.1, 0.9, -0.5]) == [0, 1, 2]
+    assert passing([0.01, -0.02, 0.02, 0.0, -1.0]) == [0, 1, 2, 3]  # late, when a step by itself brings nothing
+    assert passing([-np.inf, 1.0, 1.0]) == [1, 2] and passing([-np.inf] * 3) == [] == passing([])
 
 
 def test_the_step_may_be_the_callers():

@@ -25,7 +25,8 @@ from fable6c.training.network import Network
 from fable6c.training.run import load_run
 from fable6c.training.start import Start
 
-PASS = 0.5  # of the median gain: what an update must bring on the private text by itself
+PROBE = 0.5  # of an update: at its full length each by itself overshoots, and what only their mean repairs would hide who lies
+PASS, SPREAD = 0.5, 3.0  # an update passes within half of the median gain below it, or within so many median deviations
 TRIM = 0.2  # of the survivors, at each end of each parameter
 
 Loss = Callable[[np.ndarray], float]
@@ -33,8 +34,8 @@ Loss = Callable[[np.ndarray], float]
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """parameters: what to go on with, the base itself where `kept` is False; survivors: which updates passed; gains: what each brings on the gate's text
-    (base's loss minus its own); before, after: the guard's losses."""
+    """parameters: what to go on with, the base itself where `kept` is False; survivors: which updates passed; gains: what half of each brings on the gate's
+    text (base's loss minus its own); before, after: the guard's losses."""
 
     parameters: np.ndarray
     kept: bool
@@ -64,16 +65,24 @@ def trimmed_mean(changes: Sequence[np.ndarray], share: float = TRIM) -> np.ndarr
     return ordered[cut : len(changes) - cut].mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
+def passing(gains: Sequence[float]) -> list[int]:
+    """Which updates pass: those whose gain is not far below the median of all, which is an honest one's while most are honest."""
+    if not gains or not np.isfinite(middle := float(np.median(gains))):
+        return []
+    spread = float(np.median(np.abs(np.asarray(gains) - middle)))
+    lowest = middle - max(SPREAD * spread, PASS * abs(middle))
+    return [i for i, gain in enumerate(gains) if gain >= lowest]
+
+
 def combine(
     base: np.ndarray, changes: Sequence[np.ndarray], gate: Loss, guard: Loss, step: Callable[[np.ndarray], np.ndarray] = lambda mean: mean
 ) -> Outcome:
     """One outer step from updates that nobody trusts. base, each of changes: f32 (P,). `step` makes the step of the mean (a rate, momentum)."""
     clipped = clip_to_median(changes)
     before_gate, before = gate(base), guard(base)
-    gains = [before_gate - gate(base + change) for change in clipped]
+    gains = [before_gate - gate(base + np.float32(PROBE) * change) for change in clipped]
     gains = [gain if np.isfinite(gain) else -np.inf for gain in gains]
-    wanted = max(0.0, PASS * float(np.median(gains))) if gains else 0.0
-    survivors = [i for i, gain in enumerate(gains) if gain > 0 and gain >= wanted]
+    survivors = passing(gains)
     if not survivors:
         return Outcome(base, False, [], gains, before, before)
     parameters = base + step(trimmed_mean([clipped[i] for i in survivors]))

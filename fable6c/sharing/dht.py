@@ -104,8 +104,10 @@ def _nodes(answer: dict, target: bytes, family: int) -> dict[Address, int]:
     """The members that an answer names (BEP 5, "compact node info"; BEP 32 for IPv6)."""
     packed = answer.get(b"nodes6" if family == socket.AF_INET6 else b"nodes")
     size = 38 if family == socket.AF_INET6 else 26
-    found = {}
-    for at in range(0, len(packed) - size + 1, size) if isinstance(packed, bytes) else ():
+    found: dict[Address, int] = {}
+    if not isinstance(packed, bytes):
+        return found
+    for at in range(0, len(packed) - size + 1, size):
         one = packed[at : at + size]
         port = int.from_bytes(one[-2:], "big")
         if port:
