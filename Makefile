@@ -270,6 +270,11 @@ endef
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 
+.venv/exchange: requirements/exchange.txt .venv/tools
+	$(call say,'signatures and BitTorrent from PyPI: about 12 MB')
+	@rm -f $@
+	$(call install,$(LOCKED) -r $<)
+
 .venv/wheels: requirements/wheels.txt .venv/tools
 	$(call say,'zig and auditwheel from PyPI: about 100 MB')
 	@rm -f $@

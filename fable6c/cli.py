@@ -31,6 +31,7 @@ COMMANDS = {
     "ensemble": "score a network, a scout, and both as an ensemble",
     "route": "make one model of several experts, with a router that picks one",
     "z80": "train, build and play a chat and 20 Questions for a Z80 with 64 KB",
+    "exchange": "publish, fetch and check models of strangers",
     "corpus": "get, make up, clean and store training text",
 }
 

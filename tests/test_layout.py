@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 ASSEMBLY = ROOT / "asengine" / "assembly"
 
 # From the ground up. A package may import those before it, never those after it.
-LAYERS = ["ground", "model", "data", "corpus", "mixing", "training", "evaluation", "z80lib", "commands"]
+LAYERS = ["ground", "model", "data", "corpus", "mixing", "training", "evaluation", "sharing", "z80lib", "commands"]
 GROUND = {
     "__init__",
     "errors",

@@ -1,0 +1,139 @@
+"""Keeping a manifest in the DHT that somebody else put there: BEP 44 lets anyone store a signed item again, which libtorrent does only for who has the secret key.
+
+The DHT forgets an item after two hours. So a series outlives its publisher while one of those who follow it serves.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from fable6c.errors import UserError
+from fable6c.files import open_file
+
+Address = tuple[str, int]
+
+COPIES = 8  # members that keep an item, the closest to its target
+MAX_ASKED = 100
+ANSWER_SECONDS = 1.0
+MAX_PACKET = 4096
+MAX_ITEM = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A mutable item as its key signed it: `signature` is that of BEP 44 over salt, sequence and value, no manifest's."""
+
+    key: bytes
+    salt: bytes
+    value: bytes
+    sequence: int
+    signature: bytes
+
+    @property
+    def target(self) -> bytes:
+        """Where it is kept (BEP 44): SHA-1 of the key and the salt."""
+        return hashlib.sha1(self.key + self.salt).digest()
+
+
+def read_item(path: str, library: Any) -> Optional[Item]:
+    """The item that `write_item` made of a DHT's answer; None where there is none that is right."""
+    with contextlib.suppress(OSError, UserError, RuntimeError, KeyError, TypeError):
+        with open_file(path) as file:
+            found = library.bdecode(file.read(2 * MAX_ITEM))
+        item = Item(found[b"k"], found[b"salt"], found[b"v"], found[b"seq"], found[b"sig"])
+        if all(isinstance(part, bytes) for part in (item.key, item.salt, item.value, item.signature)) and isinstance(item.sequence, int):
+            return item
+    return None
+
+
+def item_bytes(item: Item, library: Any) -> bytes:
+    data: bytes = library.bencode({b"k": item.key, b"salt": item.salt, b"v": item.value, b"seq": item.sequence, b"sig": item.signature})
+    return data
+
+
+def keep(item: Item, begin: Sequence[Address], host: str, library: Any, seconds: float = 30.0) -> int:
+    """Store an item again with the members closest to its target, found from those at `begin`; `host`: the own address. Returns how many took it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    own, ends = os.urandom(20), time.monotonic() + seconds
+    with socket.socket(family, socket.SOCK_DGRAM) as here:
+        here.bind((host, 0))
+        known: dict[Address, int] = dict.fromkeys(begin, 1 << 160)  # the distance of who has not said its name is the largest
+        tokens: dict[Address, bytes] = {}
+        asked: set[Address] = set()
+        while len(asked) < MAX_ASKED and time.monotonic() < ends:
+            near = sorted(known, key=lambda address: known[address])[:COPIES]
+            todo = [address for address in known if address not in asked and (known[address] == 1 << 160 or address in near)]
+            if not todo:
+                break
+            for address in todo:
+                asked.add(address)
+                _send(here, address, b"get", {b"id": own, b"target": item.target}, library)
+            for address, answer in _answers(here, todo, library):
+                name, token = answer.get(b"id"), answer.get(b"token")
+                if isinstance(token, bytes) and isinstance(name, bytes) and len(name) == 20 and len(token) <= 100:
+                    known[address], tokens[address] = _distance(name, item.target), token
+                known.update({other: far for other, far in _nodes(answer, item.target, family).items() if other not in known})
+            for address in todo:
+                if address not in tokens:
+                    known.pop(address)  # it did not answer
+        closest = sorted(tokens, key=lambda address: known.get(address, 1 << 160))[:COPIES]
+        for address in closest:
+            said = {
+                b"id": own,
+                b"token": tokens[address],
+                b"v": item.value,
+                b"k": item.key,
+                b"sig": item.signature,
+                b"seq": item.sequence,
+                b"salt": item.salt,
+            }
+            _send(here, address, b"put", said, library)
+        return len(_answers(here, closest, library))
+
+
+def _distance(name: bytes, target: bytes) -> int:
+    return int.from_bytes(name, "big") ^ int.from_bytes(target, "big")
+
+
+def _nodes(answer: dict, target: bytes, family: int) -> dict[Address, int]:
+    """The members that an answer names (BEP 5, "compact node info"; BEP 32 for IPv6)."""
+    packed = answer.get(b"nodes6" if family == socket.AF_INET6 else b"nodes")
+    size = 38 if family == socket.AF_INET6 else 26
+    found: dict[Address, int] = {}
+    if not isinstance(packed, bytes):
+        return found
+    for at in range(0, len(packed) - size + 1, size):
+        one = packed[at : at + size]
+        port = int.from_bytes(one[-2:], "big")
+        if port:
+            found[socket.inet_ntop(family, one[20:-2]), port] = _distance(one[:20], target)
+    return found
+
+
+def _send(here: socket.socket, address: Address, query: bytes, arguments: dict, library: Any) -> None:
+    with contextlib.suppress(OSError):
+        here.sendto(library.bencode({b"t": b"f6", b"y": b"q", b"q": query, b"a": arguments}), address)
+
+
+def _answers(here: socket.socket, asked: Sequence[Address], library: Any) -> list[tuple[Address, dict]]:
+    """What those who were asked answer, until all have or nothing comes for a second."""
+    found: dict[Address, dict] = {}
+    here.settimeout(ANSWER_SECONDS)
+    while len(found) < len(asked):
+        try:
+            packet, sender = here.recvfrom(MAX_PACKET)
+        except OSError:
+            break
+        with contextlib.suppress(RuntimeError, KeyError, TypeError):
+            said = library.bdecode(packet)
+            address = (sender[0], sender[1])
+            if address in asked and said[b"y"] == b"r" and isinstance(said[b"r"], dict):
+                found[address] = said[b"r"]
+            elif address in asked and said[b"y"] == b"e":  # an error: it took nothing
+                asked = [other for other in asked if other != address]
+    return list(found.items())
