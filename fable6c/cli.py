@@ -30,6 +30,7 @@ COMMANDS = {
     "scout": "train, score and run a predictor that counts, without backpropagation",
     "ensemble": "score a network, a scout, and both as an ensemble",
     "z80": "train, build and play a chat and 20 Questions for a Z80 with 64 KB",
+    "cluster": "train on several machines that trust each other",
     "corpus": "get, make up, clean and store training text",
 }
 

@@ -25,7 +25,10 @@ from fable6c.training.run import Run
 
 OUTER_RATE, OUTER_MOMENTUM = 0.7, 0.6
 QUORUM = 0.5  # share of the workers without whose answers a round does not end while any may still come
-PATIENCE = 2.0  # the others have so many times the seconds that the quorum took
+PATIENCE, LEAST_SECONDS = (
+    2.0,
+    30.0,
+)  # the others have so many times the seconds that the quorum took, and at least these: a machine that is gone is noticed otherwise
 
 
 @dataclasses.dataclass
@@ -160,7 +163,7 @@ class Coordinator:
     """Runs rounds until the budget is spent. `run` is the whole run as its checkpoint has it; no step is taken with it.
 
     local_steps   of each worker in a round
-    deadline      seconds that the others have once the quorum has answered; None: PATIENCE times what the quorum took
+    deadline      seconds that the others have once the quorum has answered; None: PATIENCE times what the quorum took, at least LEAST_SECONDS
     """
 
     def __init__(
@@ -253,7 +256,7 @@ class Coordinator:
         end = began + wait if listening else None
         while pending or listening:
             if end is None and len(results) >= quorum:
-                end = self.now() + (self.deadline if self.deadline is not None else PATIENCE * (self.now() - began))
+                end = self.now() + (self.deadline or max(LEAST_SECONDS, PATIENCE * (self.now() - began)))
             left = 1.0 if end is None else end - self.now()
             came = self.engine.next(max(0.0, left))
             if came is None:

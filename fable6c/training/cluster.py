@@ -1,0 +1,293 @@
+"""Several machines for one run, by Ray: the Engine (rounds.py) that asks their workers, and what starts Ray on a machine.
+
+Ray carries the calls and notices who is gone. What is learned does not depend on it: rounds.py has that, and is tested without. Ray's own
+messages are pickled Python, so whoever has the cluster's token can run code on its machines (docs/cluster.md, "Safety"); updates and
+parameters travel as bytes that are checked before they are used (codec.py).
+"""
+
+import atexit
+import contextlib
+import importlib
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable, Optional
+
+import numpy as np
+
+from fable6c import __version__, kernels
+from fable6c.data.prepare import FolderDataset
+from fable6c.errors import UserError
+from fable6c.files import atomic_write, make_folder, open_file
+from fable6c.model.architecture import Dimensions
+from fable6c.model.tokenizer import Tokenizer
+from fable6c.training.config import Config, Recipe
+from fable6c.training.rounds import Lost, Worker
+
+TOKEN = "token"  # the files in a machine's folder
+PROCESS = "process"
+LOG = "ray.log"
+START_SECONDS = 300  # for Ray to start or fail: on a busy machine it takes minutes
+MIN_TOKEN, MAX_TOKEN = 32, 256  # characters
+
+
+def require_ray() -> None:
+    """UserError, one line, where Ray is not installed. It is not imported here: that takes seconds, and Ray reads its settings then."""
+    if importlib.util.find_spec("ray") is None:
+        raise UserError("training on several machines needs Ray (Python 3.10 or newer); pip install 'fable6c[cluster]'")
+
+
+def ray_module() -> Any:
+    """Ray, to be asked for after `use_token`."""
+    return importlib.import_module("ray")
+
+
+# ---- the token
+
+
+def make_token(folder: str) -> str:
+    """The path of the cluster's token, which is made where there is none: 256 bits that only this user can read."""
+    path = os.path.join(folder, TOKEN)
+    make_folder(folder)
+    if not os.path.exists(path):
+        old = os.umask(0o077)
+        try:
+            atomic_write(path, secrets.token_hex(32).encode())
+        finally:
+            os.umask(old)
+    return check_token(folder)
+
+
+def check_token(folder: str) -> str:
+    """The path of the token. UserError where there is none, or what is there can be none."""
+    path = os.path.join(folder, TOKEN)
+    try:
+        with open_file(path) as file:
+            text = file.read(MAX_TOKEN + 1).strip()
+    except OSError as error:
+        raise UserError(
+            f"{path}: the cluster's token cannot be read ({error.strerror}); copy this file from the machine of `head`"
+        ) from None
+    if not MIN_TOKEN <= len(text) <= MAX_TOKEN or not text.isalnum():
+        raise UserError(f"{path}: is not a token; copy this file from the machine of `head`")
+    return path
+
+
+def use_token(path: str) -> None:
+    """Let Ray in this process and its children use the token, always, and send nothing about its use to anybody. Before Ray is imported."""
+    for name in ("RAY_AUTH_TOKEN", "RAY_ADDRESS", "RAY_NAMESPACE"):
+        os.environ.pop(name, None)
+    os.environ.update(
+        RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=os.path.abspath(path), RAY_USAGE_STATS_ENABLED="0",
+        RAY_agent_register_timeout_ms=str(1000 * START_SECONDS),
+    )  # fmt: skip
+
+
+# ---- Ray on this machine
+
+
+# Every port that Ray would choose by lot, as a distance from the first one, so that a firewall can be told which to let through. Ray's agents
+# must have theirs beforehand on a busy machine: it gives up after 30 seconds of waiting for what they chose.
+PORTS = {
+    "node-manager-port": 1, "object-manager-port": 2, "metrics-export-port": 3, "dashboard-agent-grpc-port": 4, "dashboard-agent-listen-port": 5,
+    "runtime-env-agent-port": 6, "min-worker-port": 10, "max-worker-port": 99,
+}  # fmt: skip
+LAST_PORT = max(PORTS.values())
+
+
+def port_options(first: int) -> list[str]:
+    """Ray's options for its ports, of which the first is the one that others join at."""
+    return [word for name, distance in PORTS.items() for word in (f"--{name}", str(first + distance))]
+
+
+def start_ray(folder: str, arguments: Sequence[str]) -> subprocess.Popen:
+    """`ray start` with these arguments as a child that lives as long as Ray does on this machine."""
+    program = shutil.which("ray", path=os.path.dirname(sys.executable)) or shutil.which("ray")
+    if program is None:
+        raise UserError("Ray has no program `ray` beside this Python; pip install 'fable6c[cluster]'")
+    command = [program, "start", "--block", "--disable-usage-stats", "--log-color", "false", *arguments]
+    log = open(os.path.join(folder, LOG), "wb")
+    with log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def started(folder: str) -> bool:
+    """Whether Ray's program says that it runs."""
+    with open(os.path.join(folder, LOG), "rb") as file:
+        return b"Ray runtime started" in file.read()
+
+
+def why(folder: str) -> str:
+    """Why Ray's program ended, as far as what it left in a machine's folder says so."""
+    with open(os.path.join(folder, LOG), "rb") as file:
+        text = file.read()[-20_000:].decode("utf-8", "replace")
+    if "InvalidAuthToken" in text:
+        return "the token is not that of the cluster: copy the file `token` from the machine of `head` again"
+    errors = re.findall(r"^[\w.]*(?:Error|Exception): (.*)", text, re.M)
+    return errors[-1].rstrip(".") if errors else f"see {os.path.join(folder, LOG)}"
+
+
+def end(process: subprocess.Popen) -> None:
+    """End what `start_ray` started, and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        pass
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+# ---- the run's own process
+
+
+def watch(line: str) -> None:
+    """Go on in a child, and wait for it here: Ray ends the process that it runs in without a word when the head is gone for a minute. Then a
+    UserError says `line`; else this process ends as the child did."""
+    if not hasattr(os, "fork"):  # Windows
+        return
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        atexit.register(os.write, write, b"!")  # which Ray's way of ending does not run
+        return
+    os.close(write)
+    before = {number: signal.signal(number, lambda number, _: os.kill(child, number)) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells both
+    status = os.waitpid(child, 0)[1]
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    with os.fdopen(read, "rb") as pipe:
+        if not pipe.read():
+            raise UserError(line)
+    sys.exit(os.WEXITSTATUS(status))
+
+
+# ---- the workers
+
+
+def _pack(dataset: FolderDataset) -> dict[str, Any]:
+    """A dataset as what Ray sends: arrays, which it does not pickle but shares on each machine, and plain values."""
+    return {
+        "train": np.asarray(dataset.train), "valid": np.asarray(dataset.valid), "tokenizer": dataset.tokenizer.to_bytes(),
+        "valid_chars": dataset.valid_chars, "description": dataset.description, "headers": dataset.headers,
+    }  # fmt: skip
+
+
+class RemoteWorker:
+    """What Ray runs on a machine: a Worker, and a mistake of its told as a value, so that it is one line on the other side too."""
+
+    def __init__(self, version: str, config: dict, dataset: dict, command: dict, threads: int):
+        if version != __version__:
+            raise RuntimeError(f"this machine has fable6c {__version__}, the run's has {version}")
+        kernels.set_threads(threads)
+        tokenizer = Tokenizer.from_bytes(dataset["tokenizer"])
+        made = FolderDataset(**{**dataset, "tokenizer": tokenizer})
+        self.worker = Worker(Config(Dimensions(**config["model"]), Recipe(**config["train"])), made, command)
+
+    def ready(self) -> int:
+        return os.getpid()
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self.worker, method)(*arguments)
+        except UserError as error:
+            return error
+
+
+class RayEngine:
+    """Workers on all machines of a cluster that have processors to give: `each` of them on a machine. A machine that joins gets its workers
+    before the next round; a worker that is gone is replaced while its machine is there."""
+
+    def __init__(self, config: Config, dataset: FolderDataset, command: dict, threads: int, each: int, say: Callable[[str], None] = print):
+        self.ray, self.each, self.say = ray_module(), each, say
+        data = self.ray.put(_pack(dataset))
+        actor = self.ray.remote(num_cpus=0, max_restarts=0)(RemoteWorker)
+        self._make = lambda node: actor.options(
+            scheduling_strategy=self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
+        ).remote(__version__, config.as_dict(), data, command, threads)
+        self.actors: dict[str, Any] = {}
+        self.nodes: dict[str, str] = {}  # of the actors, by name
+        self.starting: dict[Any, str] = {}
+        self.pending: dict[Any, str] = {}
+        self.pids: dict[str, int] = {}
+        self.made = 0
+
+    def workers(self) -> list[str]:
+        alive = {node["NodeID"]: node for node in self.ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0}
+        for identity, node in alive.items():
+            for _ in range(self.each - list(self.nodes.values()).count(identity)):
+                self.made += 1
+                name = f"{node['NodeManagerAddress']}/{self.made}"
+                self.actors[name], self.nodes[name] = self._make(identity), identity
+                self.starting[self.actors[name].ready.remote()] = name
+        for reference in self._done(self.starting, 0.0):
+            name = self.starting.pop(reference)
+            try:
+                self.pids[name] = self.ray.get(reference)
+                self.say(f"{name}: joins")
+            except self.ray.exceptions.RayError as error:
+                self._forget(name)
+                self.say(f"{name}: does not start: {_line(error)}")
+        return sorted(self.pids)
+
+    def call(self, name: str, method: str, *arguments: Any) -> None:
+        self.pending[self.actors[name].call.remote(method, *arguments)] = name
+
+    def next(self, seconds: float) -> Optional[tuple[str, Any]]:
+        if not self.pending:
+            time.sleep(min(seconds, 0.2))
+            return None
+        for reference in self._done(self.pending, seconds):
+            name = self.pending.pop(reference)
+            try:
+                result = self.ray.get(reference)
+            except self.ray.exceptions.RayError:
+                if name in self.pids:
+                    self._forget(name)
+                    self.pending = {other: of for other, of in self.pending.items() if of != name}
+                return name, Lost()
+            if isinstance(result, UserError):
+                raise result
+            return name, result
+        return None
+
+    def _done(self, references: dict[Any, str], seconds: float) -> list[Any]:
+        return self.ray.wait(list(references), num_returns=1, timeout=seconds)[0] if references else []
+
+    def _forget(self, name: str) -> None:
+        self.pids.pop(name, None)
+        del self.nodes[name]
+        self.ray.kill(self.actors.pop(name))  # a hung one must not go on
+
+
+def _line(error: BaseException) -> str:
+    """What an error of Ray's says in the end: it quotes whole tracebacks."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else type(error).__name__)
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """Ray, connected to the cluster at HOST:PORT from one of its machines. UserError where that cannot be."""
+    ray = ray_module()
+    try:
+        ray.init(address=address, logging_level="ERROR", log_to_driver=False, namespace="fable6c")
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
+        raise UserError(
+            f"{address}: no cluster can be reached there from this machine ({_line(error)}); start `head` or `join` here first, with the same token"
+        ) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
