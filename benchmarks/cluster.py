@@ -73,7 +73,7 @@ def in_rounds(
     fresh: int,
     seed: int,
 ) -> dict:
-    """Workers that take turns. `fresh`: so often, evenly over the run, one of them is replaced by a new one."""
+    """Workers that take turns. `fresh`: so often, evenly over the run, one of them is replaced by a new one, and each fifth time all of them."""
     config = scaled(config, factor)
     whole = Run(config, dataset, "", command(tokens, seed))
     whole.network.initialize(seed)
@@ -84,10 +84,11 @@ def in_rounds(
     replaced = 0
     while whole.progress() < 1.0:
         if whole.progress() * (fresh + 1) >= replaced + 1:
-            gone = sorted(engine.all)[replaced % workers]
-            engine.all[f"{gone}+"] = new = rounds.Worker(config, dataset, whole.command)
-            new.outer_rate, new.outer_momentum = outer
-            del engine.all[gone]
+            names = sorted(engine.all)
+            for gone in names if replaced % 5 == 4 else [names[replaced % workers]]:
+                engine.all[f"{gone}+"] = new = rounds.Worker(config, dataset, whole.command)
+                new.outer_rate, new.outer_momentum = outer
+                del engine.all[gone]
             replaced += 1
         coordinator.one_round()
         if workers > 1:
@@ -112,7 +113,13 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument(
         "--outer", type=float, nargs=2, action="append", metavar=("RATE", "MOMENTUM"), help="of the outer step; may be given again"
     )
-    parser.add_argument("--fresh", type=int, default=0, metavar="N", help="so many times in a run a worker is replaced by a new one")
+    parser.add_argument(
+        "--fresh",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many times in a run a worker is replaced by a new one, each fifth time all, as if the head died",
+    )
     parser.add_argument("--f32", action="store_true", help="updates in f32: what the two bits cost")
     parser.add_argument("--tokens", type=int, default=5_000_000, help="of each run, all workers together (default 5000000)")
     parser.add_argument("--corpus", nargs="+", default=[os.path.join(common.CORPUS, "train.txt.zst")], metavar="PATH")

@@ -257,11 +257,13 @@ def _up(options: argparse.Namespace) -> None:
         saved = load_run(folder)
         if saved:
             check_same_command(folder, saved[0]["command"], command)
-        dataset = text_dataset(config, options.corpus, folder, 2, saved[0] if saved else None)
-        one = Run(config, dataset, folder, command)
         cluster.use_token(token)
-        print(f"fable6c {__version__}, preset {options.preset}, {one.steps_budget:,} steps of {one.tokens_per_step:,} tokens", flush=True)
         with cluster.connected(target):
+            dataset = text_dataset(config, options.corpus, folder, 2, saved[0] if saved else None, each=cluster.each)
+            one = Run(config, dataset, folder, command)
+            print(
+                f"fable6c {__version__}, preset {options.preset}, {one.steps_budget:,} steps of {one.tokens_per_step:,} tokens", flush=True
+            )
             engine = cluster.RayEngine(config, dataset, command, options.threads, options.workers, lambda line: print(line, flush=True))
             coordinator = Coordinator(one, engine, options.local_steps, options.deadline, engine.say)
             if saved:

@@ -17,6 +17,8 @@ import time
 import numpy as np
 import pytest
 
+from fable6c.data.prepare import prepare
+from fable6c.data.text import read_documents
 from fable6c.export import export
 from fable6c.training.run import load_run
 
@@ -162,6 +164,9 @@ def test_kills_cost_a_round_at_most(cluster, tmp_path):
     head, up = cluster.head(), cluster.up()  # with the first machine alone
     assert int(up.until(r"going on from round (\d+)")[1]) == rounds + 1
     assert up.process.wait() == 0 and "finished: " in up.text(), up.text()
+    prepare(lambda: read_documents([str(tmp_path / "text.txt")]), str(tmp_path / "here"), 300, "", progress=False)
+    for name in ("tokenizer.f6t", "train.bin", "valid.bin"):  # the cluster has tokenized the text
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "run" / "data" / name).read_bytes()
     for program in cluster.programs:
         assert "has other parameters" not in program.text() and "Traceback" not in program.text()
     with open(tmp_path / "run" / "log.jsonl") as file:

@@ -163,11 +163,11 @@ def test_17_megabytes_take_30_milliseconds():
     delta, error, total = numbers(n), np.zeros(n, f32), np.zeros(n, f32)
     times = []
     for _ in range(9):
-        began = time.perf_counter()
+        began = time.process_time()
         payload, _ = codec.encode(delta, error)
-        middle = time.perf_counter()
+        middle = time.process_time()
         codec.add(total, payload, 0.5)
-        times.append((middle - began, time.perf_counter() - middle))
+        times.append((middle - began, time.process_time() - middle))
     encode, decode = np.median(times, axis=0)
     print(f"encode {1e3 * encode:.1f} ms, decode {1e3 * decode:.1f} ms")
     assert encode <= 0.030 and decode <= 0.030

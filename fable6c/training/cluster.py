@@ -6,6 +6,7 @@ parameters travel as bytes that are checked before they are used (codec.py).
 """
 
 import atexit
+import collections
 import contextlib
 import importlib
 import importlib.util
@@ -17,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -182,6 +183,20 @@ def _pack(dataset: FolderDataset) -> dict[str, Any]:
         "train": np.asarray(dataset.train), "valid": np.asarray(dataset.valid), "tokenizer": dataset.tokenizer.to_bytes(),
         "valid_chars": dataset.valid_chars, "description": dataset.description, "headers": dataset.headers,
     }  # fmt: skip
+
+
+def each(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """As `map`, but all processors of the cluster work at it. What a killed process had begun, another does again."""
+    ray = ray_module()
+    work = ray.remote(num_cpus=1, max_retries=-1)(lambda item: function(item))
+    most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    begun: collections.deque[Any] = collections.deque()
+    for item in items:
+        begun.append(work.remote(item))
+        if len(begun) >= most:
+            yield ray.get(begun.popleft())
+    while begun:
+        yield ray.get(begun.popleft())
 
 
 class RemoteWorker:

@@ -23,7 +23,7 @@ from fable6c.training import checkpoint, codec
 from fable6c.training.config import Config
 from fable6c.training.run import Run
 
-OUTER_RATE, OUTER_MOMENTUM = 0.7, 0.6
+OUTER_RATE, OUTER_MOMENTUM = 1.0, 0.0  # in runs of 15 to 50 rounds every momentum lost (docs/cluster.md)
 QUORUM = 0.5  # share of the workers without whose answers a round does not end while any may still come
 PATIENCE, LEAST_SECONDS = (
     2.0,
