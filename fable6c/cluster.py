@@ -12,13 +12,13 @@ import time
 from collections.abc import Sequence
 from typing import Optional
 
-from fable6c import __version__, kernels
+from fable6c import __version__, kernels, machines
 from fable6c.cli import ArgumentParser, print_next, run, whole
 from fable6c.corpus.database import is_database
 from fable6c.errors import UsageError, UserError
 from fable6c.files import atomic_write, locked, make_folder
 from fable6c.limits import processors
-from fable6c.training import cluster
+from fable6c.training.cluster import RayEngine
 from fable6c.training.config import load_config, presets
 from fable6c.training.loop import train
 from fable6c.training.memory import check_memory
@@ -29,7 +29,7 @@ from fable6c.training.signals import StopSignal
 from fable6c.training.source import text_dataset
 
 PORT = 6379
-FOLDER = os.path.join("~", ".fable6c", "cluster")
+ATTEMPTS = 5  # to start Ray
 STORE_BYTES = 200_000_000  # that Ray's shared memory takes at least
 
 
@@ -104,7 +104,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 def _add_folder(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--folder", default=FOLDER, metavar="DIR", help=f"what this machine keeps of the cluster, the token above all (default {FOLDER})"
+        "--folder",
+        default=machines.FOLDER,
+        metavar="DIR",
+        help=f"what this machine keeps of the cluster, the token above all (default {machines.FOLDER})",
     )
 
 
@@ -114,9 +117,9 @@ def _add_machine(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port",
-        type=whole(1024, 65535 - cluster.LAST_PORT),
+        type=whole(1024, 65535 - machines.LAST_PORT),
         default=PORT,
-        help=f"the first of the {cluster.LAST_PORT + 1} ports that Ray uses on this machine (default {PORT})",
+        help=f"the first of the {machines.LAST_PORT + 1} ports that Ray uses on this machine (default {PORT})",
     )
     parser.add_argument(
         "--cpus", type=whole(0, 4096), default=processors(), metavar="N", help="processors to give (default: all); 0: only look on"
@@ -144,10 +147,10 @@ def _target(text: str) -> str:
 
 def _head(options: argparse.Namespace) -> None:
     address = f"{_address(options.bind)}:{options.port}"
-    cluster.require_ray()
-    cluster.make_token(options.folder)
+    machines.require_ray()
+    machines.make_token(options.folder)
     arguments = ["--head", "--port", str(options.port), "--include-dashboard", "false"]
-    print(f"on each other machine: copy {os.path.join(options.named, cluster.TOKEN)} into its folder {FOLDER}, then there")
+    print(f"on each other machine: copy {os.path.join(options.named, machines.TOKEN)} into its folder {machines.FOLDER}, then there")
     print(f"  python -m fable6c.cluster join {address} --bind ITS-ADDRESS")
     print(
         "whoever has that file can run any program here and there; keep it secret, and these ports out of the internet (docs/cluster.md)",
@@ -159,17 +162,17 @@ def _head(options: argparse.Namespace) -> None:
 def _join(options: argparse.Namespace) -> None:
     target = _target(options.head)
     _address(options.bind)
-    cluster.require_ray()
-    cluster.check_token(options.folder)
+    machines.require_ray()
+    machines.check_token(options.folder)
     _serve(options, ["--address", target], f"this machine is in the cluster of {target}")
 
 
 def _serve(options: argparse.Namespace, arguments: Sequence[str], ready: str) -> None:
     """Run Ray on this machine until somebody ends it, or it ends."""
-    cluster.use_token(os.path.join(options.folder, cluster.TOKEN))
+    machines.use_token(os.path.join(options.folder, machines.TOKEN))
     arguments = [
         *arguments,
-        *cluster.port_options(options.port),
+        *machines.port_options(options.port),
         "--node-ip-address",
         options.bind,
         "--num-cpus",
@@ -178,31 +181,36 @@ def _serve(options: argparse.Namespace, arguments: Sequence[str], ready: str) ->
         str(STORE_BYTES),
     ]
     with locked(options.folder, "machine of a cluster", "--folder"), StopSignal(b"") as stop:
-        process = cluster.start_ray(options.folder, arguments)
-        atomic_write(os.path.join(options.folder, cluster.PROCESS), str(os.getpid()).encode())
+        atomic_write(os.path.join(options.folder, machines.PROCESS), str(os.getpid()).encode())
+        process = machines.start_ray(options.folder, arguments)
         try:
-            began, said = time.monotonic(), False
-            while process.poll() is None and not stop.number:
-                if not said and cluster.started(options.folder):
+            began, attempts, up = time.monotonic(), 1, False
+            while not stop.number:
+                ended = process.poll() is not None
+                if ended and not up and attempts < ATTEMPTS and machines.too_slow(options.folder):
+                    print("Ray's processes were too slow to start on this busy machine; once more", flush=True)
+                    machines.end(process)
+                    process, attempts = machines.start_ray(options.folder, arguments), attempts + 1
+                elif ended:
+                    raise UserError(f"Ray has ended on this machine ({machines.why(options.folder)}); the same command starts it again")
+                elif not up and machines.started(options.folder):
                     print(f"{ready}; Ctrl-C ends it", flush=True)
-                    said = True
-                elif not said and time.monotonic() > began + cluster.START_SECONDS:
+                    up = True
+                elif not up and time.monotonic() > began + ATTEMPTS * machines.START_SECONDS:
                     raise UserError(
-                        f"Ray has not started within {cluster.START_SECONDS} s; see {os.path.join(options.folder, cluster.LOG)}"
+                        f"Ray has not started within {ATTEMPTS * machines.START_SECONDS} s; see {os.path.join(options.folder, machines.LOG)}"
                     )
                 time.sleep(0.2)
         finally:
-            cluster.end(process)
-            os.remove(os.path.join(options.folder, cluster.PROCESS))
-        if not stop.number:
-            raise UserError(f"Ray has ended on this machine ({cluster.why(options.folder)}); the same command starts it again")
+            machines.end(process)
+            os.remove(os.path.join(options.folder, machines.PROCESS))
     print("this machine has left the cluster")
 
 
 def _status(options: argparse.Namespace) -> None:
-    cluster.require_ray()
-    cluster.use_token(cluster.check_token(options.folder))
-    with cluster.connected(_target(options.head)) as ray:
+    machines.require_ray()
+    machines.use_token(machines.check_token(options.folder))
+    with machines.connected(_target(options.head)) as ray:
         nodes = sorted(ray.nodes(), key=lambda node: (not node["Alive"], node["NodeManagerAddress"]))
         for node in nodes:
             cpus = int(node["Resources"].get("CPU", 0))
@@ -211,7 +219,7 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _stop(options: argparse.Namespace) -> None:
-    path = os.path.join(options.folder, cluster.PROCESS)
+    path = os.path.join(options.folder, machines.PROCESS)
     try:
         with open(path, encoding="ascii") as file:
             number = int(file.read())
@@ -234,14 +242,14 @@ def _stop(options: argparse.Namespace) -> None:
 
 def _up(options: argparse.Namespace) -> None:
     target = _target(options.head)
-    cluster.require_ray()
-    token = cluster.check_token(options.folder)
+    machines.require_ray()
+    token = machines.check_token(options.folder)
     for path in options.corpus:
         if is_database(path):
             raise UsageError(f"--corpus {path}: a cluster trains on text; write out its text first (python -m fable6c.corpus db export)")
     folder = options.out or os.path.join("runs", options.preset)
     config = load_config(options.preset, options.config)
-    cluster.watch(
+    machines.watch(
         f"{target}: the cluster is gone; {folder} has the run up to its last round: start `head` there and `join` elsewhere again, then the same "
         "command goes on"
     )
@@ -257,14 +265,14 @@ def _up(options: argparse.Namespace) -> None:
         saved = load_run(folder)
         if saved:
             check_same_command(folder, saved[0]["command"], command)
-        cluster.use_token(token)
-        with cluster.connected(target):
-            dataset = text_dataset(config, options.corpus, folder, 2, saved[0] if saved else None, each=cluster.each)
+        machines.use_token(token)
+        with machines.connected(target):
+            dataset = text_dataset(config, options.corpus, folder, 2, saved[0] if saved else None, each=machines.each)
             one = Run(config, dataset, folder, command)
             print(
                 f"fable6c {__version__}, preset {options.preset}, {one.steps_budget:,} steps of {one.tokens_per_step:,} tokens", flush=True
             )
-            engine = cluster.RayEngine(config, dataset, command, options.threads, options.workers, lambda line: print(line, flush=True))
+            engine = RayEngine(config, dataset, command, options.threads, options.workers, lambda line: print(line, flush=True))
             coordinator = Coordinator(one, engine, options.local_steps, options.deadline, engine.say)
             if saved:
                 coordinator.restore(folder, *saved)

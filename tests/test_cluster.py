@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from fable6c import __version__
+from fable6c import __version__, machines
 from fable6c import cluster as command
 from fable6c.data.prepare import prepare
 from fable6c.errors import UsageError, UserError
@@ -63,8 +63,8 @@ def ray(monkeypatch):
         put=lambda value: value, remote=remote, get=get, wait=lambda all, num_returns, timeout: (all[:1], all[1:]), kill=made.gone.add,
         nodes=lambda: made.machines, exceptions=types.SimpleNamespace(RayError=RayError), util=types.SimpleNamespace(scheduling_strategies=strategies),
     )  # fmt: skip
-    monkeypatch.setattr(cluster, "ray_module", lambda: made.module)
-    monkeypatch.setattr(cluster, "require_ray", lambda: None)
+    monkeypatch.setattr(machines, "ray_module", lambda: made.module)
+    monkeypatch.setattr(machines, "require_ray", lambda: None)
     return made
 
 
@@ -203,9 +203,9 @@ def test_a_lost_workers_other_calls_are_not_waited_for(ray, run):
 
 
 def test_a_token_is_made_once_and_only_its_owner_can_read_it(tmp_path):
-    path = cluster.make_token(str(tmp_path / "machine"))
+    path = machines.make_token(str(tmp_path / "machine"))
     text = open(path).read()
-    assert len(text) == 64 and cluster.make_token(str(tmp_path / "machine")) == path and open(path).read() == text
+    assert len(text) == 64 and machines.make_token(str(tmp_path / "machine")) == path and open(path).read() == text
     if os.name == "posix":
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
@@ -214,14 +214,14 @@ def test_a_token_is_made_once_and_only_its_owner_can_read_it(tmp_path):
 def test_what_is_no_token_is_refused(tmp_path, text):
     (tmp_path / "token").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match="is not a token; copy this file"):
-        cluster.check_token(str(tmp_path))
+        machines.check_token(str(tmp_path))
 
 
 def test_ray_gets_the_token_always_and_tells_nobody_of_its_use(tmp_path, monkeypatch):
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_USAGE_STATS_ENABLED"):
         monkeypatch.setenv(name, "disabled")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "another")
-    cluster.use_token(str(tmp_path / "token"))
+    machines.use_token(str(tmp_path / "token"))
     assert os.environ["RAY_AUTH_MODE"] == "token" and os.environ["RAY_AUTH_TOKEN_PATH"] == str(tmp_path / "token")
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0" and "RAY_AUTH_TOKEN" not in os.environ
 
@@ -260,13 +260,13 @@ def test_without_ray_one_line_says_how_to_get_it(tmp_path, monkeypatch):
 
 
 def test_a_database_is_refused_before_anything_starts(ray, tmp_path):
-    cluster.make_token(str(tmp_path))
+    machines.make_token(str(tmp_path))
     (tmp_path / "some.db").write_bytes(b"SQLite format 3\0" + bytes(84))
     with pytest.raises(UsageError, match="a cluster trains on text; write out its text first"):
         command.main(["up", "10.0.0.1:6379", "--tokens", "9", "--corpus", str(tmp_path / "some.db"), "--folder", str(tmp_path)])
 
 
 def test_what_a_killed_head_left_behind_is_no_machine_that_runs(ray, tmp_path):
-    (tmp_path / cluster.PROCESS).write_text("1")
+    (tmp_path / machines.PROCESS).write_text("1")
     with pytest.raises(UserError, match="no `head` or `join` is running"):
         command.main(["stop", "--folder", str(tmp_path)])

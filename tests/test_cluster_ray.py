@@ -17,6 +17,8 @@ import time
 import numpy as np
 import pytest
 
+from fable6c.corpus import synth
+from fable6c.corpus.clean import clean
 from fable6c.data.prepare import prepare
 from fable6c.data.text import read_documents
 from fable6c.export import export
@@ -39,9 +41,9 @@ CONFIG = "[model]\ndim = 48\nlayers = 2\nhidden = 96\nvocab = 300\ncontext = 64\
 class Program:
     """A command of fable6c.cluster that runs in the namespace, and what it has printed."""
 
-    def __init__(self, cluster, *words):
+    def __init__(self, cluster, *words, module="fable6c.cluster"):
         self.path = cluster.folder / f"{len(cluster.programs)}.out"
-        command = ["nsenter", "-t", str(cluster.namespace.pid), "-n", sys.executable, "-m", "fable6c.cluster", *words]
+        command = ["nsenter", "-t", str(cluster.namespace.pid), "-n", sys.executable, "-m", module, *words]
         with open(self.path, "wb") as out:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
@@ -121,6 +123,8 @@ def cluster(tmp_path):
     words = "the fox and the hen went to the old barn because it was cold and they had no other friend".split()
     random = np.random.default_rng(1)
     (tmp_path / "text.txt").write_text("\n<|endoftext|>\n".join(" ".join(random.choice(words, 60)) for _ in range(2000)))
+    stories = synth.stories(1)
+    (tmp_path / "stories.txt").write_text("\n<|endoftext|>\n".join(next(stories) for _ in range(300)))
     yield made
     made.close()
 
@@ -139,6 +143,13 @@ def test_kills_cost_a_round_at_most(cluster, tmp_path):
     status = Program(cluster, "status", HEAD, "--folder", str(tmp_path / "two"))
     assert status.process.wait() == 0, status.text()
     assert re.search(r"^10\.66\.0\.1  .*  1 processor\n10\.66\.0\.2  .*  1 processor\n$", status.text(), re.M), status.text()
+
+    words = ["clean", str(tmp_path / "stories.txt"), "-o", str(tmp_path / "cleaned"), "--cluster", HEAD, "--folder", str(tmp_path / "two")]
+    corpus = Program(cluster, *words, module="fable6c.corpus")
+    assert corpus.process.wait() == 0, corpus.text()
+    clean([str(tmp_path / "stories.txt")], str(tmp_path / "cleaned-here"), progress=False)
+    same = [(tmp_path / folder / "documents.jsonl.zst").read_bytes() for folder in ("cleaned", "cleaned-here")]
+    assert same[0] == same[1] and len(same[0]) > 10_000
 
     up = cluster.up()
     first, second = up.until(r"(10\.66\.0\.1/\d+): joins"), up.until(r"(10\.66\.0\.2/\d+): joins")
