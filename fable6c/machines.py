@@ -32,7 +32,7 @@ MIN_TOKEN, MAX_TOKEN = 32, 256  # characters
 def require_ray() -> None:
     """UserError, one line, where Ray is not installed. It is not imported here: that takes seconds, and Ray reads its settings then."""
     if importlib.util.find_spec("ray") is None:
-        raise UserError("training on several machines needs Ray (Python 3.10 or newer); pip install 'fable6c[cluster]'")
+        raise UserError("several machines need Ray (Python 3.10 or newer); pip install 'fable6c[cluster]'")
 
 
 def ray_module() -> Any:

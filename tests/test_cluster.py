@@ -254,7 +254,7 @@ def test_a_mistake_is_one_line(ray, tmp_path, words, kind, line):
 
 def test_without_ray_one_line_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"needs Ray \(Python 3.10 or newer\); pip install 'fable6c\[cluster\]'"):
+    with pytest.raises(UserError, match=r"several machines need Ray \(Python 3.10 or newer\); pip install 'fable6c\[cluster\]'"):
         command.main(["head", "--bind", "10.0.0.1", "--folder", str(tmp_path)])
     assert not os.listdir(tmp_path)  # no token of a cluster that is none
 

@@ -26,6 +26,7 @@ PYTHON = [
     *(
         "fable6c/files.py",
         "fable6c/cluster.py",
+        "fable6c/machines.py",
         "fable6c/engine.py",
         "fable6c/export.py",
         "fable6c/native.py",
