@@ -142,7 +142,7 @@ class Tally:
             self.flush()
 
     def merge(self, other: "Tally") -> None:
-        """Take in the tally of the documents that come next."""
+        """Take in the flushed tally of the documents that come next."""
         for own, its in ((self.dropped, other.dropped), (self.repaired, other.repaired)):
             for name, entry in its.items():
                 sum_of = own.setdefault(name, {"documents": 0, "bytes": 0, "examples": []})
@@ -155,7 +155,6 @@ class Tally:
             self.encodings[name] = self.encodings.get(name, 0) + count
         self.unreadable += other.unreadable[: UNREADABLE_LISTED - len(self.unreadable)]
         self.unreadable_count += other.unreadable_count
-        other.flush()
         for name, counts in other.histograms.items():
             self.histograms[name] += counts
 
@@ -357,6 +356,7 @@ def clean_group(settings: Settings, overlap: Optional[Overlap], duplicates: str,
         if kept is not None:
             text, words, figures = kept
             stays.append(Stays(raw._replace(content=""), text, len(words.data), figures, marker(words) if marker else None))
+    cleaner.tally.flush()
     return Group(cleaner.tally, stays, aside)
 
 

@@ -206,6 +206,19 @@ def test_a_new_worker_gets_what_all_share(made):
     assert engine.all["w9"].shared.digest() == coordinator.shared.digest()
 
 
+def test_a_new_worker_of_a_run_gathers_moments_first_and_begins_where_the_others_do(made):
+    coordinator, _ = make(made, 1)
+    coordinator.one_round()
+    new = rounds.Worker(*made, coordinator.run.command)
+    new.work(rounds.Task(1, 0, 1, 5, coordinator.run.step, 100, coordinator.windows), coordinator.shared.to_bytes())
+    old = rounds.Worker(*made, coordinator.run.command)
+    old.work(rounds.Task(0, 0, 1, 5, 0, 100, coordinator.windows), coordinator.shared.to_bytes())
+    assert (new.run.optimizer.steps, old.run.optimizer.steps) == (10, 5)
+    assert (new.run.epoch, new.run.window) == (old.run.epoch, old.run.window)  # the windows of these steps are read again
+    moved = [np.linalg.norm(worker.run.network.parameters - worker.shared.parameters) for worker in (new, old)]
+    assert 0 < moved[0] < 2 * moved[1]
+
+
 def test_a_round_waits_for_the_quorum_and_then_until_the_deadline(made):
     coordinator, engine = make(made, 3, trouble={("w2", "work", 1): "hangs"}, deadline=50.0)
     coordinator.one_round()

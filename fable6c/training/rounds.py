@@ -24,6 +24,7 @@ from fable6c.training.config import Config
 from fable6c.training.run import Run
 
 OUTER_RATE, OUTER_MOMENTUM = 1.0, 0.0  # in runs of 15 to 50 rounds every momentum lost (docs/cluster.md)
+GATHERING = 10  # steps that a new worker of a run takes for its optimizer's moments alone, and then takes back
 QUORUM = 0.5  # share of the workers without whose answers a round does not end while any may still come
 PATIENCE, LEAST_SECONDS = (
     2.0,
@@ -115,16 +116,26 @@ class Worker:
         run.dataset = share
         run.epoch, run.window = share.place(task.windows, self.epoch_windows)
         run.starts = share.starts(run.config.model.context, run.seed, run.epoch)
-        loss = 0.0
+        place, loss = (run.epoch, run.window, run.starts), 0.0
         try:
+            if task.steps and not run.optimizer.steps:  # new in a run that has begun: its first steps would be wild without moments
+                for number in range(min(GATHERING, task.local_steps)):
+                    self._step(task, number)
+                self._begin()
+                run.epoch, run.window, run.starts = place
             for number in range(task.local_steps):
-                run.step = task.steps + task.worker * task.local_steps + number  # of which chance depends: no two workers have the same
-                loss += run.accumulate_gradients()
-                run.optimizer.step(min(1.0, (task.steps + number * task.workers) / task.steps_budget))
+                loss += self._step(task, number)
             update, self.rest = codec.encode(run.network.parameters - self.shared.parameters, self.error)
         except FloatingPointError as error:
             raise UserError(f"round {task.round}: {error}; lower the rates (--config) and start again in another folder") from None
         return Answer(task.round, update, loss / task.local_steps)
+
+    def _step(self, task: Task, number: int) -> float:
+        """One local step, which is `number` of the task's. Returns its loss."""
+        self.run.step = task.steps + task.worker * task.local_steps + number  # of which chance depends: no two workers have the same
+        loss = self.run.accumulate_gradients()
+        self.run.optimizer.step(min(1.0, (task.steps + number * task.workers) / task.steps_budget))
+        return loss
 
     def finish(self, updates: Sequence[bytes], mine: bool) -> str:
         """The outer step with the updates of a round. `mine`: whether this worker's is among them. Returns the hash of what is shared."""
