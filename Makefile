@@ -280,6 +280,11 @@ endef
 	@rm -f $@
 	$(call install,$(LOCKED) -r $<)
 
+.venv/cluster: requirements/cluster.txt .venv/tools
+	$(call say,'Ray from PyPI: about 80 MB')
+	@rm -f $@
+	$(call install,$(LOCKED) -r $<)
+
 # cffi writes _lib*.c beside our own C files.
 $(INSTALLED): .venv/run build/wasm3/wasm3.h pyproject.toml setup.py fable6c/build_kernels.py $(filter-out fable6c/_lib%,$(wildcard fable6c/_*.[ch]))
 	$(call say,'compiling the training kernels for each kind of processor: half a minute to two minutes')

@@ -73,7 +73,7 @@ for built in ("asengine/build/fable6c.wasm", "asengine/prebuilt/fable6c.wasm"):
         break
 
 WASM3_LICENSE = "build/wasm3/LICENSE"
-BUILDERS = ["cpu", "bpe", "text", "kernels", "scout", "wasm3"]
+BUILDERS = ["cpu", "bpe", "text", "codec", "kernels", "scout", "wasm3"]
 PROCESSOR = os.environ.get("_PYTHON_HOST_PLATFORM", platform.machine())  # the variable names another one to build for
 if PROCESSOR.endswith(("x86_64", "AMD64")):
     BUILDERS += ["kernels_avx2", "kernels_avx512", "kernels_avx512bf16", "scout_avx2"]

@@ -12,18 +12,19 @@ Nothing is at its final name before it is complete.
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 import numpy as np
 import zstandard
 
-from fable6c import __version__
+from fable6c import __version__, machines
 from fable6c.cli import ArgumentParser, print_next
 from fable6c.corpus.encodings import Undecodable, decode
 from fable6c.corpus.filters import RULES, Settings, chosen, drop_reason
@@ -52,6 +53,7 @@ EXAMPLE_CHARACTERS = 300
 UNREADABLE_LISTED = 100
 LEVEL = 1  # of zstd: higher ones take as long as all filters together
 WRITE_CHARACTERS = 1 << 17  # to pack at a time
+GROUP = 1 << 20  # bytes or characters of documents to clean at a time
 LINE_BYTES = 64 << 20  # of a record, at most
 
 _quoted = json.encoder.encode_basestring  # a JSON string, by the C of the standard library
@@ -139,6 +141,23 @@ class Tally:
         if len(self.values["words"]) >= 4096:
             self.flush()
 
+    def merge(self, other: "Tally") -> None:
+        """Take in the flushed tally of the documents that come next."""
+        for own, its in ((self.dropped, other.dropped), (self.repaired, other.repaired)):
+            for name, entry in its.items():
+                sum_of = own.setdefault(name, {"documents": 0, "bytes": 0, "examples": []})
+                sum_of["documents"] += entry["documents"]
+                sum_of["bytes"] += entry["bytes"]
+                sum_of["examples"] += entry["examples"][: EXAMPLES - len(sum_of["examples"])]
+        for name in self.read:
+            self.read[name] += other.read[name]
+        for name, count in other.encodings.items():
+            self.encodings[name] = self.encodings.get(name, 0) + count
+        self.unreadable += other.unreadable[: UNREADABLE_LISTED - len(self.unreadable)]
+        self.unreadable_count += other.unreadable_count
+        for name, counts in other.histograms.items():
+            self.histograms[name] += counts
+
     def flush(self) -> None:
         for name, values in self.values.items():
             low, high = QUALITY_RANGES[name]
@@ -200,13 +219,12 @@ class Overlap:
 class Cleaner:
     """Repairs and judges documents one at a time and counts what happened in `tally`."""
 
-    def __init__(self, settings: Settings, validation: Sequence[str] = (), set_aside: Any = None):
+    def __init__(self, settings: Settings, overlap: Optional[Overlap], set_aside: Callable[[Raw, str], None]):
         self.settings = settings
         self.rules = chosen(settings, list(REPAIRS))
-        self.passed = " ".join(rule.name for rule in self.rules)
         self.repairs = [(name, repair) for name, repair in REPAIRS.items() if name not in settings.off]
         self.measure = Measure()
-        self.overlap = Overlap(validation, settings) if validation else None
+        self.overlap = overlap
         self.set_aside = set_aside
         self.tally = Tally()
 
@@ -221,8 +239,7 @@ class Cleaner:
                 text, encoding = decode(text, raw.likely)
             except Undecodable as error:
                 tally.drop("undecodable", len(raw.content), repr(raw.content[:80]), f"{raw.origin}:{raw.place}")
-                if self.set_aside:
-                    self.set_aside(raw, str(error))
+                self.set_aside(raw, str(error))
                 return None
             tally.encodings[encoding] = tally.encodings.get(encoding, 0) + 1
         else:
@@ -231,8 +248,7 @@ class Cleaner:
                 text.encode("utf-8")
             except UnicodeEncodeError:  # JSON can hold half of a pair: not a character, and no file can keep it
                 tally.drop("undecodable", len(text), ascii(text[:80]), f"{raw.origin}:{raw.place}")
-                if self.set_aside:
-                    self.set_aside(raw._replace(content=text.encode("utf-8", "surrogatepass")), "it has a lone surrogate")
+                self.set_aside(raw._replace(content=text.encode("utf-8", "surrogatepass")), "it has a lone surrogate")
                 return None
             tally.encodings["text"] = tally.encodings.get("text", 0) + 1
         try:
@@ -305,6 +321,58 @@ def origin_of(path: str, source: str, licence: str) -> Origin:
     return Origin(first(source, "name", name), first(licence, "licence", "unknown"))
 
 
+class Stays(NamedTuple):
+    """A document that stays: where it comes from, its text, the bytes of that, its quality, and what duplicates are known by."""
+
+    raw: Raw  # without its content
+    text: str
+    size: int
+    figures: dict[str, float]
+    marks: Any  # duplicates.Marks, or None
+
+
+class Group(NamedTuple):
+    """What became of a group of documents, in their order."""
+
+    tally: Tally
+    stays: list[Stays]
+    aside: list[tuple[Raw, str]]
+
+
+def clean_group(settings: Settings, overlap: Optional[Overlap], duplicates: str, documents: Sequence[Union[Raw, Unreadable]]) -> Group:
+    """Clean some documents, apart from all others. Another process or machine may do it."""
+    aside: list[tuple[Raw, str]] = []
+    cleaner, stays = Cleaner(settings, overlap, lambda raw, reason: aside.append((raw, reason))), []
+    marker = None
+    if duplicates != "off":
+        from fable6c.corpus.duplicates import Marker
+
+        marker = Marker(settings, near=duplicates == "near")
+    for raw in documents:
+        if isinstance(raw, Unreadable):
+            cleaner.tally.cannot_read(raw)
+            continue
+        kept = cleaner.clean(raw)
+        if kept is not None:
+            text, words, figures = kept
+            stays.append(Stays(raw._replace(content=""), text, len(words.data), figures, marker(words) if marker else None))
+    cleaner.tally.flush()
+    return Group(cleaner.tally, stays, aside)
+
+
+def _grouped(documents: Iterable[Union[Raw, Unreadable]]) -> Iterator[list[Union[Raw, Unreadable]]]:
+    """Documents in groups of about GROUP bytes or characters."""
+    group: list[Union[Raw, Unreadable]] = []
+    size = 0
+    for document in documents:
+        group.append(document)
+        size += len(document.content) if isinstance(document, Raw) else 0
+        if size >= GROUP:
+            yield group
+            group, size = [], 0
+    yield group
+
+
 def clean(
     paths: Sequence[str],
     output: str,
@@ -314,8 +382,10 @@ def clean(
     source: str = "",
     licence: str = "",
     progress: bool = True,
+    each: Callable[..., Iterator[Group]] = map,
 ) -> dict:
-    """Clean the files and folders into the folder `output`; returns the report. duplicates: "near", "exact" or "off"."""
+    """Clean the files and folders into the folder `output`; returns the report. duplicates: "near", "exact" or "off". `each` applies a function to
+    groups of documents, in their order, as `map` does; whoever does the work, the result is the same."""
     check_inputs([*paths, *validation])
     for path in paths:
         if os.path.isdir(path) and os.path.commonpath([os.path.abspath(path)] * 2) == os.path.commonpath(
@@ -326,7 +396,7 @@ def clean(
     for name in OUTPUTS:  # before hours of work
         existing_file(os.path.join(output, name))
     with locked(output, "clean", "-o"):
-        return _clean(paths, output, settings, duplicates, validation, source, licence, progress)
+        return _clean(paths, output, settings, duplicates, validation, source, licence, progress, each)
 
 
 def _clean(
@@ -338,6 +408,7 @@ def _clean(
     source: str,
     licence: str,
     progress: bool,
+    each: Callable[..., Iterator[Group]],
 ) -> dict:
     started, started_cpu = time.monotonic(), time.process_time()
     work = os.path.join(output, DOCUMENTS + ".unfinished")
@@ -353,48 +424,31 @@ def _clean(
         finder = Duplicates(os.path.join(work, "bands"), settings, near=duplicates == "near")
     try:
         with _SetAside(work) as set_aside:
-            cleaner = Cleaner(settings, validation, set_aside.add)
-            tally = cleaner.tally
+            tally, passed = Tally(), " ".join(rule.name for rule in chosen(settings, list(REPAIRS)))
+            work_on = functools.partial(clean_group, settings, Overlap(validation, settings) if validation else None, duplicates)
             spool = os.path.join(work, DOCUMENTS)
             with _LineWriter(spool) as out, Progress("cleaning", size_of(paths), "bytes", progress) as shown:
                 number = 0
                 for path in paths:
                     origin = origin_of(path, source, licence)
-                    for raw in read([path], settings, shown.add):
-                        if isinstance(raw, Unreadable):
-                            tally.cannot_read(raw)
-                            continue
-                        stays = cleaner.clean(raw)
-                        if stays is None:
-                            continue
-                        text, words, figures = stays
-                        if finder:
-                            finder.add(words)
-                        size = len(words.data)
-                        parts = chunks(text, settings.chunk_characters)
-                        for i, part in enumerate(parts):
-                            out.write(
-                                Record(
-                                    number,
-                                    i,
-                                    len(parts),
-                                    origin.source,
-                                    origin.licence,
-                                    raw.origin,
-                                    raw.place,
-                                    raw.part,
-                                    figures,
-                                    cleaner.passed,
-                                    part,
-                                )
-                            )
-                        number += 1
-                        tally.kept["documents"] += 1
-                        tally.kept["bytes"] += size
-                        tally.kept["chunks"] += len(parts)
-                        entry = tally.sources.setdefault(origin.source, {"documents": 0, "bytes": 0, "licence": origin.licence})
-                        entry["documents"] += 1
-                        entry["bytes"] += size
+                    for group in each(work_on, _grouped(read([path], settings, shown.add))):
+                        tally.merge(group.tally)
+                        for raw, reason in group.aside:
+                            set_aside.add(raw, reason)
+                        for raw, text, size, figures, marks in group.stays:
+                            if finder:
+                                finder.add(marks)
+                            parts = chunks(text, settings.chunk_characters)
+                            for i, part in enumerate(parts):
+                                place = (raw.origin, raw.place, raw.part)
+                                out.write(Record(number, i, len(parts), origin.source, origin.licence, *place, figures, passed, part))
+                            number += 1
+                            tally.kept["documents"] += 1
+                            tally.kept["bytes"] += size
+                            tally.kept["chunks"] += len(parts)
+                            entry = tally.sources.setdefault(origin.source, {"documents": 0, "bytes": 0, "licence": origin.licence})
+                            entry["documents"] += 1
+                            entry["bytes"] += size
         if finder:
             spool = _without_duplicates(spool, os.path.join(work, "final.jsonl.zst"), finder.resolve(), tally, progress)
         report = _report(tally, settings, paths, duplicates, validation)
@@ -644,10 +698,27 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         help="the source's name in the records (default: source.json of `get`, else the file's name)",
     )
     parser.add_argument("--licence", default="", metavar="TEXT", help="the source's licence in the records")
+    parser.add_argument("--cluster", default="", metavar="HOST:PORT", help="let all machines of this cluster work at it (docs/cluster.md)")
+    parser.add_argument(
+        "--folder", default=machines.FOLDER, metavar="DIR", help=f"what this machine keeps of the cluster (default {machines.FOLDER})"
+    )
     options = parser.parse_args(argv)
-    report = clean(
-        options.inputs, options.output, load_settings(options.settings), options.duplicates, options.validation, options.source, options.licence
-    )  # fmt: skip
+    given = (
+        options.inputs,
+        options.output,
+        load_settings(options.settings),
+        options.duplicates,
+        options.validation,
+        options.source,
+        options.licence,
+    )
+    if options.cluster:
+        machines.require_ray()
+        machines.use_token(machines.check_token(os.path.expanduser(options.folder)))
+        with machines.connected(options.cluster):
+            report = clean(*given, each=machines.each)
+    else:
+        report = clean(*given)
     kept, seen = report["kept"], report["read"]
     for name, entry in sorted(report["dropped"].items(), key=lambda item: -item[1]["bytes"]):
         print(f"dropped {entry['documents']:8,} documents {entry['bytes']:14,} bytes  {name}")

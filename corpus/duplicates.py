@@ -38,35 +38,52 @@ class Duplicate(NamedTuple):
     exact: bool
 
 
+class Marks(NamedTuple):
+    """What a document is known by: `keys` (1 + bands) uint64, of its text and of the bands; `sketch` uint32, its smallest shingle hashes."""
+
+    keys: np.ndarray
+    sketch: np.ndarray
+
+
+class Marker:
+    """Makes the marks of documents. near=False: of equal texts only."""
+
+    def __init__(self, settings: Settings, near: bool = True):
+        self.settings, self.near = settings, near
+        # hashfunc=int: the shingles are hashes already.
+        self.minhash = datasketch.MinHash(settings.bands * settings.rows, hashfunc=int)
+
+    def __call__(self, words: Words) -> Marks:
+        keys = np.empty(1 + (self.settings.bands if self.near else 0), dtype=np.uint64)
+        keys[0] = _hash_bytes(words.data)
+        if not self.near:
+            return Marks(keys, np.zeros(0, np.uint32))
+        # The upper half of the hash: the lower half of a product with an odd number is the worse one.
+        shingles = np.unique((words.grams(self.settings.shingle_words) >> np.uint64(32)).astype(np.uint32))
+        signature = self.minhash.copy()
+        for start in range(0, len(shingles), BATCH):
+            signature.update_batch(shingles[start : start + BATCH].tolist())
+        keys[1:] = _band_keys(signature.hashvalues.reshape(self.settings.bands, self.settings.rows))
+        return Marks(keys, shingles[:SKETCH])
+
+
 class Duplicates:
     """Collects documents in `folder` (which exists and is empty) and finds duplicates among them. near=False: equal texts only."""
 
     def __init__(self, folder: str, settings: Settings, near: bool = True):
-        self.folder, self.settings, self.near = folder, settings, near
+        self.folder, self.settings = folder, settings
         self.count = 0
         self.names = ["exact"] + [f"band{i:02d}" for i in range(settings.bands if near else 0)]
         self.files = {name: open(os.path.join(folder, name), "wb") for name in self.names}
         self.sketches = open(os.path.join(folder, "sketches"), "wb")
         self.sketch_end = array.array("q", [0])  # where each document's sketch ends, in hashes
         self.waiting: list[np.ndarray] = []  # keys (1 + bands) of documents not written yet
-        # hashfunc=int: the shingles are hashes already.
-        self.minhash = datasketch.MinHash(settings.bands * settings.rows, hashfunc=int)
 
-    def add(self, words: Words) -> int:
+    def add(self, marks: Marks) -> int:
         """Take in the next document; returns its number."""
-        keys = np.empty(len(self.names), dtype=np.uint64)
-        keys[0] = _hash_bytes(words.data)
-        if self.near:
-            # The upper half of the hash: the lower half of a product with an odd number is the worse one.
-            shingles = np.unique((words.grams(self.settings.shingle_words) >> np.uint64(32)).astype(np.uint32))
-            signature = self.minhash.copy()
-            for start in range(0, len(shingles), BATCH):
-                signature.update_batch(shingles[start : start + BATCH].tolist())
-            keys[1:] = _band_keys(signature.hashvalues.reshape(self.settings.bands, self.settings.rows))
-            kept = shingles[:SKETCH]
-            self.sketches.write(kept.tobytes())
-            self.sketch_end.append(self.sketch_end[-1] + len(kept))
-        self.waiting.append(keys)
+        self.sketches.write(marks.sketch.tobytes())
+        self.sketch_end.append(self.sketch_end[-1] + len(marks.sketch))
+        self.waiting.append(marks.keys)
         self.count += 1
         if len(self.waiting) == FLUSH:
             self._flush()

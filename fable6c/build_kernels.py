@@ -70,6 +70,7 @@ def _builder(library: str, isa: str = "", flags: Sequence[str] = ()) -> cffi.FFI
 cpu = _builder("cpu")
 bpe = _builder("bpe")
 text = _builder("text")
+codec = _builder("codec")
 kernels = _builder("kernels")
 kernels_avx2 = _builder("kernels", "_avx2", AVX2)
 kernels_avx512 = _builder("kernels", "_avx512", AVX512)

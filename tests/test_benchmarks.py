@@ -62,6 +62,7 @@ def test_help():
         (["ablate", "baseline", "baseline"], "an experiment or a seed is named twice"),
         (["ablate", "baseline", "--preset", "huge"], "--preset huge: there is no such preset"),
         (["curve"], "required: RUN"),
+        (["cluster", "--outer", "1"], "expected 2 arguments"),
         (["train", "--corpus", "x"], "--corpus belongs to gradients and scout"),
     ],
     ids=" ".join,
@@ -246,3 +247,16 @@ def test_wishes_of_a_model_that_takes_them_and_of_one_that_does_not(tmp_path):
         )
     done = benchmark("wishes", MODEL, *common, "--first-uses", "2")
     assert len(re.findall(r"(?:with its header|without) +[0-9]+\.[0-9]{2}\n", done.stdout)) == 2
+
+
+def test_cluster(tmp_path):
+    done = benchmark("cluster", "--quick", "--workers", "2", "--local-steps", "10", "--fresh", "1", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    synchronous, rounds = (json.loads(line) for line in (tmp_path / "figures.jsonl").read_text().splitlines())
+    assert "synchronous" in synchronous["name"] and "10 steps" in rounds["name"] and rounds["rounds"] == 4
+    assert 9 < synchronous["bytes"] / rounds["bytes"] / 16 < 11  # a sixteenth, each tenth step
+
+
+def test_the_clusters_scaling_is_a_model_without_measurement():
+    done = benchmark("cluster", "--scaling", "--local-steps", "30")
+    assert done.returncode == 0 and done.stdout.count("\n| ") == 6 and "\n| 1000 | " in done.stdout

@@ -14,7 +14,7 @@ from fable6c import headers, native
 from fable6c.errors import UsageError, UserError
 
 ROOT = pathlib.Path(__file__).parent.parent
-CHECKED = ("cpu", "bpe", "text", "kernels", "scout")
+CHECKED = ("cpu", "bpe", "text", "codec", "kernels", "scout")
 
 
 def parsed_by_cffi(library):

@@ -12,7 +12,7 @@ from fable6c.corpus.measure import Words
 pytest.importorskip("datasketch", reason="pip install 'fable6c[corpus]'")
 from fable6c.corpus import duplicates as module
 from fable6c.corpus.clean import clean, read_records
-from fable6c.corpus.duplicates import Duplicates
+from fable6c.corpus.duplicates import Duplicates, Marker
 
 
 def shingles(text, width=5):
@@ -28,9 +28,9 @@ def jaccard(a, b):
 
 def find(texts, folder, **options):
     folder.mkdir()
-    finder = Duplicates(str(folder), Settings(), **options)
+    finder, marker = Duplicates(str(folder), Settings(), **options), Marker(Settings(), **options)
     for text in texts:
-        finder.add(Words(text))
+        finder.add(marker(Words(text)))
     return finder.resolve()
 
 

@@ -3,6 +3,7 @@
 import collections
 import errno
 import os
+import pickle
 import random
 import stat
 
@@ -493,3 +494,24 @@ def test_the_window_of_a_packed_text_is_known(tmp_path):
     broken.write_bytes(b"not packed")
     assert window_bytes([str(plain), str(broken)]) == 0
     assert window_bytes([str(plain), str(packed)]) == 1 << 20
+
+
+def test_other_machines_may_do_the_work_and_the_files_are_the_same(tmp_path, monkeypatch):
+    """Groups of documents are worked at from the last to the first, each function and result pickled on its way, as a cluster would."""
+    monkeypatch.setattr("fable6c.data.prepare.ENCODE_CHARACTERS", 500)
+    monkeypatch.setattr("fable6c.data.bpe.COUNT_CHARACTERS", 700)
+    calls = []
+
+    def each(function, items):
+        items = list(items)
+        calls.append(len(items))
+        sent = pickle.dumps(function)
+        results = {number: pickle.dumps(pickle.loads(sent)(items[number])) for number in reversed(range(len(items)))}
+        return (pickle.loads(results[number]) for number in range(len(items)))
+
+    documents = [f"Story {n}: the {n % 7} foxes and {n % 5} hens went to the barn." for n in range(200)]
+    prepare(lambda: iter(documents), str(tmp_path / "one"), 280, "text", progress=False)
+    prepare(lambda: iter(documents), str(tmp_path / "many"), 280, "text", progress=False, each=each)
+    assert len(calls) == 2 and min(calls) > 5
+    for name in ("train.bin", "valid.bin", "tokenizer.f6t", "data.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()

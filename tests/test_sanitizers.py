@@ -81,6 +81,7 @@ def checkout(sanitizers):
 # Those that call C, but for the long ones that call it by way of whole commands.
 FILES = [
     "test_c_libraries",
+    "test_codec",
     "test_kernels",
     "test_network",
     "test_optimizer",

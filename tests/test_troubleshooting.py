@@ -23,11 +23,23 @@ SYSTEM = {"Killed", "Illegal instruction", "Permission denied"}  # the shell's w
 
 # What reads a person's files, settings, texts, runs and databases: each UserError there has its heading. The other commands' lines name the option.
 PYTHON = [
-    *("fable6c/files.py", "fable6c/engine.py", "fable6c/export.py", "fable6c/native.py", "corpus/database.py", "corpus/dataset.py"),
+    *(
+        "fable6c/files.py",
+        "fable6c/cluster.py",
+        "fable6c/machines.py",
+        "fable6c/engine.py",
+        "fable6c/export.py",
+        "fable6c/native.py",
+        "corpus/database.py",
+        "corpus/dataset.py",
+    ),
     *("fable6c/model/architecture.py", "fable6c/model/file.py", "fable6c/model/tokenizer.py"),
     *("fable6c/data/bpe.py", "fable6c/data/formats.py", "fable6c/data/prepare.py", "fable6c/data/text.py", "fable6c/data/windows.py"),
     *(f"fable6c/sharing/{name}.py" for name in ("manifest", "shelf", "updates")),
-    *(f"fable6c/training/{name}.py" for name in ("checkpoint", "config", "memory", "network", "report", "run", "source", "start")),
+    *(
+        f"fable6c/training/{name}.py"
+        for name in ("checkpoint", "cluster", "codec", "config", "memory", "network", "report", "rounds", "run", "source", "start")
+    ),
 ]
 
 

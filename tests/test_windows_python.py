@@ -51,7 +51,7 @@ def test_the_kernels_compute_the_same_bits(isa, flags, wine64, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("library", ["cpu", "bpe", "text", "kernels", "scout"])
+@pytest.mark.parametrize("library", ["cpu", "bpe", "text", "codec", "kernels", "scout"])
 def test_all_c_code_compiles_for_windows(library, tmp_path):
     if shutil.which(COMPILER) is None:
         pytest.skip(f"{COMPILER} is missing; on Debian: apt install gcc-mingw-w64-x86-64")

@@ -4,11 +4,13 @@ tokenizer = train_tokenizer(documents, vocab_size=4096)
 """
 
 import collections
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Callable
 
 import numpy as np
 
 from fable6c import native
+from fable6c.data.text import grouped
 from fable6c.errors import UsageError, UserError
 from fable6c.model.asking import HEADING, TEXT
 from fable6c.model.tokenizer import (
@@ -21,6 +23,7 @@ from fable6c.model.tokenizer import (
 )
 from fable6c.progress import Progress
 
+COUNT_CHARACTERS = 1 << 20  # of documents to look at at a time
 MIN_COUNT = 2  # a pair that is seen only once teaches nothing
 # The layout that _bpe.c expects.
 GAP, BLOCK = 0xFFFF, 64
@@ -45,16 +48,25 @@ def train_tokenizer(documents: Iterable[str], vocab_size: int, progress: bool = 
     return Tokenizer(train_merges(count_pieces(documents, progress), vocab_size, progress))
 
 
-def count_pieces(documents: Iterable[str], progress: bool = True) -> dict[bytes, int]:
-    """How often each distinct piece is in the documents."""
+def count_pieces(documents: Iterable[str], progress: bool = True, each: Callable[..., Iterator] = map) -> dict[bytes, int]:
+    """How often each distinct piece is in the documents. `each` applies a function to groups of them, in their order, as `map` does; other
+    machines may do the work (training/cluster.py)."""
     counts: collections.Counter[str] = collections.Counter()
     with Progress("reading", unit="characters", enabled=progress) as shown:
-        for document in documents:
-            for part in slices(document):
-                counts.update(find_pieces(part))
-            shown.add(len(document))
+        for size, found in each(_count, grouped(documents, COUNT_CHARACTERS)):
+            counts.update(found)
+            shown.add(size)
     # No token but their own has a header's marks, so that headers are found in tokens, and a story's do not depend on what is before it.
     return {piece.encode("utf-8"): count for piece, count in counts.items() if HEADING not in piece and TEXT not in piece}
+
+
+def _count(documents: Sequence[str]) -> tuple[int, dict[str, int]]:
+    """The characters of some documents, and how often each piece is in them."""
+    counts: collections.Counter[str] = collections.Counter()
+    for document in documents:
+        for part in slices(document):
+            counts.update(find_pieces(part))
+    return sum(map(len, documents)), counts
 
 
 def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = True) -> np.ndarray:

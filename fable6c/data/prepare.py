@@ -13,13 +13,13 @@ The folder then holds
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import (
     Any,
-    BinaryIO,
     Callable,
     Optional,
 )
@@ -123,6 +123,7 @@ def prepare(
     threads: int = 2,
     progress: bool = True,
     tokenizer: Optional[Tokenizer] = None,
+    each: Callable[..., Iterator] = map,
 ) -> FolderDataset:
     """Make the folder's files from the documents, or take them as they are if they were made from the same text.
 
@@ -130,6 +131,7 @@ def prepare(
     source      a line that says what the text is and changes when it may have changed (`describe_files`). If it is the line
                 of the last time, the text is not read; if it is another one, the SHA-256 of the text decides
     tokenizer   to use instead of one that is learned from the text
+    each        applies a function to groups of documents, in their order, as `map` does; whoever does the work, the files are the same
     Raises UserError for bad text, too little text, or a folder that cannot be written.
     """
     given = hashlib.sha256(tokenizer.to_bytes()).hexdigest() if tokenizer else None
@@ -140,7 +142,7 @@ def prepare(
         return dataset
     make_folder(directory)
     survey = Survey()
-    pieces = count_pieces(survey.watch(documents()), progress)
+    pieces = count_pieces(survey.watch(documents()), progress, each)
     characters, sha256 = sum(survey.lengths), survey.sha256.hexdigest()
     if characters < MIN_CHARACTERS:
         raise UserError(f"the text has {characters} characters in all, at least {MIN_CHARACTERS} are needed; give more text")
@@ -161,7 +163,7 @@ def prepare(
             "bytes": survey.bytes,
             "given_tokenizer": given,
             "asks": " ".join(name for name in FIELDS if name in survey.fields),
-            **_encode(documents(), directory, tokenizer, survey, threads, progress),
+            **_encode(documents(), directory, tokenizer, survey, threads, progress, each),
         }
     atomic_write(os.path.join(directory, "data.json"), json.dumps(description, indent=1).encode("ascii") + b"\n")
     dataset = _open(directory)
@@ -235,7 +237,15 @@ def _cut_end(document: str, characters: int) -> tuple[str, str]:
     return document[:cut], document[cut:].lstrip("\r\n ")
 
 
-def _encode(documents: Iterable[str], directory: str, tokenizer: Tokenizer, survey: Survey, threads: int, progress: bool) -> dict[str, int]:
+def _encode(
+    documents: Iterable[str],
+    directory: str,
+    tokenizer: Tokenizer,
+    survey: Survey,
+    threads: int,
+    progress: bool,
+    each: Callable[..., Iterator],
+) -> dict[str, int]:
     """Write train.bin and valid.bin; returns their counts for data.json."""
     held_out = choose_held_out(survey.names, survey.lengths)
     characters = sum(survey.lengths)
@@ -246,16 +256,14 @@ def _encode(documents: Iterable[str], directory: str, tokenizer: Tokenizer, surv
         atomic_file(os.path.join(directory, "valid.bin")) as valid,
         Progress("encoding", characters, "characters", progress) as shown,
     ):
-        for group in grouped(documents, ENCODE_CHARACTERS):
-            parts = [held_out.split(document) for document in group]
-            train_parts = [part for part, _ in parts if part]
-            valid_parts = [part for _, part in parts if part]
-            counts["train_tokens"] += _write(train, tokenizer, train_parts, threads)
-            counts["valid_tokens"] += _write(valid, tokenizer, valid_parts, threads)
-            counts["valid_documents"] += len(valid_parts)
-            counts["valid_characters"] += sum(map(len, valid_parts))
-            read += sum(map(len, group))
-            shown.add(sum(map(len, group)))
+        work = functools.partial(_encode_group, held_out, tokenizer.to_bytes(), threads)
+        for train_ids, valid_ids, size, valid_documents, valid_characters in each(work, grouped(documents, ENCODE_CHARACTERS)):
+            counts["train_tokens"] += train.write(train_ids) // TOKEN.itemsize
+            counts["valid_tokens"] += valid.write(valid_ids) // TOKEN.itemsize
+            counts["valid_documents"] += valid_documents
+            counts["valid_characters"] += valid_characters
+            read += size
+            shown.add(size)
         if read != characters:
             raise UserError(f"the text changed while it was read ({characters} characters, then {read}); start again when it is complete")
         if 0 in counts.values():
@@ -266,8 +274,21 @@ def _encode(documents: Iterable[str], directory: str, tokenizer: Tokenizer, surv
     return counts
 
 
-def _write(file: BinaryIO, tokenizer: Tokenizer, documents: Sequence[str], threads: int) -> int:
-    """Append the documents' tokens, an end mark after each. Returns the number of tokens."""
+def _encode_group(held_out: HeldOut, tokenizer_bytes: bytes, threads: int, documents: Sequence[str]) -> tuple[bytes, bytes, int, int, int]:
+    """Some documents' tokens to train on and those held out, each document's followed by an end mark; all their characters; the number of
+    documents held out, and their characters."""
+    tokenizer = _tokenizer(tokenizer_bytes)
+    parts = [held_out.split(document) for document in documents]
+    train, valid = [part for part, _ in parts if part], [part for _, part in parts if part]
     end = np.array([tokenizer.end_of_text], dtype=TOKEN)
-    tokens = [part for ids in tokenizer.encode_documents(documents, threads) for part in (ids, end)]
-    return file.write(b"".join(part.astype(TOKEN).tobytes() for part in tokens)) // TOKEN.itemsize
+    train_ids, valid_ids = (
+        b"".join(part.astype(TOKEN).tobytes() for ids in tokenizer.encode_documents(some, threads) for part in (ids, end))
+        for some in (train, valid)
+    )
+    return train_ids, valid_ids, sum(map(len, documents)), len(valid), sum(map(len, valid))
+
+
+@functools.lru_cache(maxsize=1)
+def _tokenizer(data: bytes) -> Tokenizer:
+    """The tokenizer of these bytes; the newest is kept, because making one takes longer than a group of documents."""
+    return Tokenizer.from_bytes(data)

@@ -42,15 +42,15 @@ class Dataset(Protocol):
         """Inputs and targets, int32 (B, T) each, of the windows with these keys: targets are the inputs' next tokens."""
         ...
 
-    def shard(self, worker: int, workers: int) -> "Dataset":
+    def shard(self, worker: int, workers: int) -> "Shard":
         """The share of one worker of several: together they have each window of an epoch once, whatever their number."""
         ...
 
 
 @dataclasses.dataclass
 class Shard:
-    """One worker's share of a dataset: every `workers`-th window of each epoch, from number `worker` on. ValueError for a worker
-    that is not there."""
+    """One worker's share of a dataset: every `workers`-th window of the endless row of epochs, from number `worker` on. ValueError for a
+    worker that is not there."""
 
     dataset: Dataset
     worker: int
@@ -70,7 +70,20 @@ class Shard:
         return self.dataset.valid
 
     def starts(self, context: int, seed: int, epoch: int) -> np.ndarray:
-        return self.dataset.starts(context, seed, epoch)[self.worker :: self.workers]
+        starts = self.dataset.starts(context, seed, epoch)
+        return starts[self._first(epoch, len(starts)) :: self.workers]
+
+    def place(self, window: int, windows: int) -> tuple[int, int]:
+        """Where this share goes on once `window` windows of the row are spent, an epoch having `windows`: (epoch, number in its `starts`).
+
+        From a window on the shares have each later one once, whatever was shared out before, and among how many workers."""
+        window += (self.worker - window) % self.workers
+        epoch = window // windows
+        return epoch, (window % windows - self._first(epoch, windows)) // self.workers
+
+    def _first(self, epoch: int, windows: int) -> int:
+        """The number of this share's first window in an epoch."""
+        return (self.worker - epoch * windows) % self.workers
 
     def batch(self, starts: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
         return self.dataset.batch(starts, context)

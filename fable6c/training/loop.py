@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from typing import Callable, Optional
 
 from fable6c.cli import harmless
 from fable6c.training.plot import draw_loss
@@ -17,19 +18,25 @@ CHECKS = 10  # times in a run that the held-out text is scored and a sample is t
 CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of it
 
 
-def train(run: Run, save_minutes: float) -> int:
-    """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved."""
+def train(run: Run, save_minutes: float, advance: Optional[Callable[[], Optional[float]]] = None) -> int:
+    """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved.
+
+    `advance` does what is done between two looks at the signals, by default a step of this process, and returns its mean loss: a cluster's
+    round, which others work at, or None where there was none."""
     reporter = Reporter(run)
     saved = time.monotonic()
-    clock = Clock()
+    clock = Clock() if advance is None else Clock(busy=False)
+    advance = advance or run.train_step
     next_check = _next_check(run)
     with StopSignal() as stop:
         while run.progress() < 1.0 and not stop.number:
             run.elapsed += clock.lap()
-            loss = run.train_step()
+            loss = advance()
             seconds = clock.lap()
-            reporter.note(loss, seconds)
             run.elapsed += seconds
+            if loss is None:
+                continue
+            reporter.note(loss, seconds)
             if run.progress() >= 1.0 or stop.number:
                 break
             if run.progress() >= next_check:
@@ -63,15 +70,19 @@ def train(run: Run, save_minutes: float) -> int:
 
 class Clock:
     """Measures what a run has of its budget, lap by lap. Time in which nothing ran (Ctrl-Z, a frozen container, a laptop that slept) is not
-    counted: it is seen from the processor time, which a busy machine stretches a few times and a stopped process not at all."""
+    counted: it is seen from the processor time, which a busy machine stretches a few times and a stopped process not at all. All time counts
+    for a process that is not `busy`, but waits for others."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy: bool = True) -> None:
+        self.busy = busy
         self._wall, self._processor = time.monotonic(), time.process_time()
 
     def lap(self) -> float:
         """Seconds since the last lap, as far as they count."""
         wall, processor = time.monotonic(), time.process_time()
-        seconds = min(wall - self._wall, MAX_WAIT * (processor - self._processor) + WAIT_SECONDS)
+        seconds = wall - self._wall
+        if self.busy:
+            seconds = min(seconds, MAX_WAIT * (processor - self._processor) + WAIT_SECONDS)
         self._wall, self._processor = wall, processor
         return seconds
 

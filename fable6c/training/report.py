@@ -25,7 +25,8 @@ class Reporter:
         _drop_later_entries(self.path, run.step)
         _drop_later_samples(os.path.join(run.folder, "samples.txt"), run.step)
         self.losses: list[float] = []  # of the steps since the last report
-        self.seconds = 0.0  # that these steps took: checks and saves are not slow steps
+        self.step = run.step  # at the last report
+        self.seconds = 0.0  # that the steps since then took: checks and saves are not slow steps
         self.reported = time.monotonic()
         self.expected_said = False
 
@@ -42,7 +43,7 @@ class Reporter:
         r, progress = self.run, self.run.progress()
         entry = {"step": r.step, "progress": round(progress, 5), "tokens": r.step * r.tokens_per_step, "elapsed": round(r.elapsed, 2)}
         if self.losses:
-            rate = len(self.losses) * r.tokens_per_step / max(self.seconds, 1e-9)
+            rate = (r.step - self.step) * r.tokens_per_step / max(self.seconds, 1e-9)
             entry.update(loss=round(float(np.mean(self.losses)), 4), tokens_per_second=round(rate))
         if bits_per_char is not None:
             entry["bits_per_char"] = round(bits_per_char, 4)
@@ -51,7 +52,7 @@ class Reporter:
         if r.seconds_budget is not None:
             left = max(0.0, r.seconds_budget - r.elapsed)
         loss = f"loss {entry['loss']:.3f}  {entry['tokens_per_second']:,} tokens/s  " if self.losses else ""
-        self.losses, self.seconds, self.reported = [], 0.0, time.monotonic()  # before the prints, which may fail
+        self.losses, self.step, self.seconds, self.reported = [], r.step, 0.0, time.monotonic()  # before the prints, which may fail
         held_out = f"held-out {bits_per_char:.4f} bits/char  " if bits_per_char is not None else ""
         print(f"step {r.step:,}  {progress:.1%}  {loss}{held_out}{_clock(r.elapsed)} gone, {_clock(left)} to go", flush=True)
         if r.seconds_budget is not None and not self.expected_said and 0.0 < progress < 1.0:

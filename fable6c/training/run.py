@@ -57,6 +57,9 @@ class Run:
         self.last_bits_per_char: Optional[float] = None
         self.epoch, self.window = 0, 0  # the next window to read: its place in the epoch's order
         self.starts = dataset.starts(context, self.seed, 0)
+        # What else a checkpoint of this run holds: a cluster's round and the momentum of its outer step.
+        self.more: dict[str, int] = {}
+        self.more_arrays: dict[str, np.ndarray] = {}
         self.characters = np.array([_characters(token) for token in dataset.tokenizer.token_bytes])
 
     def progress(self) -> float:
@@ -142,9 +145,9 @@ class Run:
             "window": self.window, "optimizer_steps": self.optimizer.steps, "tokenizer": self.dataset.tokenizer.to_bytes().hex(),
             "corpus": self.dataset.description["corpus"], "source": self.dataset.description["source"],
             "text_sha256": self.dataset.description["sha256"], "bits_per_char": self.last_bits_per_char,
-            "asks": self.dataset.description.get("asks", ""),
+            "asks": self.dataset.description.get("asks", ""), **self.more,
         }  # fmt: skip
-        arrays = {"parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second}
+        arrays = {"parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second, **self.more_arrays}
         checkpoint.save(self.folder, description, arrays)
 
     def restore(self, description: dict, arrays: dict[str, np.ndarray]) -> None:

@@ -18,7 +18,8 @@ STOP_SIGNALS = [
 class StopSignal:
     """Turns Ctrl-C, SIGTERM and a closed terminal (SIGHUP) into a flag, so that a run stops between two steps with its state saved."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: bytes = b"\nstopping after this step\n") -> None:
+        self.said = said  # at once
         self.number = 0
         self.before: dict = {}
         self.left = threading.Event()
@@ -41,7 +42,7 @@ class StopSignal:
     def _note(self, number: int, _frame: object) -> None:
         self.number = number
         with contextlib.suppress(OSError):  # the terminal may be gone
-            os.write(2, b"\nstopping after this step\n")  # not print: a handler may interrupt a print
+            os.write(2, self.said)  # not print: a handler may interrupt a print
 
     def _watch_console(self) -> None:
         import ctypes

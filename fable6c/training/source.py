@@ -18,10 +18,16 @@ DEFAULT_CORPUS_SEED, DEFAULT_CORPUS_BYTES = 1, 8_000_000
 
 
 def text_dataset(
-    config: Config, paths: Sequence[str], folder: str, threads: int, before: Optional[dict], tokenizer: Optional[Tokenizer] = None
+    config: Config,
+    paths: Sequence[str],
+    folder: str,
+    threads: int,
+    before: Optional[dict],
+    tokenizer: Optional[Tokenizer] = None,
+    each: Callable[..., Iterator] = map,
 ) -> FolderDataset:
     """The run's text, tokenized into its folder. `before` is the description of the checkpoint to go on from, or None; a tokenizer is
-    used instead of one that is learned from the text."""
+    used instead of one that is learned from the text; `each` as in `prepare`."""
     documents: Callable[[], Iterable[str]]
     if paths:
         documents, source, corpus = (lambda: read_documents(paths)), describe_files(paths), _names(paths)
@@ -37,7 +43,7 @@ def text_dataset(
             raise UserError(
                 f"{folder} holds a run on another text ({before['corpus']}): go on with that, or choose another folder with --out"
             )
-    dataset = prepare(documents, os.path.join(folder, "data"), config.model.vocab, source, threads, tokenizer=tokenizer)
+    dataset = prepare(documents, os.path.join(folder, "data"), config.model.vocab, source, threads, tokenizer=tokenizer, each=each)
     dataset.description["corpus"] = corpus
     return dataset
 

@@ -1,0 +1,35 @@
+"""Updates of a model in two bits a number, a sixteenth of f32: what the workers of a cluster send each other (fable6c/_codec.c).
+
+    payload, rest = encode(delta, error)      # error: what the payload before lacked; rest: what this one lacks
+    add(total, payload, 0.5)                  # total += 0.5 * what the payload holds
+
+With error feedback nothing is lost, only late: F. Seide et al., 1-bit stochastic gradient descent, Interspeech 2014.
+"""
+
+import numpy as np
+
+from fable6c import native
+from fable6c.errors import UserError
+
+WRONG = (
+    "it has another size than an update of this model",
+    "it does not begin like an update of this model",
+    "its magnitudes are out of range",
+    "it has numbers behind its end",
+)
+
+
+def encode(delta: np.ndarray, error: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """The payload of delta + error, f32 (N) each, and the f32 (N) that it lacks of them. FloatingPointError for numbers that are not finite."""
+    codec = native.load("codec")
+    payload, rest = np.empty(codec.lib.codec_size(len(delta)), np.uint8), np.empty_like(delta)
+    if codec.call("codec_encode", payload, rest, delta, error):
+        raise FloatingPointError("the update is not finite")
+    return payload.tobytes(), rest
+
+
+def add(total: np.ndarray, payload: bytes, weight: float) -> None:
+    """total += weight * the payload's numbers, f32 (N). UserError, with `total` as it was, for bytes that are no payload of N numbers."""
+    wrong = native.load("codec").call("codec_add", total, np.frombuffer(payload, np.uint8), weight)
+    if wrong:
+        raise UserError(f"an update is refused: {WRONG[wrong - 1]}; all machines need the same version of fable6c")
