@@ -28,7 +28,9 @@ COMMANDS = {
     "card": "measure a model's bias and write its model card",
     "tokenizer": "train a vocabulary from text, or show one",
     "scout": "train, score and run a predictor that counts, without backpropagation",
-    "ensemble": "score a network, a scout, and both as an ensemble",
+    "ensemble": "score a network, a scout, and both as an ensemble, or several models",
+    "bootstrap": "train several models of a recipe, and say which differences are real",
+    "merge": "make one network of several by their weights",
     "z80": "train, build and play a chat and 20 Questions for a Z80 with 64 KB",
     "corpus": "get, make up, clean and store training text",
 }

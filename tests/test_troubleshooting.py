@@ -27,6 +27,7 @@ PYTHON = [
     *("fable6c/model/architecture.py", "fable6c/model/file.py", "fable6c/model/tokenizer.py"),
     *("fable6c/data/bpe.py", "fable6c/data/formats.py", "fable6c/data/prepare.py", "fable6c/data/text.py", "fable6c/data/windows.py"),
     *(f"fable6c/training/{name}.py" for name in ("checkpoint", "config", "memory", "network", "report", "run", "source", "start")),
+    *(f"fable6c/{name}.py" for name in ("bootstrap", "evaluate", "evaluation/paired", "merge", "training/merging", "training/teachers")),
 ]
 
 
