@@ -31,12 +31,10 @@ from fable6c.training.start import Start, read_start
 SIZE = "[model]\ndim = 64\nlayers = 2\nhidden = 136\nvocab = 1024\n"
 RECIPES = {
     "plain": SIZE,
-    "flat": SIZE + "[train]\ncooldown = 0\n",  # an ancestor whose rates have not come down
-    "branch": SIZE + "[train]\nmatrix_rate = 0.01\ntable_rate = 0.005\nvector_rate = 0.002\ncooldown = 1\n",
-    "repair": SIZE + merge.REPAIR,
+    "gentle": SIZE + merge.REPAIR,
     "bag": SIZE + "[train]\nresample = true\n",
 }
-TOKENS, BRANCH_TOKENS, SMALL_TOKENS, REPAIR_TOKENS = 4_000_000, 2_000_000, 1_000_000, 250_000
+TOKENS, BRANCH_TOKENS, SMALL_TOKENS, REPAIR_TOKENS = 4_000_000, 500_000, 1_000_000, 250_000
 SMALL_CHARACTERS = 1_500_000
 QUICK = 100  # times fewer tokens
 
@@ -106,16 +104,17 @@ class Judge:
 
 
 def soup(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
-    """Four branches of one ancestor, merged in each way, beside the best of them and what four times the tokens would have given."""
-    ancestor_folder = runs.learn(f"anc{group}", "flat", TOKENS, 100 + group)
-    seeds = range(1, 5) if group == 1 else range(11, 15)
+    """Four gentle branches of one network, merged in each way, beside the best of them; soup and best branch then trained on for as long."""
+    ancestor_folder = runs.learn(f"seed{group}", "plain", TOKENS, group)
     folders = [
-        runs.learn(f"br{group}-{place}", "branch", BRANCH_TOKENS, seed, "--from", ancestor_folder) for place, seed in enumerate(seeds, 1)
+        runs.learn(f"branch{group}-{place}", "gentle", BRANCH_TOKENS, 10 * group - 10 + place, "--from", ancestor_folder)
+        for place in range(1, 5)
     ]
     starts, ancestor = [read_start(folder) for folder in folders], read_start(ancestor_folder)
     choosing = judge.texts(starts[0], 0)
     best = starts[int(np.argmin([merge.costs(start, start.parameters, choosing).sum() for start in starts]))]
     base = judge.score(best)
+    yield row("the ancestor", judge, judge.score(ancestor), base)
     for start in starts:
         yield row(f"branch {start.path[-1]}", judge, judge.score(start), base)
     for how in ("uniform", "greedy", "task", "ties"):
@@ -132,16 +131,18 @@ def soup(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
             for name, begin in (("greedy, repaired", folder), ("best branch, as much longer", best.path)):
                 own = runs.path(f"repaired-{os.path.basename(begin)}")
                 shutil.rmtree(own, ignore_errors=True)
-                repaired = runs.learn(os.path.basename(own), "repair", REPAIR_TOKENS, 1, "--from", begin)
+                repaired = runs.learn(os.path.basename(own), "gentle", REPAIR_TOKENS, 1, "--from", begin)
                 yield row(name, judge, judge.score(read_start(repaired)), base)
 
 
+def seeds_of(runs: Runs, group: int) -> list[str]:
+    """The folders of four networks: seeds 1 to 4, 5 to 8, …"""
+    return [runs.learn(f"seed{seed}", "plain", TOKENS, seed) for seed in range(4 * group - 3, 4 * group + 1)]
+
+
 def ensemble(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
-    """Four networks of different seeds and of all data, their predictions mixed; in group 2 the branches of `soup`."""
-    if group == 1:
-        folders = [runs.learn(f"seed{seed}", "plain", TOKENS, seed) for seed in range(1, 5)]
-    else:
-        folders = [runs.path(f"br1-{place}") for place in range(1, 5)]
+    """Four networks of different seeds and of all data, their predictions mixed."""
+    folders = seeds_of(runs, group)
     found = paired.mixture([open_predictor(runs.model(folder)) for folder in folders], judge.documents)
     for folder, weight, bits in zip(folders, found["weights"], found["alone"]):
         yield {"what": f"{os.path.basename(folder)}, weight {weight:.3f}", "bits": bits}
@@ -163,7 +164,7 @@ def aligned(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
         shutil.rmtree(folder, ignore_errors=True)
         merging.write_run(folder, [first, second], parameters, "align")
         shutil.rmtree(runs.path("repaired-averaged"), ignore_errors=True)
-        repaired = runs.learn("repaired-averaged", "repair", REPAIR_TOKENS, 1, "--from", folder)
+        repaired = runs.learn("repaired-averaged", "gentle", REPAIR_TOKENS, 1, "--from", folder)
         yield row(name + ", repaired", judge, judge.score(read_start(repaired)), base)
 
 
@@ -183,7 +184,7 @@ def bags(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
 
 def distil(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
     """One network taught by an ensemble of four, as many tokens as each of these; beside a network with as much CPU time as all five."""
-    folders = [runs.learn(f"seed{seed}", "plain", TOKENS, seed) for seed in range(1, 5)]
+    folders = seeds_of(runs, group)
     models = [runs.model(folder) for folder in folders]
     found = paired.mixture([open_predictor(path) for path in models], judge.documents)
     teachers = [f"{path}={weight:.3f}" for path, weight in zip(models, found["weights"])]

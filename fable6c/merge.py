@@ -53,7 +53,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument("--threads", type=whole(1, train.MAX_THREADS), default=2, metavar="N", help="threads of --repair (default: 2)")
     options = parser.parse_args(argv)
     if len(options.models) < 2:
-        raise UsageError("give two models or more to merge")
+        raise UsageError(f"{options.models[0]}: is one model; give two or more to merge")
     if (options.how in ("task", "ties")) != bool(options.ancestor):
         raise UsageError("--how task and --how ties need --ancestor, the others do not take it")
     if bool(options.repair) != bool(options.corpus):

@@ -65,8 +65,8 @@ def merged(folder, *more, out="merged.f6c"):
 def test_average_and_task_sum():
     ancestor, a, b = (np.array(x, np.float32) for x in ([1, 1, 1], [2, 1, 0], [2, 3, 2]))
     assert merging.average([a, b]).tolist() == [2, 2, 1]
-    assert merging.task_sum(ancestor, [a, b], 0.5).tolist() == [2, 2, 1]
-    assert merging.task_sum(ancestor, [a, b], 1.0).tolist() == [3, 3, 1]
+    assert merging.task_sum(ancestor, [a, b], 1.0).tolist() == [2, 2, 1]
+    assert merging.task_sum(ancestor, [a, b], 2.0).tolist() == [3, 3, 1]
 
 
 def test_greedy_soup_takes_what_helps():
@@ -175,7 +175,7 @@ def test_wrong_input_is_one_line(inputs, tmp_path):
     (tmp_path / "few.txt").write_text("One.<|endoftext|>\nTwo.", encoding="utf-8")
     (tmp_path / "empty").mkdir()
     for words, *command in [
-        ("give two models", a),
+        ("give two or more to merge", a),
         ("need --ancestor", a, b, "--how", "ties"),
         ("give both or none", a, b, "--repair", "100"),
         ("is the same model as", a, a),

@@ -18,7 +18,7 @@ from fable6c.training import checkpoint
 from fable6c.training.network import Network
 from fable6c.training.start import Start
 
-SCALES = (0.4, 0.6, 0.8, 1.0, 1.2)  # of the sum of what was learned, to choose from
+SCALES = (0.5, 0.75, 1.0, 1.5, 2.0)  # times the mean of what was learned, to choose from; 1 is the plain average
 KEPT = 0.3  # TIES: the share of each tensor's changes that is kept, the largest
 ROUNDS = 20  # of lining up at most; it ends earlier where nothing moves
 
@@ -122,9 +122,8 @@ def greedy_soup(all_parameters: Sequence[np.ndarray], costs: Sequence[float], co
 
 
 def task_sum(ancestor: np.ndarray, all_parameters: Sequence[np.ndarray], scale: float) -> np.ndarray:
-    """The ancestor and `scale` times the sum of what each learned since (Ilharco et al. 2023, "Editing models with task arithmetic")."""
-    learned = np.sum([parameters - ancestor for parameters in all_parameters], axis=0, dtype=np.float64)
-    return (ancestor + scale * learned).astype(np.float32)
+    """The ancestor and `scale` times the mean of what each learned since (Ilharco et al. 2023, "Editing models with task arithmetic")."""
+    return (ancestor + scale * (average(all_parameters) - ancestor)).astype(np.float32)
 
 
 def ties(dimensions: Dimensions, ancestor: np.ndarray, all_parameters: Sequence[np.ndarray], scale: float) -> np.ndarray:
