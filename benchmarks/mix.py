@@ -31,7 +31,7 @@ from fable6c.training.start import Start, read_start
 SIZE = "[model]\ndim = 64\nlayers = 2\nhidden = 136\nvocab = 1024\n"
 RECIPES = {
     "plain": SIZE,
-    "gentle": SIZE + merge.REPAIR,
+    "gentle": SIZE + "[train]\n" + "".join(f"{key} = {value}\n" for key, value in merge.REPAIR.items()),
     "bag": SIZE + "[train]\nresample = true\n",
 }
 TOKENS, BRANCH_TOKENS, SMALL_TOKENS, REPAIR_TOKENS = 4_000_000, 500_000, 1_000_000, 250_000

@@ -81,7 +81,8 @@ def grow(
     configs: dict[str, Config], corpus: Sequence[str], out: str, preset: str, count: int, tokens: int, seed: int, resample: bool
 ) -> dict[str, list[str]]:
     """Train what is not trained yet; the paths of the models of each recipe."""
-    waiting, models = [], {}
+    waiting: list[tuple[str, list[str]]] = []
+    models: dict[str, list[str]] = {}
     for name, config in configs.items():
         # The text is tokenized once for a vocabulary, not once for a run.
         text = os.path.join(out, f"text-{config.model.vocab}")
@@ -108,7 +109,7 @@ def grow(
 
 def _train(waiting: list[tuple[str, list[str]]]) -> None:
     """Run the commands of fable6c.train, each in a process, as many at once as there are processors. What was interrupted goes on at the next call."""
-    waiting, running = list(reversed(waiting)), {}
+    waiting, running = list(reversed(waiting)), dict[str, subprocess.Popen[bytes]]()
     try:
         with Progress("training", len(waiting), "models") as shown:
             while waiting or running:

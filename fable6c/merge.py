@@ -4,6 +4,7 @@ if __name__ == "__main__" and not __package__:
     raise SystemExit("run this as a module: python -m fable6c.merge")  # as a file, its folder would hide modules of Python's own
 
 import argparse
+import dataclasses
 import os
 import tempfile
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Optional
 
 import numpy as np
 
-from fable6c import kernels, train
+from fable6c import kernels
 from fable6c.cli import ArgumentParser, print_next, run, whole
 from fable6c.errors import UsageError, UserError
 from fable6c.evaluation import statistics
@@ -19,13 +20,16 @@ from fable6c.evaluation.batch import sentence_bits
 from fable6c.evaluation.paired import held_out
 from fable6c.export import export
 from fable6c.files import existing_file, make_folder
-from fable6c.training import merging
-from fable6c.training.config import presets
+from fable6c.training import loop, merging
+from fable6c.training.config import Config, Recipe
+from fable6c.training.run import Run
+from fable6c.training.source import text_dataset
 from fable6c.training.start import Start, read_start
 
 WAYS = ("greedy", "uniform", "task", "ties", "align")
 # A tenth of the rates of the presets, down to zero: what docs/training.md, section 12, recommends for going on gently.
-REPAIR = "[train]\nmatrix_rate = 0.002\ntable_rate = 0.001\nvector_rate = 0.001\ncooldown = 1\n"
+REPAIR = {"matrix_rate": 0.002, "table_rate": 0.001, "vector_rate": 0.001, "cooldown": 1.0}
+SAVE_MINUTES = 60.0
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -50,7 +54,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "--repair", type=whole(1, 10**12), metavar="TOKENS", help="train the result on so many tokens, gently, before the test"
     )
     parser.add_argument("--corpus", nargs="+", default=[], metavar="PATH", help="text for --repair, as for fable6c.train")
-    parser.add_argument("--threads", type=whole(1, train.MAX_THREADS), default=2, metavar="N", help="threads of --repair (default: 2)")
+    parser.add_argument("--threads", type=whole(1, 256), default=2, metavar="N", help="threads of --repair (default: 2)")
     options = parser.parse_args(argv)
     if len(options.models) < 2:
         raise UsageError(f"{options.models[0]}: is one model; give two or more to merge")
@@ -139,16 +143,19 @@ def merge(
 
 
 def _repair(folder: str, work: str, options: argparse.Namespace) -> str:
-    """The folder of a run that goes on gently from that in `folder`."""
-    start = read_start(folder)
-    model = "".join(f"{name} = {str(value).lower()}\n" for name, value in vars(start.dimensions).items())
-    config, repaired = os.path.join(work, "repair.toml"), os.path.join(work, "repaired")
-    with open(config, "w", encoding="utf-8") as file:
-        file.write(f"[model]\n{model}{REPAIR}")
-    preset = start.description["command"]["preset"]
-    command = ["--preset", preset if preset in presets() else "micro", "--config", config, "--from", folder, "--corpus", *options.corpus]
-    train.main([*command, "--tokens", str(options.repair), "--threads", str(options.threads), "--out", repaired])
-    kernels.set_threads(options.threads)
+    """The folder of a run that goes on gently from that in `folder`, in steps as large as its own."""
+    start, repaired = read_start(folder), os.path.join(work, "repaired")
+    command = start.description["command"]
+    steps = {name: command["train"][name] for name in ("batch", "accumulate") if name in command["train"]}
+    config = Config(start.dimensions, dataclasses.replace(Recipe(), **steps, **REPAIR))
+    threads = kernels.set_threads(options.threads)
+    dataset = text_dataset(config, options.corpus, repaired, threads, None, start.tokenizer)
+    training = Run(config, dataset, repaired, {**command, **config.as_dict(), "minutes": None, "tokens": options.repair})
+    training.network.parameters[:] = start.parameters
+    training.network.quantize_weights()
+    stopped = loop.train(training, SAVE_MINUTES)
+    if stopped:
+        raise SystemExit(128 + stopped)
     return repaired
 
 

@@ -23,7 +23,7 @@ from fable6c.training.network import check_counts
 from fable6c.training.run import Run, check_same_command, load_run
 from fable6c.training.source import database_dataset, text_dataset
 from fable6c.training.start import read_start
-from fable6c.training.teachers import read_teachers
+from fable6c.training.teachers import network_dimensions, read_teachers
 
 MAX_THREADS = 256
 
@@ -116,7 +116,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     threads = kernels.set_threads(options.threads)
     check_counts(config.model, config.train.batch)
     _introduce(config, options.preset, threads)
-    check_memory(config, options.max_memory)
+    check_memory(config, options.max_memory, network_dimensions(teachers, config.model.context))
     make_folder(folder)
     with locked(folder):
         saved = load_run(folder)

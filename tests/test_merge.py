@@ -152,7 +152,7 @@ def test_repair_and_a_run_as_the_result(inputs, monkeypatch):
     more = ["--repair", str(4 * STEP_TOKENS), "--corpus", str(inputs / "text.txt"), "--threads", "1"]
     merged(inputs, str(inputs / "a"), str(inputs / "b"), "--how", "uniform", *more, out="repaired")
     start = read_start(str(inputs / "repaired"))
-    assert start.description["step"] == 2 and not list(inputs.glob(".merge-*"))
+    assert start.description["step"] == 4 and not list(inputs.glob(".merge-*"))
     learn(inputs, "further", 2, "--from", str(inputs / "repaired"))
     assert json.loads((inputs / "further" / "log.jsonl").read_text().splitlines()[-1])["step"] == 2
 

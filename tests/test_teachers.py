@@ -15,8 +15,9 @@ from fable6c.model.file import read_model, write_model
 from fable6c.model.reference import Reference
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.training import loop, run
+from fable6c.training.memory import memory_estimate
 from fable6c.training.network import HEAD_ROWS, Network
-from fable6c.training.teachers import Teacher, Teaching, read_teachers
+from fable6c.training.teachers import Teacher, Teaching, network_dimensions, read_teachers
 from tiny_models import STEP_TOKENS, TINY, TINY_CONFIG, tiny_model
 
 
@@ -75,6 +76,19 @@ def test_the_soft_targets_are_what_the_models_predict():
         teaching.part(part)
         count = min(HEAD_ROWS, tokens.size - start)
         assert np.allclose(network.arrays["soft"][:count], expected[start : start + count], atol=2e-5)
+
+
+def test_the_memory_of_teachers_is_what_is_allocated():
+    model = tiny_model(9, 1, 5, 2, 300, 40, True)
+    _, teaching = taught_network([Teacher("", "", 1.0, model)])
+    (network,) = teaching._networks
+    arrays = [*network.arrays.values(), *(array for w in network.weights.values() for array in w.values())]
+    allocated = (
+        network.parameters.nbytes + network.gradients.nbytes + sum(-(-array.nbytes // kernels.LINE) * kernels.LINE for array in arrays)
+    )
+    parts = memory_estimate(TINY, 3, True, network_dimensions([Teacher("", "", 1.0, model)], TINY.context))
+    assert parts["teachers"] == allocated
+    assert parts["activations of a batch"] > memory_estimate(TINY, 3)["activations of a batch"]
 
 
 def test_a_network_that_predicts_what_its_teacher_does_has_nothing_to_learn():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 DRAWS, SEED = 2000, 1
 ALPHA = 0.05  # of a test: how often one that finds nothing would pass
@@ -40,7 +41,7 @@ def share(points: Sequence[float], groups: Sequence[object]) -> dict:
     return {**ratio(hits.tolist(), sizes.tolist()), "count": len(rows)}
 
 
-def gain(candidate: Sequence[float], base: Sequence[float]) -> dict:
+def gain(candidate: npt.ArrayLike, base: npt.ArrayLike) -> dict:
     """How much fewer bits a candidate needs than a base for the same documents, as a share of the base's: a paired bootstrap over them.
 
     candidate, base   bits of each document

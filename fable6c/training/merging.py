@@ -100,7 +100,7 @@ def write_run(folder: str, used: Sequence[Start], parameters: np.ndarray, how: s
 
 def average(all_parameters: Sequence[np.ndarray]) -> np.ndarray:
     """The mean of flat parameters (M,), in double precision: f32 (M,)."""
-    return np.mean(all_parameters, axis=0, dtype=np.float64).astype(np.float32)
+    return np.stack(all_parameters).mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def greedy_soup(all_parameters: Sequence[np.ndarray], costs: Sequence[float], cost: Callable[[np.ndarray], float]) -> list[int]:

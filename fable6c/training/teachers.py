@@ -16,6 +16,7 @@ from fable6c.files import file_sha256, starts_with
 from fable6c.mixing.reading import NEWLINE
 from fable6c.mixing.scout import MAGIC as SCOUT_MAGIC
 from fable6c.mixing.scout import Scout
+from fable6c.model.architecture import Dimensions
 from fable6c.model.file import Model, read_model
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.training.network import HEAD_ROWS, Network
@@ -67,6 +68,11 @@ def read_teachers(names: Sequence[str], threads: int) -> list[Teacher]:
     return teachers
 
 
+def network_dimensions(teachers: Sequence[Teacher], context: int) -> list[Dimensions]:
+    """Those of the networks among the teachers, which read windows of `context` tokens."""
+    return [dataclasses.replace(teacher.model.dimensions, context=context) for teacher in teachers if isinstance(teacher.model, Model)]
+
+
 class Teaching:
     """The teachers of one network, bound to its arrays: `teaching.read(tokens, targets)` before each batch, then `teaching.part(n)`."""
 
@@ -77,7 +83,7 @@ class Teaching:
         self._scouts: list[tuple[Scout, float, dict]] = []
         for teacher in teachers:
             if isinstance(teacher.model, Model):
-                dimensions = dataclasses.replace(teacher.model.dimensions, context=student.dimensions.context)
+                (dimensions,) = network_dimensions([teacher], student.dimensions.context)
                 network = Network(dimensions, student.batch, 1.0)
                 network.take(teacher.model)
                 self._networks.append(network)
