@@ -8,7 +8,7 @@ import dataclasses
 import os
 import tempfile
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from fable6c.training.start import Start, read_start
 
 WAYS = ("greedy", "uniform", "task", "ties", "align")
 # A tenth of the rates of the presets, down to zero: what docs/training.md, section 12, recommends for going on gently.
-REPAIR = {"matrix_rate": 0.002, "table_rate": 0.001, "vector_rate": 0.001, "cooldown": 1.0}
+REPAIR: dict[str, Any] = {"matrix_rate": 0.002, "table_rate": 0.001, "vector_rate": 0.001, "cooldown": 1.0}
 SAVE_MINUTES = 60.0
 
 
