@@ -11,7 +11,7 @@ Measure training and the engine on this machine, side by side with their peers.
 example:
   benchmarks/run.sh train --profile
 
-usage: benchmarks/run.sh train|engine|all|gradients|scout|flashlm|floats|ablate|curve|wishes|cluster|z80|exchange [options]
+usage: benchmarks/run.sh train|engine|all|gradients|scout|flashlm|floats|ablate|curve|wishes|cluster|mix|z80|exchange [options]
   train      training speed for each instruction set, PyTorch beside it, shares of the CPU's peak, memory
   engine     speed, loading and memory of a model in every runtime that is here
   all        train and engine
@@ -23,6 +23,7 @@ usage: benchmarks/run.sh train|engine|all|gradients|scout|flashlm|floats|ablate|
   curve      minutes of training against bits per character, for runs and peers; its options: curve --help
   wishes     how many wishes a model fulfils; its options: wishes --help
   cluster    training in rounds by several workers beside a synchronous run; its options: cluster --help
+  mix        what micromodels gain together: merged, as an ensemble, distilled; its options: mix --help
   z80        the Z80's model beside Z80-uLM on that project's texts; its options: z80 --help
   exchange   poisoned updates of strangers, and a DHT whose members come and go; its options: exchange --help
 
@@ -43,10 +44,10 @@ wrong() {
     exit 2
 }
 
-names='train, engine, all, gradients, scout, flashlm, floats, ablate, curve, wishes, cluster, z80 or exchange'
+names='train, engine, all, gradients, scout, flashlm, floats, ablate, curve, wishes, cluster, mix, z80 or exchange'
 [ $# -gt 0 ] || wrong "say what to measure: $names"
 case "$1" in
-    train | engine | all | gradients | scout | flashlm | floats | ablate | curve | wishes | cluster | z80 | exchange) what=$1 ;;
+    train | engine | all | gradients | scout | flashlm | floats | ablate | curve | wishes | cluster | mix | z80 | exchange) what=$1 ;;
     -h | --help) usage; exit ;;
     *) wrong "there is no benchmark '$1': $names" ;;
 esac
@@ -82,7 +83,7 @@ torch_python() {
 # These have a command line of their own, with paths from where the person stands.
 case "$what" in
     z80) script=$PWD/benchmarks/z80_model.py && cd "$here" && exec "$python" "$script" "$@" ;; # `z80` is the emulator's module
-    ablate | curve | wishes | cluster | exchange) script=$PWD/benchmarks/$what.py && cd "$here" && exec "$python" "$script" "$@" ;;
+    ablate | curve | wishes | cluster | mix | exchange) script=$PWD/benchmarks/$what.py && cd "$here" && exec "$python" "$script" "$@" ;;
     flashlm | floats)
         case " $* " in *' --quick '* | *' --help '* | *' -h '*) ;; *) torch_python >/dev/null ;; esac
         script=$PWD/benchmarks/$what.py && cd "$here" && exec "$python" "$script" "$@"

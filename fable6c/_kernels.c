@@ -1141,6 +1141,119 @@ void crossentropy_sparse(float *loss, const sparse_gradient *dlogits, float *log
     }
 }
 
+// Learning from other models: the target of a token is a distribution, soft (N,V).
+//   soft_targets: soft += share · what a model predicts, (softmax(logits) + copies) / (1 + all copies); logits are used up
+//   crossentropy_soft: loss (N) = −Σ_v p[v] · log(prediction[v]), p = share · soft + (1 − share) · onehot(target); logits (N,V) become
+//   d(Σ loss · dloss)/d logits, rows of power (B,T,T) d/d exponents, and odds (N,2) what makes copy_backward take those as they are
+// The N rows are the tokens of a batch, tokens (B,T), from number `start` on. Without copying there is no power.
+
+// ln x, x > 0 and not subnormal: the exponent, and of the mantissa m in [√½, √2) 2·artanh((m − 1) / (m + 1)) as a series.
+INLINE float log_fused(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    uint32_t shifted = bits - 0x3F3504F3u;  // of √½
+    int32_t exponent = (int32_t)shifted >> 23;
+    bits = (shifted & 0x7FFFFFu) + 0x3F3504F3u;
+    memcpy(&x, &bits, 4);
+    float s = (x - 1.0f) / (x + 1.0f), z = s * s;
+    float p = MULTIPLY_ADD(z, 1.0f / 9.0f, 1.0f / 7.0f);
+    p = MULTIPLY_ADD(p, z, 1.0f / 5.0f);
+    p = MULTIPLY_ADD(p, z, 1.0f / 3.0f);
+    p = MULTIPLY_ADD(p, z, 1.0f);
+    return MULTIPLY_ADD((float)exponent, 0.693147181f, 2.0f * s * p);
+}
+
+// copies (V) = what the odds of copying at token n, power (T), give each token; returns their sum.
+INLINE float copies_row(float *copies, const float *power, const int32_t *tokens, size_t n, size_t V, size_t T) {
+    float all = 0.0f;
+    memset(copies, 0, V * sizeof *copies);
+    for (size_t i = 0; power && i < n % T; i++) {
+        copies[tokens[n - n % T + i + 1]] += power[i];
+        all += power[i];
+    }
+    return all;
+}
+
+void soft_targets(float *soft, float *logits, const float *power, const int32_t *tokens, size_t start, float share, size_t N, size_t V,
+                  size_t T) {
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        float sum[lanes(V)], largest[lanes(V)], copies[V], unused;
+        float *row = logits + n * V, *out = soft + n * V, total = softmax_row(row, sum, largest, &unused, 0, V);
+        float all = copies_row(copies, power ? power + (start + n) * T : NULL, tokens, start + n, V, T), factor = share / (1.0f + all);
+        for (size_t v = 0; v < V; v++) out[v] += factor * (row[v] / total + copies[v]);
+    }
+}
+
+void crossentropy_soft(float *loss, float *logits, float *odds, float *power, const float *soft, const int32_t *targets,
+                       const int32_t *tokens, size_t start, float share, float dloss, size_t N, size_t V, size_t T) {
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        float sum[lanes(V)], largest[lanes(V)], copies[V], wanted[V], unused;
+        float *row = logits + n * V, *own_power = power ? power + (start + n) * T : NULL;
+        size_t t = power ? (start + n) % T : 0;
+        if (odds) {
+            odds[2 * n] = 0.0f;
+            odds[2 * n + 1] = 1.0f;
+        }
+        if (targets[n] < 0) {
+            memset(row, 0, V * sizeof *row);
+            memset(own_power, 0, t * sizeof *own_power);
+            loss[n] = 0.0f;
+            continue;
+        }
+        float total = softmax_row(row, sum, largest, &unused, 0, V), all = copies_row(copies, own_power, tokens, start + n, V, T);
+        float cost = 0.0f, back = 0.0f;
+        for (size_t v = 0; v < V; v++) wanted[v] = share * soft[n * V + v];
+        wanted[targets[n]] += 1.0f - share;
+#pragma omp simd reduction(+ : cost, back)
+        for (size_t v = 0; v < V; v++) {
+            float own = row[v] / total, both = own + copies[v] + 1e-30f;
+            cost += wanted[v] * log_fused(both);
+            copies[v] = wanted[v] / both;  // the wanted share of what is predicted
+            row[v] = own;
+            back += own * copies[v];
+        }
+        loss[n] = log_fused(1.0f + all) - cost;
+        for (size_t v = 0; v < V; v++) row[v] *= dloss * (back - copies[v]);
+        for (size_t i = 0; i < t; i++) own_power[i] *= dloss * (1.0f / (1.0f + all) - copies[tokens[start + n - t + i + 1]]);
+    }
+}
+
+// A sparse gradient of a dense one, dense (N,V): entries of at least `limit` in size are kept, and the others drawn as in crossentropy_sparse, as
+// ±limit. With the limit that a row's sum of sizes gives, at most E are left.
+
+void sparse_gradient_of(const sparse_gradient *dlogits, const float *dense, const uint32_t *draw) {
+    size_t N = dlogits->N, E = dlogits->E, V = dlogits->V;
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < N; n++) {
+        const float *row = dense + n * V;
+        float limit = sum_of_magnitudes(row, V) / (float)(E - 2 * WIDE), drawn[WIDE];
+        int32_t *entry = dlogits->entry + n * E;
+        float *value = dlogits->value + n * E;
+        size_t k = 0;
+        for (uint32_t i = 0; i < WIDE; i++) drawn[i] = limit * ((float)(hash((uint32_t)n * WIDE + i, draw[0]) >> 8) / 16777216.0f);
+        for (size_t v = 0; v < V && limit > 0.0f; v += WIDE) {
+            size_t width = min_size(WIDE, V - v);
+            int look = 0;
+            float size[WIDE] = {0};
+            for (size_t i = 0; i < width; i++) size[i] = fabsf(row[v + i]);
+#pragma omp simd reduction(| : look)
+            for (size_t i = 0; i < WIDE; i++) {
+                drawn[i] += size[i] < limit ? size[i] : 0.0f;
+                look |= (drawn[i] >= limit) | (size[i] >= limit);
+            }
+            for (size_t i = 0; look && i < width && k < E; i++) {
+                if (size[i] < limit && drawn[i] < limit) continue;
+                if (size[i] < limit) drawn[i] -= limit;
+                entry[k] = (int32_t)(v + i);
+                value[k++] = size[i] < limit ? copysignf(limit, row[v + i]) : row[v + i];
+            }
+        }
+        dlogits->count[n] = (int32_t)k;
+    }
+}
+
 // The backward of the output layer from the sparse gradient of its logits.
 // dinp (N,C) = Σ_k value (N,E)[k] · scale (V)[entry (N,E)[k]] · weight (V,C)[entry[k]]
 // dlatent (V,C)[entry[k]] += value[k] · (q (N,C) · s (N)), a row for all tokens that have an entry of its column, because the table is

@@ -155,6 +155,14 @@ typedef struct {
 // loss (N), logits (N,V), targets (N), odds (N,2)?, draw (2)
 void crossentropy_sparse(float *loss, const sparse_gradient *dlogits, float *logits, const int32_t *targets, float *odds,
                          const uint32_t *draw, float dloss);
+// soft (N,V), logits (N,V), power (B,T,T)?, tokens (B,T)
+void soft_targets(float *soft, float *logits, const float *power, const int32_t *tokens, size_t start, float share, size_t N, size_t V,
+                  size_t T);
+// loss (N), logits (N,V), odds (N,2)?, power (B,T,T)?, soft (N,V), targets (N), tokens (B,T)
+void crossentropy_soft(float *loss, float *logits, float *odds, float *power, const float *soft, const int32_t *targets,
+                       const int32_t *tokens, size_t start, float share, float dloss, size_t N, size_t V, size_t T);
+// dense (N,V), draw (2)
+void sparse_gradient_of(const sparse_gradient *dlogits, const float *dense, const uint32_t *draw);
 // dinp (N,C), dlatent (V,C), q (N,C~4), s (N), weight (V,C), scale (V)
 void head_backward_sparse(float *dinp, float *dlatent, const sparse_gradient *dlogits, const int8_t *q, const float *s,
                           const int8_t *weight, const float *scale, size_t C);

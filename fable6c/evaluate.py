@@ -14,6 +14,7 @@ if __name__ == "__main__":
     # needs the second core, because its threads wait for each other by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from typing import Optional
 
 from fable6c.cli import ArgumentParser, run, whole
 from fable6c.data.text import read_documents
-from fable6c.errors import UsageError
+from fable6c.errors import UsageError, UserError
 from fable6c.evaluation.bits import evaluate
 from fable6c.model.tokenizer import END_OF_TEXT
 
@@ -43,8 +44,16 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument(
         "--chars", type=int, metavar="N", help="divide by N characters (default: those of the text, its newlines normalized)"
     )
+    parser.add_argument(
+        "--against",
+        metavar="MODEL",
+        help="test whether the model is better than this one, document by document, with an interval; exit status 1 if it is not (p < 0.05)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
+    if options.against:
+        against(options)
+        return
     if options.chars is not None and options.chars < 1:
         raise UsageError(f"--chars {options.chars}: give a number above 0")
     result = evaluate(options.model, read_documents([options.text]), options.chars)
@@ -56,6 +65,21 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     print(f"tokens              {result['tokens']:,}")
     print(f"seconds             {result['seconds']}")
     print(f"model sha256        {result['model_sha256']}")
+
+
+def against(options: argparse.Namespace) -> None:
+    """The paired test of two models or scouts, of any tokenizers. UserError where the first is not better."""
+    from fable6c.evaluation import paired, statistics
+    from fable6c.evaluation.predictors import open_predictor
+
+    documents = paired.held_out(options.text)
+    found = statistics.gain(*(paired.costs(open_predictor(path), documents) for path in (options.model, options.against)))
+    if options.json:
+        print(json.dumps(found))
+    if not statistics.significant(found):
+        raise UserError(f"{options.model}: is not better than {options.against}: {statistics.said(found)}")
+    if not options.json:
+        print(f"{options.model} is better than {options.against}: {statistics.said(found)}")
 
 
 def suite_main(argv: Sequence[str]) -> None:

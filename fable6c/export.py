@@ -25,7 +25,7 @@ from fable6c.model.reference import Reference
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.training.config import Recipe
 from fable6c.training.network import Network
-from fable6c.training.run import load_run
+from fable6c.training.run import ORIGINS, load_run
 
 COMPARED_TOKENS = 64
 COMPARED_VOCAB = 50  # so few different tokens that a model that copies has something to copy
@@ -70,8 +70,7 @@ def export(folder: str, path: str) -> dict:
         card["minutes"] = round(description["elapsed"] / 60, 1)
     if description["bits_per_char"] is not None and math.isfinite(description["bits_per_char"]):  # JSON knows no other numbers
         card["bits_per_char"] = round(description["bits_per_char"], 4)
-    if command.get("from"):
-        card["from"] = command["from"]
+    card.update((name, command[name]) for name in ORIGINS if command.get(name))
     if description.get("asks"):
         card[CARD_KEY] = description["asks"]
     data = encode_model(network.model(tokenizer.merges, card))

@@ -7,6 +7,7 @@ it, rename it over the old one, fsync the folder so that the rename itself is on
 import codecs
 import contextlib
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -58,6 +59,24 @@ def open_file(path: str) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def file_sha256(path: str) -> str:
+    """The SHA-256 of a file, in hexadecimal. UserError for what cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open_file(path) as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    return digest.hexdigest()
+
+
+def starts_with(path: str, magic: bytes) -> bool:
+    """Whether a file that can be read begins with these bytes."""
+    with open_file(path) as file:
+        return file.read(len(magic)) == magic
 
 
 def read_toml(path: str) -> dict[str, Any]:

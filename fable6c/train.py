@@ -23,6 +23,7 @@ from fable6c.training.network import check_counts
 from fable6c.training.run import Run, check_same_command, load_run
 from fable6c.training.source import database_dataset, text_dataset
 from fable6c.training.start import read_start
+from fable6c.training.teachers import network_dimensions, read_teachers
 
 MAX_THREADS = 256
 
@@ -62,6 +63,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         metavar="MODEL|RUN",
         help="begin with a model file's weights, or a finished run's, and its tokenizer",
     )
+    parser.add_argument(
+        "--teachers",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="MODEL[=WEIGHT]",
+        help="learn from the predictions of these model files and scouts, and with their tokenizer (docs/micromodels.md)",
+    )
     parser.add_argument("--minutes", type=float, help="budget in minutes of training (default: the preset's)")
     parser.add_argument("--tokens", type=int, help="budget in tokens, instead of --minutes")
     parser.add_argument("--threads", type=int, default=2, help="threads (default 2); they do not change the result")
@@ -90,15 +99,24 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if options.minutes is None and options.tokens is None:
         options.minutes = config.train.minutes
     command = {"preset": options.preset, **config.as_dict(), "minutes": options.minutes, "tokens": options.tokens, "seed": options.seed}
+    if config.train.resample and databases:
+        raise UsageError(f"{databases[0]}: `resample` draws the documents of text files; give the text itself")
     start = read_start(options.start) if options.start else None
     if start:
         start.check(config.model)
         command["from"] = start.sha256
+    teachers = read_teachers(options.teachers, options.threads)
+    if teachers:
+        command["teachers"] = ", ".join(f"{teacher.sha256} x {teacher.weight:.4f}" for teacher in teachers)
+    giver = start or (teachers[0] if teachers else None)  # whose tokenizer the run has, where it is not learned from the text
+    for teacher in teachers:
+        assert giver
+        teacher.check(giver.path, giver.tokenizer, config.model.vocab)
     folder = options.out or os.path.join("runs", options.preset)
     threads = kernels.set_threads(options.threads)
     check_counts(config.model, config.train.batch)
     _introduce(config, options.preset, threads)
-    check_memory(config, options.max_memory)
+    check_memory(config, options.max_memory, network_dimensions(teachers, config.model.context))
     make_folder(folder)
     with locked(folder):
         saved = load_run(folder)
@@ -108,14 +126,16 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         dataset: Dataset
         if databases:
             dataset = database_dataset(databases[0], config, options, folder, before)
-            if start and dataset.tokenizer.to_bytes() != start.tokenizer.to_bytes():
+            if giver and dataset.tokenizer.to_bytes() != giver.tokenizer.to_bytes():
                 raise UserError(
-                    f"{databases[0]}: was tokenized with another tokenizer than {options.start} has; tokenize a copy of it with that one "
+                    f"{databases[0]}: was tokenized with another tokenizer than {giver.path} has; tokenize a copy of it with that one "
                     "(python -m fable6c.corpus db tokenize --tokenizer FILE), or give the text itself"
                 )
         else:
-            dataset = text_dataset(config, options.corpus, folder, threads, before, start.tokenizer if start else None)
-        run = Run(config, dataset, folder, command)
+            dataset = text_dataset(config, options.corpus, folder, threads, before, giver.tokenizer if giver else None)
+            if config.train.resample:
+                dataset = dataset.resampled(options.seed)
+        run = Run(config, dataset, folder, command, teachers)
         if saved:
             run.restore(*saved)
         elif start:

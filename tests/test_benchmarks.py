@@ -32,7 +32,7 @@ def test_help():
     done = benchmark("--help")
     assert done.returncode == 0
     for word in (
-        "train|engine|all|gradients|scout|flashlm|floats|ablate|curve",
+        "train|engine|all|gradients|scout|flashlm|floats|ablate|curve|wishes|mix",
         "--quick",
         "--json FILE",
         "--profile",
@@ -260,3 +260,31 @@ def test_cluster(tmp_path):
 def test_the_clusters_scaling_is_a_model_without_measurement():
     done = benchmark("cluster", "--scaling", "--local-steps", "30")
     assert done.returncode == 0 and done.stdout.count("\n| ") == 6 and "\n| 1000 | " in done.stdout
+
+
+@pytest.mark.slow
+def test_mix(tmp_path):
+    """All experiments with few tokens: each makes its rows, and what is finished is not trained again."""
+    command = [
+        "mix",
+        "--quick",
+        "soup",
+        "ensemble",
+        "align",
+        "bags",
+        "distil",
+        "--groups",
+        "1",
+        "--threads",
+        "1",
+        "--out",
+        str(tmp_path / "runs"),
+    ]
+    done = benchmark(*command, "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    rows = {name: [row["what"] for row in figures[name]["1"]] for name in ("soup", "ensemble", "align", "bags", "distil")}
+    assert len(rows["soup"]) >= 7 and rows["ensemble"][-1] == "ensemble of 4" and rows["align"][-1] == "average, lined up, repaired"
+    assert len(rows["bags"]) == 4 and rows["distil"][-1].startswith("of the ensemble's gain it keeps")
+    logs = {path: path.read_bytes() for path in (tmp_path / "runs").glob("*/log.jsonl") if "repaired" not in str(path)}
+    assert benchmark(*command).returncode == 0 and logs == {path: path.read_bytes() for path in logs}

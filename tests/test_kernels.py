@@ -548,6 +548,106 @@ def test_copying(b, t, k):
         assert_close(got, expected, 1e-5)
 
 
+def predictions(logits, odds, text):
+    """What a network predicts, (N, V) float64: its logits (N, V) and the odds (B, T, T) of copying what stands at text (B, T+1)."""
+    copies = np.einsum("bti,biv->btv", odds, np.eye(logits.shape[1])[text[:, 1:]]).reshape(logits.shape)
+    return (np.exp(logits) / np.exp(logits).sum(1, keepdims=True) + copies) / (1 + copies.sum(1, keepdims=True))
+
+
+@pytest.mark.parametrize("copies", [False, True])
+@pytest.mark.parametrize("b,t,v", [(1, 1, 1), (1, 1, 17), (2, 5, 16), (3, 17, 9), (1, 33, 129)])
+def test_soft_targets(b, t, v, copies):
+    """The predictions of two teachers, each by its share, part after part of a batch."""
+    random, n = rng(b, t, v), b * t
+    text = random.integers(0, v, (b, t + 1)).astype(np.int32)
+    tokens, soft, expected, half = text[:, :-1].copy(), zeros(n, v), np.zeros((n, v)), n // 2
+    for share in (0.25, 0.5):
+        logits, odds = 3 * normal(random, n, v), np.abs(normal(random, b, t, t)) * np.tri(t, k=-1, dtype=np.float32) * copies
+        power = odds + np.triu(np.full((t, t), np.nan, np.float32))  # what is not before a place is not looked at
+        expected += share * predictions(logits.astype(np.float64), odds.astype(np.float64), text)
+        for rows in (slice(0, half), slice(half, n)):
+            if rows.stop > rows.start:
+                kernels.soft_targets(soft[rows], logits[rows].copy(), power if copies else None, tokens, rows.start, share)
+    assert_close(soft, expected, 1e-5)
+    assert np.allclose(soft.sum(1), 0.75, rtol=1e-5)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3])
+@pytest.mark.parametrize("b,t,k,v", [(1, 1, 1, 5), (2, 5, 3, 17), (1, 17, 4, 9)])
+def test_crossentropy_soft(b, t, k, v, share):
+    """The loss of a distribution as target, copies and network together, and its gradients for everything that it comes from."""
+    random, n = rng(b, t, k, v), b * t
+    u, sentinel, bias = normal(random, b, t, 2 * k) * np.float32(k**-0.25), normal(random, k), normal(random, 1) + 2
+    logits, soft = normal(random, n, v), random.dirichlet(np.full(v, 0.5), n).astype(np.float32)
+    text = random.integers(0, v, (b, t + 1)).astype(np.int32)
+    tokens, targets = text[:, :-1].copy(), text[:, 1:].copy()
+    flat = targets.reshape(-1)
+    flat[1::7] = -1  # some are left out
+    wanted = share * soft.astype(np.float64) + (1 - share) * np.eye(v)[flat]
+    used = np.where(flat < 0, 0.0, 0.25)
+
+    def oracle(u, sentinel, bias, logits):
+        query, key = np.split(u, 2, 2)
+        odds = np.exp(query @ key.swapaxes(1, 2) - (query @ sentinel)[..., None] - bias) * np.tri(t, k=-1)
+        return -(wanted * np.log(predictions(logits, odds, text))).sum(1) * (flat >= 0)
+
+    odds, power, loss, gradient = zeros(b, t, 2), zeros(b, t, t), zeros(n), logits.copy()
+    scratch, du = zeros(b, 2, up(t, 16), up(k, 16)), np.full_like(u, np.nan)
+    dsentinel, dbias = np.ones(k, np.float32), np.ones(1, np.float32)
+    copying = kernels.struct("copying", u=u, sentinel=sentinel, bias=bias, tokens=tokens, targets=targets, power=power, scratch=scratch)
+    kernels.copy_forward(odds, copying)
+    half = n // 2
+    for rows in (slice(0, half), slice(half, n)):
+        if rows.stop > rows.start:
+            part = loss[rows], gradient[rows], odds.reshape(n, 2)[rows], power, soft[rows], flat[rows], tokens
+            kernels.crossentropy_soft(*part, rows.start, share, 0.25)
+    kernels.copy_backward(du, dsentinel, dbias, odds, copying)
+    exact = [x.astype(np.float64) for x in (u, sentinel, bias, logits)]
+    assert_close(loss, oracle(*exact), 1e-5)
+    for place, got in enumerate((du, dsentinel - 1, dbias - 1, gradient)):
+        if t > 1 or place == 3:
+            expected = numeric_gradient(lambda x: oracle(*exact[:place], x, *exact[place + 1 :]), exact[place], used)
+            assert_close(got, expected, 2e-5)
+
+
+@pytest.mark.parametrize("v", [1, 16, 129])
+def test_crossentropy_soft_of_the_next_token_is_crossentropy(v):
+    random, n = rng(v), 7
+    logits, targets = 5 * normal(random, n, v), random.integers(0, v, n).astype(np.int32)
+    tokens = targets.reshape(1, n)
+    loss, gradient, hard_loss, hard_gradient = zeros(n), logits.copy(), zeros(n), logits.copy()
+    kernels.crossentropy(hard_loss, hard_gradient, targets, None, 0.25)
+    kernels.crossentropy_soft(loss, gradient, None, None, np.eye(v, dtype=np.float32)[targets], targets, tokens, 0, 0.6, 0.25)
+    assert_close(loss, hard_loss.astype(np.float64), 1e-5)
+    assert_close(gradient, hard_gradient.astype(np.float64), 1e-5)
+
+
+@pytest.mark.parametrize("v", [1, 15, 17, 129, 700])
+def test_sparse_gradient_of(v):
+    """Few entries, the large ones as they are; their mean over the draws is the dense gradient."""
+    random, n, entries, draws = rng(v), 3, 64, 400
+    dense = (normal(random, n, v) ** 3).astype(np.float32)
+    dense[2] = 0
+    limit = np.abs(dense).sum(1, keepdims=True) / (entries - 32)
+    entry, value, count = zeros(n, entries, dtype=np.int32), zeros(n, entries), zeros(n, dtype=np.int32)
+    gradient = kernels.struct(
+        "sparse_gradient", entry=entry, value=value, count=count, first=zeros(v, dtype=np.int32), next=zeros(n, entries, dtype=np.int32)
+    )
+    mean = np.zeros((n, v))
+    for number in range(draws):
+        kernels.sparse_gradient_of(gradient, dense, np.array([number, 0], np.uint32))
+        sparse = np.zeros((n, v))
+        for row in range(n):
+            kept = entry[row, : count[row]]
+            assert len(set(kept.tolist())) == len(kept), "a column comes twice"
+            sparse[row, kept] = value[row, : count[row]]
+        large = np.abs(dense) >= 1.001 * limit
+        assert np.array_equal(sparse[large], dense[large])
+        mean += sparse / draws
+    assert np.all(np.abs(mean - dense) <= 5 * (np.abs(dense) * limit / draws) ** 0.5 + 2 * limit / draws)
+    assert count.max() <= entries and count[2] == 0
+
+
 def test_the_odds_of_a_copy_are_bounded():
     u, odds, power = np.full((1, 3, 2), 100, np.float32), zeros(1, 3, 2), zeros(1, 3, 3)
     tokens, targets = np.array([[1, 2, 1]], np.int32), np.array([[2, 1, 2]], np.int32)

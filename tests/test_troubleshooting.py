@@ -40,6 +40,7 @@ PYTHON = [
         f"fable6c/training/{name}.py"
         for name in ("checkpoint", "cluster", "codec", "config", "memory", "network", "report", "rounds", "run", "source", "start")
     ),
+    *(f"fable6c/{name}.py" for name in ("bootstrap", "evaluate", "evaluation/paired", "merge", "training/merging", "training/teachers")),
 ]
 
 

@@ -42,6 +42,7 @@ ENCODE_CHARACTERS = 1 << 22  # of documents to encode at a time
 HELD_OUT_SHARE = 0.02
 MAX_HELD_OUT = 400_000  # characters: enough for a steady measure, little enough to score often
 MIN_CHARACTERS = 1000  # of text: with less there is nothing to hold out and nothing to learn
+RESAMPLING = 1  # beside a seed: other draws than those of an epoch's windows need
 TEXTS = ("source", "sha256")  # in data.json
 COUNTS = ("vocab_size", "documents", "characters", "bytes", "train_tokens", "valid_tokens", "valid_documents", "valid_characters")
 
@@ -68,6 +69,16 @@ class FolderDataset:
 
     def shard(self, worker: int, workers: int) -> Shard:
         return Shard(self, worker, workers)
+
+    def resampled(self, seed: int) -> "FolderDataset":
+        """As many documents to train on, drawn with replacement by the seed: a bootstrap sample (Efron 1979). Held-out text stays what it is."""
+        ends = np.flatnonzero(self.train == self.tokenizer.end_of_text) + 1
+        starts = np.concatenate([[0], ends[:-1]])
+        # Raw numbers, because NumPy promises these forever (NEP 19).
+        drawn = np.random.PCG64(np.random.SeedSequence([seed, RESAMPLING])).random_raw(len(ends)) % np.uint64(len(ends))
+        tokens = np.concatenate([self.train[starts[i] : ends[i]] for i in drawn.astype(np.intp).tolist()])
+        headers = Headers(tokens, self.tokenizer.end_of_text) if self.headers else None
+        return dataclasses.replace(self, train=tokens, headers=headers)
 
 
 @dataclasses.dataclass

@@ -6,17 +6,16 @@ stories = predictor.tell(["Once upon a time"], 250, [1])
 """
 
 import dataclasses
-import hashlib
 import itertools
 from collections.abc import Sequence
 from typing import Any, Optional, Protocol
 
 import numpy as np
 
-from fable6c.errors import UsageError, UserError
+from fable6c.errors import UsageError
 from fable6c.evaluation.batch import document_bits, sentence_bits
 from fable6c.evaluation.ensemble import Reading, divide, gate_of, lead, learn_gate, mix, read, read_tokens
-from fable6c.files import open_file
+from fable6c.files import file_sha256, starts_with
 from fable6c.mixing.reading import NEWLINE, train
 from fable6c.mixing.scout import MAGIC as SCOUT_MAGIC
 from fable6c.mixing.scout import Scout
@@ -222,7 +221,7 @@ def open_predictor(path: str, ensemble: bool = False, corpus: Sequence[str] = ()
     UserError or UsageError, one line, for whatever is wrong with the files.
     """
     sha256 = file_sha256(path)
-    if _starts_with(path, SCOUT_MAGIC):
+    if starts_with(path, SCOUT_MAGIC):
         if ensemble:
             raise UsageError(f"{path}: is a scout; --ensemble takes a network (.f6c) and trains its own scout from --corpus")
         return FrozenScout(Scout.load(path), sha256)
@@ -237,23 +236,6 @@ def open_predictor(path: str, ensemble: bool = False, corpus: Sequence[str] = ()
     scout, _ = train(documents, tokenizer=Tokenizer(model.merges), progress=progress)
     gate = learn_gate(read(Reference(model), scout, held_out, False, progress))
     return Ensemble(model, sha256, scout, gate)
-
-
-def file_sha256(path: str) -> str:
-    """UserError for what cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with open_file(path) as file:
-            for block in iter(lambda: file.read(1 << 20), b""):
-                digest.update(block)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    return digest.hexdigest()
-
-
-def _starts_with(path: str, magic: bytes) -> bool:
-    with open_file(path) as file:
-        return file.read(len(magic)) == magic
 
 
 def _logarithms(chances: np.ndarray) -> np.ndarray:

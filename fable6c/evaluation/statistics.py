@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 DRAWS, SEED = 2000, 1
 ALPHA = 0.05  # of a test: how often one that finds nothing would pass
@@ -40,7 +41,7 @@ def share(points: Sequence[float], groups: Sequence[object]) -> dict:
     return {**ratio(hits.tolist(), sizes.tolist()), "count": len(rows)}
 
 
-def gain(candidate: Sequence[float], base: Sequence[float]) -> dict:
+def gain(candidate: npt.ArrayLike, base: npt.ArrayLike) -> dict:
     """How much fewer bits a candidate needs than a base for the same documents, as a share of the base's: a paired bootstrap over them.
 
     candidate, base   bits of each document
@@ -55,6 +56,22 @@ def gain(candidate: Sequence[float], base: Sequence[float]) -> dict:
         least = min(np.count_nonzero(np.array(drawn) <= 0), np.count_nonzero(np.array(drawn) >= 0))
         out["p"] = float(min(1.0, 2 * (least + 1) / (DRAWS + 1)))
     return out
+
+
+def recipe(numerators: np.ndarray, denominators: np.ndarray) -> dict:
+    """The ratio of two sums over models and documents, (models, documents) each, with the interval of a bootstrap over both: it says how far the
+    figure would move with other models of the recipe and other documents. {"value", "low", "high", "p", "count"} as `gain`; count: of the models."""
+    models, documents = numerators.shape
+    random = np.random.default_rng(SEED)
+    values, above = [], 0
+    for _ in range(DRAWS):
+        by_model = np.bincount(random.integers(0, models, models), minlength=models)
+        by_document = np.bincount(random.integers(0, documents, documents), minlength=documents)
+        values.append(float(by_model @ numerators @ by_document / (by_model @ denominators @ by_document)))
+        above += values[-1] > 0
+    low, high = (float(x) for x in np.percentile(values, [2.5, 97.5]))
+    p = min(1.0, 2 * (min(above, DRAWS - above) + 1) / (DRAWS + 1))
+    return {"value": float(numerators.sum() / denominators.sum()), "low": low, "high": high, "p": p, "count": models}
 
 
 def significant(found: dict) -> bool:

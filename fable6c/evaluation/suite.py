@@ -13,9 +13,8 @@ from typing import Any
 from fable6c import __version__
 from fable6c.errors import UsageError, UserError
 from fable6c.evaluation import page
-from fable6c.evaluation.predictors import file_sha256
 from fable6c.evaluation.tasks import Asked, cloze, cost, determinism, grammar, instructions, knowledge, prediction, quantization, stories
-from fable6c.files import atomic_write, open_file
+from fable6c.files import atomic_write, file_sha256, open_file
 
 TASKS: dict[str, ModuleType] = {
     task.NAME: task for task in (prediction, grammar, knowledge, cloze, stories, instructions, determinism, quantization, cost)

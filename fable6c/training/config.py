@@ -29,6 +29,8 @@ class Recipe:
     dropout: float = 0.0  # share of the inputs of mix_out and glu_out set to zero
     joined: float = 0.0  # share of the documents that a newline, not an end mark, divides from the next one
     fixed_embedding: bool = False  # embedding and norm_in stay as the run begins with them: for experts that share these
+    resample: bool = False  # read as many documents, drawn with replacement by the seed
+    taught: float = 0.8  # with teachers, the share of what a token is learned from that is their prediction, not the text
     fast_gradients: bool = True  # in int8, and of the logits a sample (network.py)
     clip: float = 1.0  # largest norm of the gradient of a step
     warmup: float = 0.01  # share of the run in which the learning rates rise from a tenth
@@ -51,7 +53,7 @@ class Config:
 RANGES = {
     **DIMENSION_RANGES,
     "batch": (1, 4096), "accumulate": (1, 4096), "matrix_rate": (0, 10), "matrix_momentum": (0, 0.9999), "table_rate": (0, 10),
-    "vector_rate": (0, 10), "beta1": (0, 0.9999), "beta2": (0, 0.99999), "decay": (0, 10), "dropout": (0, 0.9), "joined": (0, 1), "clip": (1e-6, 1e6), "warmup": (0, 1),
+    "vector_rate": (0, 10), "beta1": (0, 0.9999), "beta2": (0, 0.99999), "decay": (0, 10), "dropout": (0, 0.9), "joined": (0, 1), "taught": (0.01, 1), "clip": (1e-6, 1e6), "warmup": (0, 1),
     "cooldown": (0, 1), "cooldown_power": (0.1, 10), "minutes": (0.001, 1e6),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """How much memory a run takes, and how much there is."""
 
+from collections.abc import Sequence
 from typing import Optional
 
 from fable6c import kernels
@@ -12,8 +13,8 @@ from fable6c.training.network import HEAD_ROWS, batch_plan, plan_bytes, weight_p
 PYTHON_BYTES = 100 << 20  # NumPy, tiktoken and matplotlib, measured
 
 
-def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> dict[str, int]:
-    """Bytes of a training run by part, as the classes here and in optimizer.py allocate them."""
+def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True, teachers: Sequence[Dimensions] = ()) -> dict[str, int]:
+    """Bytes of a training run by part, as the classes here and in optimizer.py allocate them. teachers: the networks among them."""
     specs, tokens = tensor_specs(d), batch * d.context
     numbers = sum(spec.size for spec in specs)
     adam = sum(spec.size for spec in specs if spec.row.group != "matrix")
@@ -27,16 +28,24 @@ def memory_estimate(d: Dimensions, batch: int, fast_gradients: bool = True) -> d
     return {
         "parameters, gradients, momentum": 4 * (3 * numbers + adam),
         "quantized weights": sum(plan_bytes(weight_plan(spec, fast_gradients)) for spec in specs if spec.kind != "f32"),
-        "activations of a batch": plan_bytes(batch_plan(d, batch, fast_gradients)),
+        "activations of a batch": plan_bytes(batch_plan(d, batch, fast_gradients, bool(teachers))),
         "scratch of the kernels": 4 * scratch,
+        **({"teachers": sum(network_bytes(teacher, batch) for teacher in teachers)} if teachers else {}),
         "samples": 5 * numbers,  # the reference's copy of the weights: int8 and f32
         "Python and its libraries": PYTHON_BYTES,
     }
 
 
-def check_memory(config: Config, max_gib: Optional[float]) -> None:
+def network_bytes(d: Dimensions, batch: int) -> int:
+    """Of a network that only predicts: parameters and gradients, weights, activations."""
+    specs = tensor_specs(d)
+    weights = sum(plan_bytes(weight_plan(spec, True)) for spec in specs if spec.kind != "f32")
+    return 8 * sum(spec.size for spec in specs) + weights + plan_bytes(batch_plan(d, batch, True))
+
+
+def check_memory(config: Config, max_gib: Optional[float], teachers: Sequence[Dimensions] = ()) -> None:
     """Print the estimate and refuse a run that does not fit."""
-    parts = memory_estimate(config.model, config.train.batch, config.train.fast_gradients)
+    parts = memory_estimate(config.model, config.train.batch, config.train.fast_gradients, teachers)
     total = sum(parts.values())
     limit = max_gib * 2**30 if max_gib is not None else free_memory()
     if limit is not None and max_gib is None:

@@ -4,9 +4,10 @@ Everything is allocated once, from a plan of shapes that also gives the memory e
 arrays once (`kernels.bind`), so a step is two lists of C calls. docs/kernels.md shows the way of the data.
 """
 
+import functools
 import re
 from collections.abc import Iterator
-from typing import Any, Callable, Union
+from typing import Any, Callable, Optional, Union
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def array_name(name: str, layer: int) -> str:
     return name if name in SHARED else f"{layer}.{name}"
 
 
-def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
+def batch_plan(d: Dimensions, batch: int, fast_gradients: bool, taught: bool = False) -> Plan:
     """The arrays of a batch: what the operations save for backward, and what passes through."""
     B, T, C, H, V = batch, d.context, d.dim, d.hidden, d.vocab
     N, f32, i8 = B * T, np.float32, np.int8
@@ -62,6 +63,8 @@ def batch_plan(d: Dimensions, batch: int, fast_gradients: bool) -> Plan:
         "logits": ((rows, V), f32), "dx": ((N, C), f32), "dnormed": ((N, C), f32), "dmixed": ((N, C), f32), "dconv": ((N, C), f32),
         "du": ((N, 3 * C), f32), "scratch": ((kernels.block_scratch_floats(C, H),), f32),
     }  # fmt: skip
+    if taught:
+        plan["soft"] = ((rows, V), f32)
     if fast_gradients:
         plan.update({
             "entry": ((N, HEAD_ENTRIES), np.int32), "value": ((N, HEAD_ENTRIES), f32), "count": ((N,), np.int32),
@@ -106,6 +109,11 @@ def check_counts(d: Dimensions, batch: int) -> None:
         raise UsageError(f"batch · context = {batch * d.context:,} is more than {MAX_NUMBERS // HEAD_ENTRIES:,}: choose a smaller batch")
 
 
+def _both_of(first: Callable, second: Callable) -> None:
+    first()
+    second()
+
+
 class Network:
     """A model in training. All f32 parameters (and likewise all gradients) are one flat array with a view for each tensor.
 
@@ -115,10 +123,13 @@ class Network:
     fast_gradients   the gradient of each ternary layer's input from its output's rounded to int8, and of the logits from their
                      large entries and a sample of the small ones
     dropout   share of the inputs of mix_out and glu_out that `accumulate` sets to zero
+    taught   share of a token's target that comes from other models' predictions (`accumulate`); 0: the target is the text's next token
     """
 
-    def __init__(self, dimensions: Dimensions, batch: int, loss_scale: float, fast_gradients: bool = True, dropout: float = 0.0):
-        self.dimensions, self.batch, self.fast_gradients, self.dropout = dimensions, batch, fast_gradients, dropout
+    def __init__(
+        self, dimensions: Dimensions, batch: int, loss_scale: float, fast_gradients: bool = True, dropout: float = 0.0, taught: float = 0.0
+    ):
+        self.dimensions, self.batch, self.fast_gradients, self.dropout, self.taught = dimensions, batch, fast_gradients, dropout, taught
         self.specs = {spec.name: spec for spec in tensor_specs(dimensions)}
         numbers = sum(spec.size for spec in self.specs.values())
         self.parameters, self.gradients = kernels.zeros(numbers), kernels.zeros(numbers)
@@ -126,7 +137,7 @@ class Network:
         plans = {name: weight_plan(spec, fast_gradients) for name, spec in self.specs.items() if spec.kind != "f32"}
         weights = _allocate({f"{name} {part}": entry for name, plan in plans.items() for part, entry in plan.items()})
         self.weights = {name: {part: weights[f"{name} {part}"] for part in plan} for name, plan in plans.items()}
-        self.arrays = _allocate(batch_plan(dimensions, batch, fast_gradients))
+        self.arrays = _allocate(batch_plan(dimensions, batch, fast_gradients, taught > 0))
         # What each place of chance draws from: two of dropout and four gradients to round in each layer, each part of the head, copying.
         parts = -(-batch * dimensions.context // HEAD_ROWS)
         self._draws = np.zeros((DRAWS_IN_A_BLOCK * dimensions.layers + parts + dimensions.copies, 2), np.uint32)
@@ -202,6 +213,16 @@ class Network:
             rows = slice(part * HEAD_ROWS, min((part + 1) * HEAD_ROWS, tokens.size))
             yield rows, self.arrays["logits"][: rows.stop - rows.start]
 
+    def teaching(self, soft: np.ndarray, share: float) -> list[Callable]:
+        """For each part of a batch a call that adds to `soft` (HEAD_ROWS, V) its share of what this network, after `forward`, predicts."""
+        calls: list[Callable] = []
+        for part, (logits, _) in enumerate(self._scored):
+            start = part * HEAD_ROWS
+            count = min(HEAD_ROWS, len(self.arrays["tokens"]) - start)
+            add = kernels.bind("soft_targets", soft[:count], self.arrays["logits"][:count], self._power(), self._tokens(), start, share)
+            calls.append(functools.partial(_both_of, logits, add))
+        return calls
+
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         """Logits (B, T, V): for tests and comparisons, training never holds them all."""
         self.forward(tokens)
@@ -224,16 +245,19 @@ class Network:
                 )
         return logits
 
-    def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0) -> float:
+    def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0, teach: Optional[Callable[[int], None]] = None) -> float:
         """Forward and backward of a batch (B, T): adds to `gradients` and returns the mean loss in nats. `number` is the batch's: the
-        same number draws the same. Targets below 0 are left out."""
+        same number draws the same. Targets below 0 are left out. A network that is taught needs `teach`, which is called with the number of
+        each part of HEAD_ROWS tokens and puts into `arrays["soft"]` what the teachers predict there."""
         places = len(self._draws)
         self._draws[:, 0] = (np.arange(places) + number * places) & 0xFFFFFFFF
         self._draws[:, 1] = int(self.dropout * 2**32)
         self.arrays["targets"][:] = targets.reshape(-1)
         self.forward(tokens)
         self.arrays["dx"][:] = 0
-        for calls in self._head:
+        for part, calls in enumerate(self._head):
+            if teach:
+                teach(part)
             for call in calls:
                 call()
         for call in reversed(self._backward):
@@ -283,6 +307,14 @@ class Network:
     def _windows(self, array: np.ndarray) -> np.ndarray:
         """An array (N, …) as (B, T, …)."""
         return array.reshape(self.batch, self.dimensions.context, -1)
+
+    def _tokens(self) -> np.ndarray:
+        """The tokens of a batch, (B, T)."""
+        return self.arrays["tokens"].reshape(self.batch, self.dimensions.context)
+
+    def _power(self) -> Optional[np.ndarray]:
+        """The odds of each copy after `forward`, (B, T, T); None where the model does not copy."""
+        return self._windows(self._array("power", self.dimensions.layers)) if self.dimensions.copies else None
 
     def _draw(self, operation: Operation, layer: int, number: int) -> np.ndarray:
         return self._draws[DRAWS_IN_A_BLOCK * layer + operation.draws[number] if operation.draws else -1]
@@ -429,10 +461,27 @@ class Network:
             odds = a["odds"][rows] if self.dimensions.copies else None
             dense = kernels.bind("crossentropy", loss, logits, targets, odds, loss_scale)
             self._scored.append((forward, dense))
+            if self.taught:
+                dense = kernels.bind(
+                    "crossentropy_soft",
+                    loss,
+                    logits,
+                    odds,
+                    self._power(),
+                    a["soft"][:count],
+                    targets,
+                    self._tokens(),
+                    start,
+                    self.taught,
+                    loss_scale,
+                )
             if self.fast_gradients:
                 draw = self._draws[DRAWS_IN_A_BLOCK * self.dimensions.layers + part]
                 sparse = crossentropy_gradient(rows)
-                self._head.append((forward, kernels.bind("crossentropy_sparse", loss, sparse, logits, targets, odds, draw, loss_scale)))
+                if self.taught:
+                    self._head.append((forward, dense, kernels.bind("sparse_gradient_of", sparse, logits, draw)))
+                else:
+                    self._head.append((forward, kernels.bind("crossentropy_sparse", loss, sparse, logits, targets, odds, draw, loss_scale)))
             else:
                 self._head.append((
                     forward,

@@ -27,8 +27,10 @@ from fable6c.training import checkpoint
 from fable6c.training.config import Config, Recipe, build
 from fable6c.training.network import Network
 from fable6c.training.optimizer import Optimizer
+from fable6c.training.teachers import Teacher, Teaching
 
 SAMPLE_TOKENS = 80
+ORIGINS = ("from", "merged", "teachers")  # keys of a command, and of a model's card, that name other models by their SHA-256
 # What a checkpoint's description holds, by name and type.
 DESCRIPTION = {
     "command": (dict,), "step": (int,), "elapsed": (int, float), "finished": (bool,), "epoch": (int,), "window": (int,), "optimizer_steps": (int,),
@@ -40,17 +42,20 @@ class Run:
     """One training run: everything that a step needs, and how to save it and go on from it.
 
     command   what fixes the run: preset, model, train (the configuration), minutes or tokens (the other is None), seed; and `from`, the
-              SHA-256 of the model that it begins with, if it begins with one
+              SHA-256 of the model that it begins with, if it begins with one; `teachers`, the same of those
+    teachers   whose predictions it learns from as well
     """
 
-    def __init__(self, config: Config, dataset: Dataset, folder: str, command: dict):
+    def __init__(self, config: Config, dataset: Dataset, folder: str, command: dict, teachers: Sequence[Teacher] = ()):
         self.config, self.dataset, self.folder, self.command = config, dataset, folder, command
         self.seed, minutes, tokens = command["seed"], command["minutes"], command["tokens"]
         recipe, context = config.train, config.model.context
         self.tokens_per_step = recipe.batch * recipe.accumulate * context
         self.seconds_budget = None if minutes is None else 60.0 * minutes
         self.steps_budget = None if tokens is None else max(1, -(-tokens // self.tokens_per_step))
-        self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step, recipe.fast_gradients, recipe.dropout)
+        taught = recipe.taught if teachers else 0.0
+        self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step, recipe.fast_gradients, recipe.dropout, taught)
+        self.teaching = Teaching(teachers, self.network) if teachers else None
         self.optimizer = Optimizer(self.network, recipe)
         self.step, self.elapsed = 0, 0.0  # optimizer steps done, seconds that they, the checks and the saves took
         self.finished = False  # the budget is spent and all of the held-out text is scored
@@ -99,7 +104,9 @@ class Run:
             if recipe.joined:
                 join(inputs, targets, tokenizer.end_of_text, newline, recipe.joined, [self.seed, number])
             leave_headers_out(inputs, targets, (tokenizer.end_of_text, newline))
-            loss += self.network.accumulate(inputs, targets, number)
+            if self.teaching:
+                self.teaching.read(inputs, targets)
+            loss += self.network.accumulate(inputs, targets, number, self.teaching.part if self.teaching else None)
         return loss / recipe.accumulate
 
     def apply_gradients(self) -> None:

@@ -3,15 +3,18 @@
 import dataclasses
 import hashlib
 import os
+from typing import Any
 
 import numpy as np
 
 from fable6c.errors import UserError
 from fable6c.model.architecture import Dimensions, tensor_specs
-from fable6c.model.file import Matrix, ModelFileError, decode_model, read_bytes
+from fable6c.model.asking import CARD_KEY
+from fable6c.model.file import Matrix, Model, ModelFileError, decode_model, read_bytes
 from fable6c.model.tokenizer import Tokenizer
+from fable6c.training.config import Recipe
 from fable6c.training.network import NONARY_LEVELS, NONARY_SHARE
-from fable6c.training.run import load_run
+from fable6c.training.run import ORIGINS, load_run
 
 MAX_SHIFT = 0.45  # of a level: half of one would be the next
 
@@ -22,6 +25,7 @@ class Start:
 
     sha256       of the model file, or of a run's parameters
     parameters   f32, flat, as Network has them
+    description  as the run's checkpoint has it; of a model file, what its card says of it
     """
 
     path: str
@@ -29,6 +33,7 @@ class Start:
     dimensions: Dimensions
     tokenizer: Tokenizer
     parameters: np.ndarray
+    description: dict
 
     def check(self, dimensions: Dimensions) -> None:
         """UserError for a run of another shape."""
@@ -54,7 +59,8 @@ def read_start(path: str) -> Start:
         if not np.isfinite(parameters).all():
             raise UserError(f"{path}: its parameters are not all finite; give a run that has not diverged")
         tokenizer = Tokenizer.from_bytes(bytes.fromhex(description["tokenizer"]))
-        return Start(path, _sha256(parameters.tobytes()), Dimensions(**description["command"]["model"]), tokenizer, parameters)
+        dimensions = Dimensions(**description["command"]["model"])
+        return Start(path, _sha256(parameters.tobytes()), dimensions, tokenizer, parameters, description)
     data = read_bytes(path)
     try:
         model = decode_model(data)
@@ -71,7 +77,31 @@ def read_start(path: str) -> Start:
         except ValueError:
             raise UserError(f"{path}: no training gives the levels of its {spec.name}; give a model that fable6c has trained") from None
     parameters = np.concatenate([array.reshape(-1) for array in arrays.values()])
-    return Start(path, _sha256(data), model.dimensions, Tokenizer(model.merges), parameters)
+    return Start(path, _sha256(data), model.dimensions, Tokenizer(model.merges), parameters, _description(model))
+
+
+def _description(model: Model) -> dict:
+    """What a checkpoint of the run would say that this model came from, as far as the card says it: anybody may have written that."""
+    card = model.card
+
+    def said(name: str, kind: type, other: Any) -> Any:
+        return card[name] if type(card.get(name)) is kind else other
+
+    command = {
+        "preset": said("preset", str, "micro"),
+        "model": dataclasses.asdict(model.dimensions),
+        "train": dataclasses.asdict(Recipe()),
+        "minutes": None,
+        "tokens": max(0, said("tokens_trained", int, 0)),
+        "seed": said("seed", int, 0),
+        **{name: card[name] for name in ORIGINS if type(card.get(name)) is str},
+    }
+    recipe = Recipe()
+    return {
+        "command": command, "step": command["tokens"] // (recipe.batch * recipe.accumulate * model.dimensions.context), "elapsed": 0.0,
+        "finished": True, "epoch": 0, "window": 0, "optimizer_steps": 0, "tokenizer": Tokenizer(model.merges).to_bytes().hex(),
+        "corpus": said("corpus", str, ""), "source": "", "text_sha256": said("text_sha256", str, ""), "bits_per_char": None, "asks": said(CARD_KEY, str, ""),
+    }  # fmt: skip
 
 
 def latents(matrix: Matrix, levels: int, share: float) -> np.ndarray:

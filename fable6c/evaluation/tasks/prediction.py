@@ -20,9 +20,10 @@ import numpy as np
 
 from fable6c.data.text import normalize, read_documents
 from fable6c.errors import UsageError, UserError
-from fable6c.evaluation.predictors import Predictor, file_sha256
+from fable6c.evaluation.predictors import Predictor
 from fable6c.evaluation.statistics import ratio
 from fable6c.evaluation.tasks import Asked
+from fable6c.files import file_sha256
 
 NAME, TITLE = "prediction", "Predicting text"
 PROTOCOLS = ("stream", "stories", "flashlm")
