@@ -17,6 +17,7 @@ from fable6c.files import locked, make_folder
 from fable6c.limits import processors
 from fable6c.model.architecture import parameter_count
 from fable6c.training.config import Config, load_config, presets
+from fable6c.training.growth import grow
 from fable6c.training.loop import train
 from fable6c.training.memory import check_memory
 from fable6c.training.network import check_counts
@@ -62,6 +63,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         metavar="MODEL|RUN",
         help="begin with a model file's weights, or a finished run's, and its tokenizer",
     )
+    parser.add_argument(
+        "--grow",
+        default="",
+        metavar="MODEL|RUN",
+        help="the same for a larger model, which at first computes what the smaller one did (docs/micromodels.md)",
+    )
     parser.add_argument("--minutes", type=float, help="budget in minutes of training (default: the preset's)")
     parser.add_argument("--tokens", type=int, help="budget in tokens, instead of --minutes")
     parser.add_argument("--threads", type=int, default=2, help="threads (default 2); they do not change the result")
@@ -86,13 +93,15 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         )
     if (options.mix or options.curriculum) and not databases:
         raise UsageError("--mix and --curriculum need a database: --corpus corpus.db (docs/data.md says how to make one)")
+    if options.start and options.grow:
+        raise UsageError("--from and --grow: give one of them, a run has one beginning")
     config = load_config(options.preset, options.config)
     if options.minutes is None and options.tokens is None:
         options.minutes = config.train.minutes
     command = {"preset": options.preset, **config.as_dict(), "minutes": options.minutes, "tokens": options.tokens, "seed": options.seed}
-    start = read_start(options.start) if options.start else None
+    start = read_start(options.start or options.grow) if options.start or options.grow else None
     if start:
-        start.check(config.model)
+        (start.check_growth if options.grow else start.check)(config.model)
         command["from"] = start.sha256
     folder = options.out or os.path.join("runs", options.preset)
     threads = kernels.set_threads(options.threads)
@@ -108,9 +117,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         dataset: Dataset
         if databases:
             dataset = database_dataset(databases[0], config, options, folder, before)
-            if start and dataset.tokenizer.to_bytes() != start.tokenizer.to_bytes():
+            if start and not dataset.tokenizer.to_bytes().startswith(start.tokenizer.to_bytes()):
                 raise UserError(
-                    f"{databases[0]}: was tokenized with another tokenizer than {options.start} has; tokenize a copy of it with that one "
+                    f"{databases[0]}: was tokenized with another tokenizer than {start.path} has; tokenize a copy of it with that one "
                     "(python -m fable6c.corpus db tokenize --tokenizer FILE), or give the text itself"
                 )
         else:
@@ -118,11 +127,13 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         run = Run(config, dataset, folder, command)
         if saved:
             run.restore(*saved)
-        elif start:
+        elif start and not options.grow:
             run.network.parameters[:] = start.parameters
             run.network.quantize_weights()
         else:
             run.network.initialize(options.seed)
+            if start:
+                grow(run.network, start, dataset.tokenizer)
         saved = before = None  # with it the checkpoint's bytes
         _describe(run)
         if run.finished:

@@ -21,7 +21,7 @@ def text_dataset(
     config: Config, paths: Sequence[str], folder: str, threads: int, before: Optional[dict], tokenizer: Optional[Tokenizer] = None
 ) -> FolderDataset:
     """The run's text, tokenized into its folder. `before` is the description of the checkpoint to go on from, or None; a tokenizer is
-    used instead of one that is learned from the text."""
+    used instead of one that is learned from the text, which gives what it lacks of the vocabulary."""
     documents: Callable[[], Iterable[str]]
     if paths:
         documents, source, corpus = (lambda: read_documents(paths)), describe_files(paths), _names(paths)

@@ -1,4 +1,4 @@
-"""Where a run begins that goes on from another: `train --from MODEL|RUN`."""
+"""Where a run begins that goes on from another: `train --from MODEL|RUN`, and `--grow` (growth.py)."""
 
 import dataclasses
 import hashlib
@@ -30,6 +30,12 @@ class Start:
     tokenizer: Tokenizer
     parameters: np.ndarray
 
+    def views(self) -> list[np.ndarray]:
+        """The parameters of each tensor, in the order of the model file."""
+        sizes = [spec.size for spec in tensor_specs(self.dimensions)]
+        parts = np.split(self.parameters, np.cumsum(sizes)[:-1])
+        return [part.reshape(spec.shape) for part, spec in zip(parts, tensor_specs(self.dimensions))]
+
     def check(self, dimensions: Dimensions) -> None:
         """UserError for a run of another shape."""
         for field in dataclasses.fields(Dimensions):
@@ -38,6 +44,18 @@ class Start:
                 raise UserError(
                     f"{self.path}: its model has {field.name} = {own}, this command's has {asked}; give the --preset, and the [model] keys of --config, "
                     "that it was trained with"
+                )
+
+    def check_growth(self, dimensions: Dimensions) -> None:
+        """UserError for a run whose shape this model cannot grow into."""
+        if self.dimensions == dimensions:
+            raise UserError(f"{self.path}: its model has the shape of this command's already; go on with it by --from")
+        for field in dataclasses.fields(Dimensions):
+            own, asked = getattr(self.dimensions, field.name), getattr(dimensions, field.name)
+            if asked < own or field.name == "copies" and asked != own:
+                raise UserError(
+                    f"{self.path}: its model has {field.name} = {own}, this command's has {asked}, and growing makes nothing smaller and adds no copying; "
+                    "give another --preset, or [model] keys in a --config"
                 )
 
 
