@@ -13,6 +13,7 @@ from fable6c.cli import ArgumentParser, print_next, run, unheard
 from fable6c.corpus.database import is_database
 from fable6c.data.windows import Dataset
 from fable6c.errors import UsageError, UserError
+from fable6c.evaluation.verdict import ALLOWED_LOSS, check_documents, judge
 from fable6c.files import locked, make_folder
 from fable6c.limits import processors
 from fable6c.model.architecture import parameter_count
@@ -21,6 +22,7 @@ from fable6c.training.growth import grow
 from fable6c.training.loop import train
 from fable6c.training.memory import check_memory
 from fable6c.training.network import check_counts
+from fable6c.training.pruning import prune
 from fable6c.training.run import Run, check_same_command, load_run
 from fable6c.training.source import database_dataset, text_dataset
 from fable6c.training.start import read_start
@@ -69,6 +71,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         metavar="MODEL|RUN",
         help="the same for a larger model, which at first computes what the smaller one did (docs/micromodels.md)",
     )
+    parser.add_argument(
+        "--prune",
+        default="",
+        metavar="MODEL|RUN",
+        help="the same for a smaller model, which keeps the channels and tokens that give most; both are kept only if a paired test says so",
+    )
     parser.add_argument("--minutes", type=float, help="budget in minutes of training (default: the preset's)")
     parser.add_argument("--tokens", type=int, help="budget in tokens, instead of --minutes")
     parser.add_argument("--threads", type=int, default=2, help="threads (default 2); they do not change the result")
@@ -93,15 +101,16 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         )
     if (options.mix or options.curriculum) and not databases:
         raise UsageError("--mix and --curriculum need a database: --corpus corpus.db (docs/data.md says how to make one)")
-    if options.start and options.grow:
-        raise UsageError("--from and --grow: give one of them, a run has one beginning")
+    if sum(map(bool, (options.start, options.grow, options.prune))) > 1:
+        raise UsageError("--from, --grow and --prune: give one of them, a run has one beginning")
     config = load_config(options.preset, options.config)
     if options.minutes is None and options.tokens is None:
         options.minutes = config.train.minutes
     command = {"preset": options.preset, **config.as_dict(), "minutes": options.minutes, "tokens": options.tokens, "seed": options.seed}
-    start = read_start(options.start or options.grow) if options.start or options.grow else None
+    path = options.start or options.grow or options.prune
+    start = read_start(path) if path else None
     if start:
-        (start.check_growth if options.grow else start.check)(config.model)
+        (start.check_growth if options.grow else start.check_pruning if options.prune else start.check)(config.model)
         command["from"] = start.sha256
     folder = options.out or os.path.join("runs", options.preset)
     threads = kernels.set_threads(options.threads)
@@ -117,37 +126,49 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         dataset: Dataset
         if databases:
             dataset = database_dataset(databases[0], config, options, folder, before)
-            if start and not dataset.tokenizer.to_bytes().startswith(start.tokenizer.to_bytes()):
+            if start and not dataset.tokenizer.to_bytes().startswith(start.first_tokens(config.model.vocab).to_bytes()):
                 raise UserError(
                     f"{databases[0]}: was tokenized with another tokenizer than {start.path} has; tokenize a copy of it with that one "
                     "(python -m fable6c.corpus db tokenize --tokenizer FILE), or give the text itself"
                 )
         else:
-            dataset = text_dataset(config, options.corpus, folder, threads, before, start.tokenizer if start else None)
+            dataset = text_dataset(
+                config, options.corpus, folder, threads, before, start.first_tokens(config.model.vocab) if start else None
+            )
+        if start and not options.start:
+            check_documents(dataset)
         run = Run(config, dataset, folder, command)
         if saved:
             run.restore(*saved)
-        elif start and not options.grow:
+        elif start and options.start:
             run.network.parameters[:] = start.parameters
             run.network.quantize_weights()
         else:
             run.network.initialize(options.seed)
-            if start:
+            if start and options.grow:
                 grow(run.network, start, dataset.tokenizer)
+            elif start:
+                prune(run.network, start, dataset, options.seed)
         saved = before = None  # with it the checkpoint's bytes
         _describe(run)
-        if run.finished:
+        was_finished = run.finished
+        if was_finished:
             print(f"{folder}: this run is finished; for another one, choose another folder with --out")
-            print_next("export", folder, "-o", "model.f6c")
-            return
-        stopped = train(run, options.save_minutes)
+        stopped = 0 if was_finished else train(run, options.save_minutes)
+        if start and not options.start and not stopped:
+            if run.verdict is None:
+                run.verdict = judge(run, start, 0.0 if options.grow else ALLOWED_LOSS)
+                run.save()
+            if run.verdict:
+                raise UserError(f"{folder}: refused: {run.verdict}")
     if stopped:
         try:
             print(f"stopped at step {run.step:,}, saved in {folder}; the same command goes on", file=sys.stderr)
         except OSError:
             unheard(sys.stderr)
         sys.exit(128 + stopped)
-    print(f"finished: {folder}")
+    if not was_finished:
+        print(f"finished: {folder}")
     print_next("export", folder, "-o", "model.f6c")
 
 

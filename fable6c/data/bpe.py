@@ -4,7 +4,8 @@ tokenizer = train_tokenizer(documents, vocab_size=4096)
 """
 
 import collections
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Optional
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def count_pieces(documents: Iterable[str], progress: bool = True) -> dict[bytes,
     return {piece.encode("utf-8"): count for piece, count in counts.items() if HEADING not in piece and TEXT not in piece}
 
 
-def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = True, first: Sequence[Sequence[int]] = ()) -> np.ndarray:
+def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = True, first: Optional[np.ndarray] = None) -> np.ndarray:
     """The merges (vocab_size - 257, 2) uint16 that docs/tokenizer.md, "Training", gives for counted pieces.
 
     first   merges to begin with, whether or not the text would give them; the others follow from what they leave
@@ -91,7 +92,7 @@ def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = Tru
     pairs = library.call("bpe_count_pairs", text_in_c)
     with Progress("making tokens", vocab_size - MIN_VOCAB, "merges", progress) as shown:
         while MIN_VOCAB + len(merges) < vocab_size:
-            if len(merges) < len(first):
+            if first is not None and len(merges) < len(first):
                 left, right = map(int, first[len(merges)])
             else:
                 best = library.call("bpe_best_pair", text_in_c, token_length, pairs, MAX_TOKEN_BYTES, MIN_COUNT)

@@ -149,7 +149,7 @@ def prepare(
     else:
         dataset = None  # Windows replaces no file that is mapped
         if not tokenizer or tokenizer.vocab_size < vocab_size:
-            tokenizer = Tokenizer(train_merges(pieces, vocab_size, progress, tokenizer.merges if tokenizer else ()))
+            tokenizer = Tokenizer(train_merges(pieces, vocab_size, progress, tokenizer.merges if tokenizer else None))
         atomic_write(os.path.join(directory, "data.json"), b"{}\n")  # from here on the folder is not complete
         tokenizer.save(os.path.join(directory, "tokenizer.f6t"))
         description = {
