@@ -51,35 +51,36 @@ def _axes(spec: TensorSpec) -> tuple[str, str]:
 def _choose(smaller: Dimensions, start: Start, dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
     """The places to keep on each axis of `_axes`."""
     d = start.dimensions
-    energy = _energy(start, dataset, seed)
+    network = Network(d, 1, 1.0)
+    network.parameters[:] = start.parameters
+    network.quantize_weights()
+    windows, _ = dataset.batch(dataset.starts(d.context, seed, 0)[:WINDOWS], d.context)
+    windows[windows == dataset.tokenizer.end_of_text] = d.end_mark
+    shares = energy(network, windows)
     sizes = {"residual": smaller.dim, "copy": smaller.copy_dim}
     for layer in range(d.layers):
         sizes.update({f"{layer}.mixer": smaller.dim, f"{layer}.hidden": smaller.hidden})
-    keep = {axis: np.sort(np.argsort(-energy[axis], kind="stable")[: sizes[axis]]) for axis in energy}
+    keep = {axis: np.sort(np.argsort(-shares[axis], kind="stable")[: sizes[axis]]) for axis in shares}
     return {**keep, "vocabulary": np.append(np.arange(smaller.vocab - 1), d.end_mark)}
 
 
-def _energy(start: Start, dataset: Dataset, seed: int) -> dict[str, np.ndarray]:
-    """What each channel and unit gives to those that read it, as a share of what all give, summed over the readers."""
-    network = Network(start.dimensions, 1, 1.0)
-    network.parameters[:] = start.parameters
-    network.quantize_weights()
-    energy: dict[str, Any] = {}
-    tokens, _ = dataset.batch(dataset.starts(start.dimensions.context, seed, 0)[:WINDOWS], start.dimensions.context)
-    tokens[tokens == dataset.tokenizer.end_of_text] = start.tokenizer.end_of_text
-    for window in tokens:
+def energy(network: Network, windows: np.ndarray) -> dict[str, np.ndarray]:
+    """For each axis of `_axes` what each of its channels or units gives to those that read it, on windows (n, T) of tokens: its share of what all
+    give, summed over the readers. The network has a batch of one."""
+    d, given = network.dimensions, dict[str, Any]()
+    for window in windows:
         network.forward(window[None])
         for name, w in network.weights.items():
             if name == "embedding":
                 continue
             layer, own = name.removeprefix("blocks.").rpartition(".")[::2]
-            place = int(layer or start.dimensions.layers)
+            place = int(layer or d.layers)
             q, s = (network.arrays[array_name(f"{own}.{part}", place)] for part in "qs")
             weight = w["weight"] * w["scale"][:, None]
-            given = np.square(q[:, : weight.shape[1]] * s[:, None]).mean(axis=0) * np.square(weight).sum(axis=0)
+            sums = np.square(q[:, : weight.shape[1]] * s[:, None]).mean(axis=0) * np.square(weight).sum(axis=0)
             axis = _axes(network.specs[name])[1]
-            energy[axis] = energy.get(axis, 0.0) + given / max(given.sum(), 1e-30)
-        if start.dimensions.copies:
-            query, key = np.split(np.square(network.arrays[array_name("copy_in.u", start.dimensions.layers)]).mean(axis=0), 2)
-            energy["copy"] = energy.get("copy", 0.0) + query * key
-    return energy
+            given[axis] = given.get(axis, 0.0) + sums / max(sums.sum(), 1e-30)
+        if d.copies:
+            query, key = np.split(np.square(network.arrays[array_name("copy_in.u", d.layers)]).mean(axis=0), 2)
+            given["copy"] = given.get("copy", 0.0) + query * key
+    return given
