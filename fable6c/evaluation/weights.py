@@ -116,8 +116,8 @@ def _spans(network: Network, inputs: np.ndarray) -> list[list[float]]:
         logs = np.zeros(D)
         for window in inputs:
             network.forward(window[None])
-            gate = network.arrays[f"{layer}.u"][:, D : 2 * D].astype(np.float64) + network.latent[f"blocks.{layer}.forget_bias"]
-            logs -= np.logaddexp(0, -gate).mean(axis=0) / len(inputs)  # ln sigmoid
+            forget = network.arrays[f"{layer}.u"][:, D : 2 * D].astype(np.float64)  # in place of what mix_in gave
+            logs += np.log(np.maximum(forget, 1e-30)).mean(axis=0) / len(inputs)
         spans.append(sorted((-1 / np.minimum(logs, -1e-9)).tolist()))
     return spans
 
