@@ -2,6 +2,7 @@
 
 python -m fable6c.inspect model.f6c
 python -m fable6c.inspect model.f6c --verify
+python -m fable6c.inspect model.f6c --weights weights.html
 """
 
 if __name__ == "__main__" and not __package__:
@@ -10,12 +11,16 @@ if __name__ == "__main__" and not __package__:
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from typing import Optional
 
 import zstandard
 
 from fable6c.cli import ArgumentParser, run
+from fable6c.data.text import read_documents
+from fable6c.errors import UsageError
+from fable6c.files import existing_file
 from fable6c.model.architecture import expert_prefix, parameter_count, tensor_specs
 from fable6c.model.file import (
     ZSTD_LEVEL,
@@ -29,6 +34,8 @@ from fable6c.model.file import (
     read_bytes,
 )
 from fable6c.model.limits import HEADER_BYTES
+
+TEXT_SEED, TEXT_CHARACTERS = 1, 40_000  # of the made-up stories
 
 
 def describe(data: bytes, model: Model) -> list[str]:
@@ -99,7 +106,16 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     parser.add_argument("model", help="the model file (.f6c)")
     parser.add_argument("--verify", action="store_true", help="check all of it and only say OK")
+    parser.add_argument(
+        "--weights",
+        default="",
+        metavar="PAGE",
+        help="write a page (.html) about the weights: what each tensor is worth, and who gives nothing",
+    )
+    parser.add_argument("--text", default="", metavar="FILE", help="text for --weights to measure on (default: made-up stories of our own)")
     options = parser.parse_args(argv)
+    if options.text and not options.weights:
+        raise UsageError("--text is what --weights measures on; give both")
     data = read_bytes(options.model)
     try:
         model = decode_model(data)
@@ -107,6 +123,15 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         raise ModelFileError(error.name, error.value, options.model) from None
     if options.verify:
         print(f"{options.model}: OK, {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+    elif options.weights:
+        # Here, because they need the trainer and its kernels, and the rest of this command does not.
+        from fable6c.corpus import synth
+        from fable6c.evaluation import weights
+
+        existing_file(options.weights)
+        text = "\n".join(read_documents([options.text])) if options.text else synth.text(TEXT_SEED, TEXT_CHARACTERS)
+        weights.write(weights.analyse(model, text), os.path.basename(options.model), options.weights)
+        print(options.weights)
     else:
         print("\n".join(describe(data, model)))
 

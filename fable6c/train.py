@@ -13,13 +13,16 @@ from fable6c.cli import ArgumentParser, print_next, run, unheard
 from fable6c.corpus.database import is_database
 from fable6c.data.windows import Dataset
 from fable6c.errors import UsageError, UserError
+from fable6c.evaluation.verdict import ALLOWED_LOSS, check_documents, judge
 from fable6c.files import locked, make_folder
 from fable6c.limits import processors
 from fable6c.model.architecture import parameter_count
 from fable6c.training.config import Config, load_config, presets
+from fable6c.training.growth import grow
 from fable6c.training.loop import train
 from fable6c.training.memory import check_memory
 from fable6c.training.network import check_counts
+from fable6c.training.pruning import prune
 from fable6c.training.run import Run, check_same_command, load_run
 from fable6c.training.source import database_dataset, text_dataset
 from fable6c.training.start import read_start
@@ -64,6 +67,18 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         help="begin with a model file's weights, or a finished run's, and its tokenizer",
     )
     parser.add_argument(
+        "--grow",
+        default="",
+        metavar="MODEL|RUN",
+        help="the same for a larger model, which at first computes what the smaller one did (docs/micromodels.md)",
+    )
+    parser.add_argument(
+        "--prune",
+        default="",
+        metavar="MODEL|RUN",
+        help="the same for a smaller model, which keeps the channels and tokens that give most; both are kept only if a paired test says so",
+    )
+    parser.add_argument(
         "--teachers",
         nargs="+",
         action="extend",
@@ -95,20 +110,24 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         )
     if (options.mix or options.curriculum) and not databases:
         raise UsageError("--mix and --curriculum need a database: --corpus corpus.db (docs/data.md says how to make one)")
+    if sum(map(bool, (options.start, options.grow, options.prune))) > 1:
+        raise UsageError("--from, --grow and --prune: give one of them, a run has one beginning")
     config = load_config(options.preset, options.config)
     if options.minutes is None and options.tokens is None:
         options.minutes = config.train.minutes
     command = {"preset": options.preset, **config.as_dict(), "minutes": options.minutes, "tokens": options.tokens, "seed": options.seed}
     if config.train.resample and databases:
         raise UsageError(f"{databases[0]}: `resample` draws the documents of text files; give the text itself")
-    start = read_start(options.start) if options.start else None
+    path = options.start or options.grow or options.prune
+    start = read_start(path) if path else None
     if start:
-        start.check(config.model)
+        (start.check_growth if options.grow else start.check_pruning if options.prune else start.check)(config.model)
         command["from"] = start.sha256
     teachers = read_teachers(options.teachers, options.threads)
     if teachers:
         command["teachers"] = ", ".join(f"{teacher.sha256} x {teacher.weight:.4f}" for teacher in teachers)
     giver = start or (teachers[0] if teachers else None)  # whose tokenizer the run has, where it is not learned from the text
+    given = start.first_tokens(config.model.vocab) if start else giver.tokenizer if giver else None
     for teacher in teachers:
         assert giver
         teacher.check(giver.path, giver.tokenizer, config.model.vocab)
@@ -126,37 +145,50 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         dataset: Dataset
         if databases:
             dataset = database_dataset(databases[0], config, options, folder, before)
-            if giver and dataset.tokenizer.to_bytes() != giver.tokenizer.to_bytes():
+            if given and not dataset.tokenizer.to_bytes().startswith(given.to_bytes()):
+                assert giver
                 raise UserError(
                     f"{databases[0]}: was tokenized with another tokenizer than {giver.path} has; tokenize a copy of it with that one "
                     "(python -m fable6c.corpus db tokenize --tokenizer FILE), or give the text itself"
                 )
         else:
-            dataset = text_dataset(config, options.corpus, folder, threads, before, giver.tokenizer if giver else None)
+            dataset = text_dataset(config, options.corpus, folder, threads, before, given)
             if config.train.resample:
                 dataset = dataset.resampled(options.seed)
+        if start and not options.start:
+            check_documents(dataset)
         run = Run(config, dataset, folder, command, teachers)
         if saved:
             run.restore(*saved)
-        elif start:
+        elif start and options.start:
             run.network.parameters[:] = start.parameters
             run.network.quantize_weights()
         else:
             run.network.initialize(options.seed)
+            if start and options.grow:
+                grow(run.network, start, dataset.tokenizer)
+            elif start:
+                prune(run.network, start, dataset, options.seed)
         saved = before = None  # with it the checkpoint's bytes
         _describe(run)
-        if run.finished:
+        was_finished = run.finished
+        if was_finished:
             print(f"{folder}: this run is finished; for another one, choose another folder with --out")
-            print_next("export", folder, "-o", "model.f6c")
-            return
-        stopped = train(run, options.save_minutes)
+        stopped = 0 if was_finished else train(run, options.save_minutes)
+        if start and not options.start and not stopped:
+            if run.verdict is None:
+                run.verdict = judge(run, start, 0.0 if options.grow else ALLOWED_LOSS)
+                run.save()
+            if run.verdict:
+                raise UserError(f"{folder}: refused: {run.verdict}")
     if stopped:
         try:
             print(f"stopped at step {run.step:,}, saved in {folder}; the same command goes on", file=sys.stderr)
         except OSError:
             unheard(sys.stderr)
         sys.exit(128 + stopped)
-    print(f"finished: {folder}")
+    if not was_finished:
+        print(f"finished: {folder}")
     print_next("export", folder, "-o", "model.f6c")
 
 

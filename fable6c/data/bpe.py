@@ -5,7 +5,7 @@ tokenizer = train_tokenizer(documents, vocab_size=4096)
 
 import collections
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Callable
+from typing import Callable, Optional
 
 import numpy as np
 
@@ -69,9 +69,10 @@ def _count(documents: Sequence[str]) -> tuple[int, dict[str, int]]:
     return sum(map(len, documents)), counts
 
 
-def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = True) -> np.ndarray:
+def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = True, first: Optional[np.ndarray] = None) -> np.ndarray:
     """The merges (vocab_size - 257, 2) uint16 that docs/tokenizer.md, "Training", gives for counted pieces.
 
+    first   merges to begin with, whether or not the text would give them; the others follow from what they leave
     The loop over merges is here, the work on the text in _bpe.c; the arrays are explained there. Raises UserError for a
     vocabulary out of range or a text that is too small for it.
     """
@@ -102,10 +103,13 @@ def train_merges(pieces: dict[bytes, int], vocab_size: int, progress: bool = Tru
     pairs = library.call("bpe_count_pairs", text_in_c)
     with Progress("making tokens", vocab_size - MIN_VOCAB, "merges", progress) as shown:
         while MIN_VOCAB + len(merges) < vocab_size:
-            best = library.call("bpe_best_pair", text_in_c, token_length, pairs, MAX_TOKEN_BYTES, MIN_COUNT)
-            if best == pairs:
-                raise TextTooSmall(vocab_size, MIN_VOCAB + len(merges))
-            left, right = int(pair[best]) >> 16, int(pair[best]) & 0xFFFF
+            if first is not None and len(merges) < len(first):
+                left, right = map(int, first[len(merges)])
+            else:
+                best = library.call("bpe_best_pair", text_in_c, token_length, pairs, MAX_TOKEN_BYTES, MIN_COUNT)
+                if best == pairs:
+                    raise TextTooSmall(vocab_size, MIN_VOCAB + len(merges))
+                left, right = int(pair[best]) >> 16, int(pair[best]) & 0xFFFF
             merged = 256 + len(merges)
             token_length[merged] = token_length[left] + token_length[right]
             merges.append((left, right))

@@ -141,7 +141,7 @@ def prepare(
     documents   starts a new pass over the documents at each call
     source      a line that says what the text is and changes when it may have changed (`describe_files`). If it is the line
                 of the last time, the text is not read; if it is another one, the SHA-256 of the text decides
-    tokenizer   to use instead of one that is learned from the text
+    tokenizer   to use instead of one that is learned from the text; if it has fewer tokens, the others are learned
     each        applies a function to groups of documents, in their order, as `map` does; whoever does the work, the files are the same
     Raises UserError for bad text, too little text, or a folder that cannot be written.
     """
@@ -161,7 +161,8 @@ def prepare(
         description = {**dataset.description, "source": source}
     else:
         dataset = None  # Windows replaces no file that is mapped
-        tokenizer = tokenizer or Tokenizer(train_merges(pieces, vocab_size, progress))
+        if not tokenizer or tokenizer.vocab_size < vocab_size:
+            tokenizer = Tokenizer(train_merges(pieces, vocab_size, progress, tokenizer.merges if tokenizer else None))
         atomic_write(os.path.join(directory, "data.json"), b"{}\n")  # from here on the folder is not complete
         tokenizer.save(os.path.join(directory, "tokenizer.f6t"))
         description = {

@@ -99,7 +99,7 @@ def draw_grammar(figure: Any, reports: Reports, test: str) -> None:
     panel.set_xlim(0, 1.01)
     panel.set_ylim(-0.7, len(names) - 0.3)
     panel.set_xlabel("share of pairs; the line is chance, dotted lines are other models' means")
-    _plain(panel)
+    plain(panel)
     _legend(panel, len(shown))
 
 
@@ -127,7 +127,7 @@ def _groups(figure: Any, reports: Reports, task: str, key: str, chance: float, l
     panel.set_yticks(range(len(groups)), groups[::-1])
     panel.set_xlim(0, 1.01)
     panel.set_xlabel(label)
-    _plain(panel)
+    plain(panel)
     _legend(panel, len(shown))
 
 
@@ -188,14 +188,14 @@ def _dots(panel: Any, rows: list[tuple[str, dict, str]], form: str) -> None:
         )  # fmt: skip
     panel.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=8)
     panel.set_ylim(-0.6, len(rows) - 0.4)
-    _plain(panel)
+    plain(panel)
 
 
 def _legend(panel: Any, columns: int) -> None:
     panel.legend(loc="lower right", bbox_to_anchor=(1, 1), ncol=columns, fontsize=8, frameon=False, borderaxespad=0.2)
 
 
-def _plain(panel: Any, axis: str = "x") -> None:
+def plain(panel: Any, axis: str = "x") -> None:
     panel.grid(axis=axis, color=GRID, linewidth=0.8)
     panel.set_axisbelow(True)
     for side in ("top", "right", "left"):
@@ -240,12 +240,7 @@ def write(report: dict, folder: str) -> None:
     name = report["settings"]["model"]
     parts = []
     for key, draw in drawings({safe_label(name): report}).items():
-        try:
-            picture = base64.b64encode(png(draw)).decode("ascii")
-        except Exception as error:  # whatever it is: the figures are worth more
-            say_undrawn("a plot of the page is not drawn", error)
-            continue
-        parts.append(f'<h2>{key}</h2><img alt="{key}" src="data:image/png;base64,{picture}">')
+        parts += picture(key, draw)
     for task, figures in report["tasks"].items():
         shown = {key: value for key, value in figures.items() if key not in ("texts", "examples") or task == "prediction"}
         parts.append(f"<h2>{html.escape(task)}</h2>")
@@ -257,8 +252,25 @@ def write(report: dict, folder: str) -> None:
         for text in figures.get("examples", []) if task == "stories" else []:
             parts.append(f"<blockquote>{html.escape(text)}</blockquote>")
     settings = html.escape(json.dumps(report["settings"], indent=1))
-    content = PAGE.format(name=html.escape(name), parts="\n".join(parts), settings=settings)
+    parts.append(f"<h2>what was measured</h2><pre>{settings}</pre>")
+    lead = "Each figure stands with the interval in which 95 % of bootstrap draws lie, and with how many documents, items or stories it comes from."
+    content = document(f"{html.escape(name)}: what it can and cannot do", lead, parts)
     atomic_write(os.path.join(folder, "index.html"), content.encode("utf-8"))
+
+
+def picture(title: str, draw: Callable[[Any], None]) -> list[str]:
+    """A drawing under its heading; nothing where it cannot be drawn, and a line on stderr that says so."""
+    try:
+        data = base64.b64encode(png(draw)).decode("ascii")
+    except Exception as error:  # whatever it is: the figures are worth more
+        say_undrawn("a plot of the page is not drawn", error)
+        return []
+    return [f'<h2>{title}</h2><img alt="{title}" src="data:image/png;base64,{data}">']
+
+
+def document(title: str, lead: str, parts: list[str]) -> str:
+    """A page of these parts, all in HTML."""
+    return PAGE.format(title=title, lead=lead, parts="\n".join(parts))
 
 
 def flat(figures: Any, before: str = "") -> list[tuple[str, str]]:
@@ -289,19 +301,18 @@ PAGE = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>{name}: what it can and cannot do</title>
+<title>{title}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
 h1 {{ font-size: 1.5rem }} h2 {{ font-size: 1.1rem; margin-top: 2.5rem }}
 img {{ max-width: 100%; height: auto }}
 table {{ border-collapse: collapse; font-size: .85rem }} td {{ padding: .15rem 1rem .15rem 0; border-bottom: 1px solid #e4e7eb; vertical-align: top }}
 blockquote {{ border-left: 3px solid #0b7285; margin: 1rem 0; padding-left: 1rem; white-space: pre-line }}
+.wide {{ overflow-x: auto }} .wide table {{ font-size: .72rem }} .wide td {{ white-space: nowrap; padding-right: .7rem }}
 pre {{ font-size: .75rem; color: #7b8794; overflow-x: auto }}
 </style>
-<h1>{name}: what it can and cannot do</h1>
-<p>Each figure stands with the interval in which 95 % of bootstrap draws lie, and with how many documents, items or stories it comes from.</p>
+<h1>{title}</h1>
+<p>{lead}</p>
 {parts}
-<h2>what was measured</h2>
-<pre>{settings}</pre>
 </html>
 """

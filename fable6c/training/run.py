@@ -23,6 +23,7 @@ from fable6c.model.architecture import Dimensions, tensor_specs
 from fable6c.model.asking import HEADING_TOKEN, find_headers
 from fable6c.model.reference import Reference, generate
 from fable6c.model.sampling import Sampler
+from fable6c.model.tokenizer import Tokenizer
 from fable6c.training import checkpoint
 from fable6c.training.config import Config, Recipe, build
 from fable6c.training.network import Network
@@ -60,6 +61,7 @@ class Run:
         self.step, self.elapsed = 0, 0.0  # optimizer steps done, seconds that they, the checks and the saves took
         self.finished = False  # the budget is spent and all of the held-out text is scored
         self.last_bits_per_char: Optional[float] = None
+        self.verdict: Optional[str] = None  # of a finished run that grew or pruned: why it is refused, "" if it is kept
         self.epoch, self.window = 0, 0  # the next window to read: its place in the epoch's order
         self.starts = dataset.starts(context, self.seed, 0)
         # What else a checkpoint of this run holds: a cluster's round and the momentum of its outer step.
@@ -121,21 +123,9 @@ class Run:
 
     def bits_per_char(self, max_tokens: Optional[int] = None) -> float:
         """Bits per character of the held-out text in windows of `context` tokens; end marks and headers are neither credited nor lost."""
-        B, T = self.config.train.batch, self.config.model.context
-        end_mark, valid = self.dataset.tokenizer.end_of_text, self.dataset.valid[:max_tokens]
-        # An end mark before the text, so that each of its tokens is a target; end marks fill the last batch up.
-        text = np.full(1 + -(-len(valid) // (B * T)) * B * T, end_mark, np.int32)
-        text[1 : 1 + len(valid)] = valid
-        scored = text != end_mark
-        for first, last in find_headers(text, (end_mark,)):
-            scored[first : last + 1] = False
-        nats, characters = 0.0, 0
-        for start in range(0, len(text) - 1, B * T):
-            inputs, targets = text[start : start + B * T].reshape(B, T), text[start + 1 : start + 1 + B * T].reshape(B, T)
-            here = scored[start + 1 : start + 1 + B * T].reshape(B, T)
-            nats += float(self.network.losses(inputs, targets)[here].sum(dtype=np.float64))
-            characters += int(self.characters[targets[here]].sum())
-        self.last_bits_per_char = nats / math.log(2) / characters
+        valid = self.dataset.valid[:max_tokens]
+        nats, scored = scored_nats(self.network, self.dataset.tokenizer, valid)
+        self.last_bits_per_char = float(nats[scored].sum()) / math.log(2) / int(self.characters[valid[scored]].sum())
         return self.last_bits_per_char
 
     def sample(self, prompt: str, seed: int) -> str:
@@ -152,7 +142,7 @@ class Run:
             "window": self.window, "optimizer_steps": self.optimizer.steps, "tokenizer": self.dataset.tokenizer.to_bytes().hex(),
             "corpus": self.dataset.description["corpus"], "source": self.dataset.description["source"],
             "text_sha256": self.dataset.description["sha256"], "bits_per_char": self.last_bits_per_char,
-            "asks": self.dataset.description.get("asks", ""), **self.more,
+            "asks": self.dataset.description.get("asks", ""), "verdict": self.verdict, **self.more,
         }  # fmt: skip
         arrays = {"parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second, **self.more_arrays}
         checkpoint.save(self.folder, description, arrays)
@@ -169,8 +159,26 @@ class Run:
         self.step, self.elapsed, self.optimizer.steps = description["step"], description["elapsed"], description["optimizer_steps"]
         self.epoch, self.window = description["epoch"], description["window"]
         self.finished, self.last_bits_per_char = description["finished"], description["bits_per_char"]
+        self.verdict = description.get("verdict")
         self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
         self.network.quantize_weights()
+
+
+def scored_nats(network: Network, tokenizer: Tokenizer, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nats (N,) that each token of held-out documents costs, in windows of `context` tokens, and whether it counts (N,): end marks and
+    headers do not."""
+    B, T, end_mark = network.batch, network.dimensions.context, tokenizer.end_of_text
+    # An end mark before the text, so that each of its tokens is a target; end marks fill the last batch up.
+    text = np.full(1 + -(-len(valid) // (B * T)) * B * T, end_mark, np.int32)
+    text[1 : 1 + len(valid)] = valid
+    scored = text != end_mark
+    for first, last in find_headers(text, (end_mark,)):
+        scored[first : last + 1] = False
+    nats = [
+        network.losses(text[start : start + B * T].reshape(B, T), text[start + 1 : start + 1 + B * T].reshape(B, T)).reshape(-1)
+        for start in range(0, len(text) - 1, B * T)
+    ]
+    return np.concatenate(nats)[: len(valid)].astype(np.float64), scored[1 : 1 + len(valid)]
 
 
 def join(inputs: np.ndarray, targets: np.ndarray, end_mark: int, newline: int, share: float, seed: Sequence[int]) -> None:

@@ -27,7 +27,7 @@ def text_dataset(
     each: Callable[..., Iterator] = map,
 ) -> FolderDataset:
     """The run's text, tokenized into its folder. `before` is the description of the checkpoint to go on from, or None; a tokenizer is
-    used instead of one that is learned from the text; `each` as in `prepare`."""
+    used instead of one that is learned from the text, which gives what it lacks of the vocabulary; `each` as in `prepare`."""
     documents: Callable[[], Iterable[str]]
     if paths:
         documents, source, corpus = (lambda: read_documents(paths)), describe_files(paths), _names(paths)

@@ -1,4 +1,4 @@
-"""Where a run begins that goes on from another: `train --from MODEL|RUN`."""
+"""Where a run begins that goes on from another: `train --from MODEL|RUN`, and `--grow` (growth.py)."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ from fable6c.errors import UserError
 from fable6c.model.architecture import Dimensions, tensor_specs
 from fable6c.model.asking import CARD_KEY
 from fable6c.model.file import Matrix, Model, ModelFileError, decode_model, read_bytes
-from fable6c.model.tokenizer import Tokenizer
+from fable6c.model.tokenizer import MIN_VOCAB, Tokenizer
 from fable6c.training.config import Recipe
 from fable6c.training.network import NONARY_LEVELS, NONARY_SHARE
 from fable6c.training.run import ORIGINS, load_run
@@ -35,6 +35,16 @@ class Start:
     parameters: np.ndarray
     description: dict
 
+    def views(self) -> list[np.ndarray]:
+        """The parameters of each tensor, in the order of the model file."""
+        sizes = [spec.size for spec in tensor_specs(self.dimensions)]
+        parts = np.split(self.parameters, np.cumsum(sizes)[:-1])
+        return [part.reshape(spec.shape) for part, spec in zip(parts, tensor_specs(self.dimensions))]
+
+    def first_tokens(self, vocab: int) -> Tokenizer:
+        """The tokenizer without the merges that a smaller vocabulary has no place for."""
+        return Tokenizer(self.tokenizer.merges[: vocab - MIN_VOCAB])
+
     def check(self, dimensions: Dimensions) -> None:
         """UserError for a run of another shape."""
         for field in dataclasses.fields(Dimensions):
@@ -43,6 +53,32 @@ class Start:
                 raise UserError(
                     f"{self.path}: its model has {field.name} = {own}, this command's has {asked}; give the --preset, and the [model] keys of --config, "
                     "that it was trained with"
+                )
+
+    def check_pruning(self, dimensions: Dimensions) -> None:
+        """UserError for a run whose shape this model cannot be pruned to."""
+        if self.dimensions == dimensions:
+            raise UserError(
+                f"{self.path}: its model has the shape of this command's already; give a smaller dim, hidden or vocab in a --config"
+            )
+        for field in dataclasses.fields(Dimensions):
+            own, asked = getattr(self.dimensions, field.name), getattr(dimensions, field.name)
+            if asked > own or asked < own and field.name not in ("dim", "hidden", "vocab"):
+                raise UserError(
+                    f"{self.path}: its model has {field.name} = {own}, this command's has {asked}, and pruning makes only dim, hidden and vocab smaller; "
+                    "give the other [model] keys as they are, by --preset and --config"
+                )
+
+    def check_growth(self, dimensions: Dimensions) -> None:
+        """UserError for a run whose shape this model cannot grow into."""
+        if self.dimensions == dimensions:
+            raise UserError(f"{self.path}: its model has the shape of this command's already; go on with it by --from")
+        for field in dataclasses.fields(Dimensions):
+            own, asked = getattr(self.dimensions, field.name), getattr(dimensions, field.name)
+            if asked < own or field.name == "copies" and asked != own:
+                raise UserError(
+                    f"{self.path}: its model has {field.name} = {own}, this command's has {asked}, and growing makes nothing smaller and adds no copying; "
+                    "give another --preset, or [model] keys in a --config"
                 )
 
 
