@@ -34,8 +34,12 @@ def read_json(path: str) -> dict[str, Any]:
     return found
 
 
-def read_about(path: str) -> dict[str, Any]:
-    about = read_toml(path)
+def read_about(path: str, name: str) -> dict[str, Any]:
+    """What the file says of all models and, in a table of its own, of the one with this name."""
+    tables = read_toml(path)
+    about = {key: value for key, value in tables.items() if not isinstance(value, dict)}
+    own = tables.get(name)
+    about.update(own if isinstance(own, dict) else {})
     unknown = sorted(set(about) - set(card.ABOUT))
     if unknown:
         raise UserError(f"{path}: there is no key {unknown[0]!r}; there are {', '.join(card.ABOUT)}")
@@ -82,7 +86,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         metavar="FILE",
         help="report.json of an evaluation suite, or the record with it: figures with intervals, and memorisation",
     )
-    write.add_argument("--about", metavar="FILE", help="TOML with what no file knows: the training text, its licence, the machine")
+    write.add_argument(
+        "--about",
+        metavar="FILE",
+        help="TOML with what no file knows: the training text, its licence, the machine; in a table [NAME] for NAME.f6c alone",
+    )
     write.add_argument("-o", "--output", required=True, metavar="FILE", help="where the Markdown goes")
     options = parser.parse_args(argv)
     model = read_model(options.model)
@@ -93,7 +101,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         text = json.dumps(found, indent=1) + "\n"
     else:
         measured = of_this_model(read_json(options.measured), options.measured, options.model)
-        about = read_about(options.about) if options.about else {}
+        name = os.path.splitext(os.path.basename(options.model))[0]
+        about = read_about(options.about, name) if options.about else {}
         if options.report:
             record = read_json(options.report)
             report = record.get("report", record)  # a record of benchmarks/ holds it beside the machine

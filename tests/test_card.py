@@ -70,7 +70,7 @@ def test_an_interval_is_students():
     assert (found["bits"], found["low"], found["high"], found["n"]) == (2.0, -0.484, 4.484, 3)
 
 
-@pytest.mark.parametrize("name", ["small", "micro"])
+@pytest.mark.parametrize("name", ["small", "micro", "small-wish", "micro-wish"])
 def test_the_cards_of_the_release_are_current(name, tmp_path):
     folder, text = ROOT / "release", (ROOT / "release" / f"{name}.md").read_text(encoding="utf-8")
     command = [
@@ -122,7 +122,12 @@ def test_figures_of_something_else_are_one_line(content, words, tmp_path):
 def test_an_unknown_key_is_one_line(tmp_path):
     (tmp_path / "about.toml").write_text('licens = "MIT"\n')
     with pytest.raises(UserError, match="there is no key 'licens'"):
-        card.read_about(str(tmp_path / "about.toml"))
+        card.read_about(str(tmp_path / "about.toml"), "small")
+    (tmp_path / "about.toml").write_text('licence = "MIT"\nthreads = 2\n[small]\nthreads = 1\n[micro]\nlicens = 3\n')
+    assert card.read_about(str(tmp_path / "about.toml"), "small") == {"licence": "MIT", "threads": 1}
+    assert card.read_about(str(tmp_path / "about.toml"), "base") == {"licence": "MIT", "threads": 2}
+    with pytest.raises(UserError, match="there is no key 'licens'"):
+        card.read_about(str(tmp_path / "about.toml"), "micro")
 
 
 def test_the_report_of_a_suite_gives_rows(golden):

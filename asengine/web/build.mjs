@@ -16,7 +16,7 @@ import { parse } from "acorn";
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");
 const WASM = join(root, "asengine/build/fable6c.wasm");
-const MODELS = [["release/small.f6c", "release/micro.f6c"], ["build/micro.f6c"], ["tests/golden/model.f6c"]]; // the first that are all there
+const MODELS = [["release/small-wish.f6c", "release/micro.f6c"], ["build/micro.f6c"], ["tests/golden/model.f6c"]]; // the first that are all there
 const OUT = process.env.OUT || join(root, "dist");
 const HOSTED = process.env.HOSTED || ""; // where the page is on the web: links that are copied from the file lead there
 const PROJECT = process.env.PROJECT || JSON.parse(readFileSync(join(root, "package.json"), "utf8")).homepage || "";

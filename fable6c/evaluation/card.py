@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from fable6c.model.architecture import parameter_count
+from fable6c.model.asking import CARD_KEY
 from fable6c.model.file import Model
 
 # What --about may say: the key and what the card has without it.
@@ -63,7 +64,12 @@ def write(model: Model, file_name: str, size: int, measured: dict[str, Any], abo
         "Short English stories in the manner of the text that it learned: for play, for teaching how language models work, and for "
         "research on small models and old machines. An adult reads what it wrote before a child does.",
         "",
-        "Not intended: facts, advice, instructions, conversation, moderation, or any decision about a person. It knows nothing and follows nothing.",
+        "Not intended: facts, advice, instructions, conversation, moderation, or any decision about a person. It knows nothing"
+        + (
+            f", and takes only these wishes, in a header before the story: {inside[CARD_KEY]}."
+            if CARD_KEY in inside
+            else " and follows nothing."
+        ),
         "",
         "## Factors",
         "",
