@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Optional
@@ -33,7 +32,10 @@ RECIPES = {
     "plain": SIZE,
     "gentle": SIZE + "[train]\n" + "".join(f"{key} = {value}\n" for key, value in merge.REPAIR.items()),
     "bag": SIZE + "[train]\nresample = true\n",
+    "late decay": SIZE + "[train]\ncooldown = 0.25\n",
+    "half": SIZE + "[train]\ntaught = 0.5\n",
 }
+STUDENTS = {"smalltaught": "plain", "st-shortcool": "late decay", "st-half": "half"}
 TOKENS, BRANCH_TOKENS, SMALL_TOKENS, REPAIR_TOKENS = 4_000_000, 500_000, 1_000_000, 250_000
 SMALL_CHARACTERS = 1_500_000
 QUICK = 100  # times fewer tokens
@@ -44,7 +46,7 @@ class Runs:
 
     def __init__(self, options, corpus: str, small: str):
         self.folder, self.threads, self.quick = options.out, options.threads, options.quick
-        self.corpora = {"data-1024": corpus, "data-given": corpus, "data-small": small}
+        self.corpora = {"data-1024": corpus, "data-given": corpus, "data-small": small, "data-small-given": small}
         os.makedirs(self.folder, exist_ok=True)
 
     def path(self, name: str) -> str:
@@ -53,7 +55,7 @@ class Runs:
     def learn(self, name: str, recipe: str, tokens: int, seed: int, *more: str, small: bool = False) -> str:
         """The folder of a finished run."""
         own, config = self.path(name), self.path(recipe + ".toml")
-        data = "data-small" if small else "data-given" if more else "data-1024"
+        data = ("data-small" if small else "data-1024") if not more else "data-small-given" if small else "data-given"
         Path(config).write_text(RECIPES[recipe])
         os.makedirs(own, exist_ok=True)
         os.makedirs(self.path(data), exist_ok=True)
@@ -168,12 +170,16 @@ def aligned(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
         yield row(name + ", repaired", judge, judge.score(read_start(repaired)), base)
 
 
+def small_seeds(runs: Runs, group: int, name: str = "small", recipe: str = "plain") -> list[str]:
+    """The folders of four networks of the small text."""
+    return [runs.learn(f"{name}{seed}", recipe, SMALL_TOKENS, seed, small=True) for seed in range(4 * group - 3, 4 * group + 1)]
+
+
 def bags(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
     """Four networks of a small text: each on a bootstrap sample, or each on all of it with a seed of its own; alone and as an ensemble."""
-    seeds = range(1, 5) if group == 1 else range(5, 9)
     found = {}
     for name, recipe in (("small", "plain"), ("bag", "bag")):
-        folders = [runs.learn(f"{name}{seed}", recipe, SMALL_TOKENS, seed, small=True) for seed in seeds]
+        folders = small_seeds(runs, group, name, recipe)
         predictors = [open_predictor(runs.model(folder)) for folder in folders]
         found[name] = paired.mixture(predictors, judge.documents)
         rows = [paired.costs(predictor, judge.documents[1::2]) for predictor in predictors]
@@ -183,20 +189,18 @@ def bags(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
 
 
 def distil(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
-    """One network taught by an ensemble of four, as many tokens as each of these; beside a network with as much CPU time as all five."""
-    folders = seeds_of(runs, group)
+    """One network taught by the four seeds of `bags`, with as many tokens as each of them."""
+    folders = small_seeds(runs, group)
     models = [runs.model(folder) for folder in folders]
     found = paired.mixture([open_predictor(path) for path in models], judge.documents)
-    teachers = [f"{path}={weight:.3f}" for path, weight in zip(models, found["weights"])]
-    began = time.process_time()
-    student = runs.learn(f"taught{group}", "plain", TOKENS, 20 + group, "--teachers", *teachers)
-    seconds = time.process_time() - began
     base = judge.score(read_start(folders[found["best"]]))
     yield row("best of 4", judge, base, base)
     yield {"what": "ensemble of 4", "bits": found["ensemble"], "gain": found["gain"]}
-    taught = row(f"taught ({seconds:.0f} CPU s, if trained just now)", judge, judge.score(read_start(student)), base)
-    yield taught
-    yield {"what": f"of the ensemble's gain it keeps {taught['gain']['value'] / found['gain']['value']:.0%}"}
+    for name, recipe in STUDENTS.items():
+        student = runs.learn(f"{name}{group}", recipe, SMALL_TOKENS, 20 + group, "--teachers", *models, small=True)
+        taught = row(f"taught, {recipe}", judge, judge.score(read_start(student)), base)
+        yield taught
+        yield {"what": f"of the ensemble's gain it keeps {taught['gain']['value'] / found['gain']['value']:.0%}"}
 
 
 def row(what: str, judge: Judge, bits: np.ndarray, base: np.ndarray) -> dict:

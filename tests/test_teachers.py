@@ -100,10 +100,9 @@ def test_a_network_that_predicts_what_its_teacher_does_has_nothing_to_learn():
     tokens, targets = make_batch()
     largest = {}
     for name, teacher in (("itself", twin), ("another", model)):
-        teaching = Teaching([Teacher("", "", 1.0, teacher)], student)
-        teaching.read(tokens, targets)
+        student.teaching = Teaching([Teacher("", "", 1.0, teacher)], student)
         student.gradients[:] = 0
-        loss = student.accumulate(tokens, targets, 0, teaching.part)
+        loss = student.accumulate(tokens, targets)
         largest[name] = np.abs(student.gradients).max()
         predicted = chances(twin, tokens)
         assert loss == pytest.approx(-(chances(teacher, tokens) * np.log(predicted)).sum(axis=1).mean(), rel=1e-4)
@@ -115,10 +114,9 @@ def test_fast_gradients_are_right_on_average():
     tokens, targets = make_batch()
     means = []
     for fast, draws in ((False, 1), (True, 300)):
-        network, teaching = taught_network([Teacher("", "", 1.0, model)], fast)
+        network, network.teaching = taught_network([Teacher("", "", 1.0, model)], fast)
         for number in range(draws):
-            teaching.read(tokens, targets)
-            network.accumulate(tokens, targets, number, teaching.part)
+            network.accumulate(tokens, targets, number)
         means.append(network.gradient["head"] / draws)
     difference = np.linalg.norm(means[1] - means[0]) / np.linalg.norm(means[0])
     assert difference < 0.1

@@ -141,6 +141,7 @@ class Network:
         # What each place of chance draws from: two of dropout and four gradients to round in each layer, each part of the head, copying.
         parts = -(-batch * dimensions.context // HEAD_ROWS)
         self._draws = np.zeros((DRAWS_IN_A_BLOCK * dimensions.layers + parts + dimensions.copies, 2), np.uint32)
+        self.teaching: Any = None  # puts into arrays["soft"] what the teachers predict (teachers.py)
         self._quantizing = self._bind_quantizing()
         self._forward: list[Callable] = []
         self._backward: list[Callable] = []  # in reverse order
@@ -213,7 +214,7 @@ class Network:
             rows = slice(part * HEAD_ROWS, min((part + 1) * HEAD_ROWS, tokens.size))
             yield rows, self.arrays["logits"][: rows.stop - rows.start]
 
-    def teaching(self, soft: np.ndarray, share: float) -> list[Callable]:
+    def bind_teaching(self, soft: np.ndarray, share: float) -> list[Callable]:
         """For each part of a batch a call that adds to `soft` (HEAD_ROWS, V) its share of what this network, after `forward`, predicts."""
         calls: list[Callable] = []
         for part, (logits, _) in enumerate(self._scored):
@@ -245,19 +246,20 @@ class Network:
                 )
         return logits
 
-    def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0, teach: Optional[Callable[[int], None]] = None) -> float:
+    def accumulate(self, tokens: np.ndarray, targets: np.ndarray, number: int = 0) -> float:
         """Forward and backward of a batch (B, T): adds to `gradients` and returns the mean loss in nats. `number` is the batch's: the
-        same number draws the same. Targets below 0 are left out. A network that is taught needs `teach`, which is called with the number of
-        each part of HEAD_ROWS tokens and puts into `arrays["soft"]` what the teachers predict there."""
+        same number draws the same. Targets below 0 are left out. A network that is taught has its `teaching` set before."""
         places = len(self._draws)
         self._draws[:, 0] = (np.arange(places) + number * places) & 0xFFFFFFFF
         self._draws[:, 1] = int(self.dropout * 2**32)
         self.arrays["targets"][:] = targets.reshape(-1)
         self.forward(tokens)
         self.arrays["dx"][:] = 0
+        if self.teaching:
+            self.teaching.read(tokens, targets)
         for part, calls in enumerate(self._head):
-            if teach:
-                teach(part)
+            if self.teaching:
+                self.teaching.part(part)
             for call in calls:
                 call()
         for call in reversed(self._backward):

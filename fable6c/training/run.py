@@ -56,7 +56,8 @@ class Run:
         self.steps_budget = None if tokens is None else max(1, -(-tokens // self.tokens_per_step))
         taught = recipe.taught if teachers else 0.0
         self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step, recipe.fast_gradients, recipe.dropout, taught)
-        self.teaching = Teaching(teachers, self.network) if teachers else None
+        if teachers:
+            self.network.teaching = Teaching(teachers, self.network)
         self.optimizer = Optimizer(self.network, recipe)
         self.step, self.elapsed = 0, 0.0  # optimizer steps done, seconds that they, the checks and the saves took
         self.finished = False  # the budget is spent and all of the held-out text is scored
@@ -106,9 +107,7 @@ class Run:
             if recipe.joined:
                 join(inputs, targets, tokenizer.end_of_text, newline, recipe.joined, [self.seed, number])
             leave_headers_out(inputs, targets, (tokenizer.end_of_text, newline))
-            if self.teaching:
-                self.teaching.read(inputs, targets)
-            loss += self.network.accumulate(inputs, targets, number, self.teaching.part if self.teaching else None)
+            loss += self.network.accumulate(inputs, targets, number)
         return loss / recipe.accumulate
 
     def apply_gradients(self) -> None:

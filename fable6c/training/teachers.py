@@ -61,6 +61,8 @@ def read_teachers(names: Sequence[str], threads: int) -> list[Teacher]:
             raise UsageError(f"--teachers {name}: expected MODEL or MODEL=WEIGHT, with a weight above 0")
         sha256 = file_sha256(path)
         model: Union[Model, Scout] = Scout.load(path, threads) if starts_with(path, SCOUT_MAGIC) else read_model(path)
+        if isinstance(model, Model) and model.router is not None:
+            raise UserError(f"{path}: has {model.experts} experts; a teacher has one: give the model files that it was made of")
         teachers.append(Teacher(path, sha256, share, model))
     total = sum(teacher.weight for teacher in teachers)
     for teacher in teachers:
@@ -87,7 +89,7 @@ class Teaching:
                 network = Network(dimensions, student.batch, 1.0)
                 network.take(teacher.model)
                 self._networks.append(network)
-                self._calls.append(network.teaching(self._soft, teacher.weight))
+                self._calls.append(network.bind_teaching(self._soft, teacher.weight))
             else:
                 teacher.model.probabilities_of([NEWLINE], learn=False)
                 self._scouts.append((teacher.model, teacher.weight, teacher.model.text_memory()))
