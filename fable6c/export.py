@@ -45,7 +45,7 @@ def export(folder: str, path: str) -> dict:
         raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)")
     description, arrays = saved
     if description.get("verdict"):
-        raise UserError(f"{folder}: refused: {description['verdict']}")
+        raise UserError(f"{folder}: a paired test refused this model: {description['verdict']}")
     command = description["command"]
     dimensions, recipe = Dimensions(**command["model"]), {**dataclasses.asdict(Recipe()), **command["train"]}
     network = Network(dimensions, 1, 1.0)

@@ -180,7 +180,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
                 run.verdict = judge(run, start, 0.0 if options.grow else ALLOWED_LOSS)
                 run.save()
             if run.verdict:
-                raise UserError(f"{folder}: refused: {run.verdict}")
+                raise UserError(f"{folder}: a paired test refused this model: {run.verdict}")
     if stopped:
         try:
             print(f"stopped at step {run.step:,}, saved in {folder}; the same command goes on", file=sys.stderr)

@@ -174,11 +174,11 @@ def test_a_run_that_grew_is_refused_if_it_is_not(inputs, tmp_path, capsys):
     for _ in range(2):  # and again by the same command
         with pytest.raises(
             UserError,
-            match=r"grown: refused: \+.* bits against .*f6c on 6 held-out documents \(.*\), and all of that must be below \+0%; train longer, or choose another shape",
+            match=r"grown: a paired test refused this model: \+.* bits against .*f6c on 6 held-out documents \(.*\), and all of that must be below \+0%; train longer, or choose another shape",
         ):
             train.main(argv)
     (tmp_path / "old.f6c").write_bytes(b"as it was")
-    with pytest.raises(UserError, match="grown: refused: "):
+    with pytest.raises(UserError, match="grown: a paired test refused this model: "):
         export.export(str(tmp_path / "grown"), str(tmp_path / "old.f6c"))
     assert (tmp_path / "old.f6c").read_bytes() == b"as it was"
 
