@@ -11,13 +11,14 @@ import argparse
 import bisect
 import json
 import random
-import sys
 import time
+from collections.abc import Sequence
 from typing import Callable, Optional
 
 import numpy as np
 
 from fable6c import kernels
+from fable6c.cli import ArgumentParser, run
 from fable6c.corpus import synth
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.windows import batch, window_starts
@@ -335,9 +336,11 @@ def peers(options: argparse.Namespace) -> list[dict]:
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="benchmarks/run.sh exchange", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    parser = ArgumentParser(
+        "benchmarks/run.sh exchange",
+        "What exchange among strangers stands: poisoned updates (trust), and a DHT whose members come and go (peers). benchmarks/METHOD.md says how.",
+        "benchmarks/run.sh exchange peers",
     )
     parser.add_argument("what", choices=("trust", "peers"))
     parser.add_argument("--quick", action="store_true", help="see in seconds that everything works; the figures mean nothing")
@@ -350,7 +353,7 @@ def main() -> None:
     )
     parser.add_argument("--peers", type=int, choices=(4, 10), help="trust: only with so many (default: both)")
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE too")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     rows = trust(options) if options.what == "trust" else peers(options)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
@@ -358,4 +361,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

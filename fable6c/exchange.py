@@ -163,7 +163,7 @@ def check(o: argparse.Namespace) -> None:
         print(json.dumps({**dataclasses.asdict(verdict), "accepted": not verdict.reasons}))
     else:
         print(f"bits per character          {interval(verdict.score)} on {verdict.score['count']} pieces of {o.text}")
-        print(f"difference to {verdict.against:14}{interval(verdict.compared, '+')}")
+        print(f"{'difference to ' + verdict.against:27} {interval(verdict.compared, '+')}")
         print(f"pieces known by heart       {verdict.remembered:.1%} (longest run {verdict.longest} tokens)")
         print(f"dead rows or columns        {verdict.dead:.1%} at most of a matrix")
     if verdict.reasons:

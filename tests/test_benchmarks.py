@@ -63,6 +63,7 @@ def test_help():
         (["ablate", "baseline", "--preset", "huge"], "--preset huge: there is no such preset"),
         (["curve"], "required: RUN"),
         (["cluster", "--outer", "1"], "expected 2 arguments"),
+        (["exchange", "models"], "invalid choice: 'models'"),
         (["train", "--corpus", "x"], "--corpus belongs to gradients and scout"),
     ],
     ids=" ".join,
@@ -207,6 +208,19 @@ def test_quick_training_without_roundings(tmp_path):
     assert len(rows) == 10
     assert all(1 < row["bits_per_char"]["value"] < 8 for row in rows.values())
     assert rows["in f32", "none: f32"]["bytes"] > 10 * rows["with all four roundings", "all four"]["bytes"]
+
+
+@pytest.mark.parametrize(
+    "arguments, columns",
+    [(["peers"], {"newest", "older", "nothing", "keepers"}), (["trust", "--peers", "4", "--data", "unequal"], {"to_honest", "honest_used", "bad_used", "taken_back"})],
+    ids=["peers", "trust"],
+)  # fmt: skip
+def test_quick_exchange_benchmarks(tmp_path, arguments, columns):
+    done = benchmark("exchange", *arguments, "--quick", "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert len(rows) >= 3 and all(columns <= set(row) and all(-1 <= row[name] <= 100 for name in columns) for row in rows)
+    assert len(done.stdout.splitlines()) == len(rows)
 
 
 @pytest.mark.slow

@@ -1,7 +1,10 @@
 """Exchange by BitTorrent and its DHT, between peers in network namespaces of this machine."""
 
+import dataclasses
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -9,6 +12,7 @@ from exchange_peers import Room, missing
 from fable6c.sharing import keys
 from fable6c.sharing import manifest as manifests
 from fable6c.sharing.bittorrent import Peer, describe, expanded
+from fable6c.sharing.dht import item_bytes, keep, read_item
 from fable6c.sharing.manifest import Manifest
 from fable6c.sharing.shelf import Shelf
 
@@ -16,10 +20,12 @@ lt = pytest.importorskip("libtorrent", reason="libtorrent is not installed: make
 pytest.importorskip("cryptography", reason="cryptography is not installed: make .venv/exchange")
 WHY_NOT = missing()
 
+PATIENCE = 300.0  # seconds until a test that hangs says so
 GOLDEN = os.path.join(os.path.dirname(__file__), "golden", "model.f6c")
 needs_rooms = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the constructor that libtorrent 2.0 has too
 def test_the_torrent_follows_from_the_manifest(tmp_path):
     """libtorrent makes the same one of the file."""
     path = tmp_path / "small-1.f6c"
@@ -53,6 +59,7 @@ def publish(room, maker):
     room.run("a", "publish", GOLDEN, "--key", maker[1], "--name", "small", "--licence", "MIT", "--folder", maker[0])
 
 
+@pytest.mark.slow
 @needs_rooms
 def test_by_the_public_key_alone_and_the_publisher_may_die(tmp_path, maker):
     """a publishes; b finds the file with the key and one member of the DHT; a is killed; c gets the file from b, and the manifest from the DHT, where d
@@ -76,6 +83,7 @@ def test_by_the_public_key_alone_and_the_publisher_may_die(tmp_path, maker):
         assert (tmp_path / "c" / public / "small-1.f6c").read_bytes() == open(GOLDEN, "rb").read()
 
 
+@pytest.mark.slow
 @needs_rooms
 def test_a_forged_and_a_replayed_pointer(tmp_path, maker):
     """Who has the key may put anything into the DHT, and who keeps an old value may give it again: the manifest in it is judged all the same."""
@@ -93,13 +101,10 @@ def test_a_forged_and_a_replayed_pointer(tmp_path, maker):
             (b"x" * 900, "no manifest"),
         ):
             script = (
-                "import sys; from fable6c.sharing import keys; from fable6c.sharing.bittorrent import Peer; import time\n"
+                "from fable6c.sharing import keys; from fable6c.sharing.bittorrent import Peer; import time\n"
                 f"peer = Peer(({room.address('a')!r}, 7000), up=1000, dht=True); print('listening', flush=True)\n"
                 f"print(peer.put(keys.read_key({key!r}), 'small', {value!r}, 200), flush=True); time.sleep(1000)"
             )
-            import subprocess
-            import sys
-
             forger = subprocess.Popen(room.command("a", sys.executable, "-c", script), stdout=subprocess.PIPE)
             room.started.append(forger)
             assert forger.stdout.readline() == b"listening\n"
@@ -112,6 +117,7 @@ def test_a_forged_and_a_replayed_pointer(tmp_path, maker):
         assert Shelf(str(tmp_path / "b")).held(public, "small")[0].sequence == 2
 
 
+@pytest.mark.slow
 @needs_rooms
 def test_flipped_bytes_and_a_restart_in_the_middle(tmp_path, maker):
     """A seeder with a wrong byte does not get it through; what is right stays, and the next one gives the rest."""
@@ -154,3 +160,25 @@ def test_nothing_is_uploaded_that_nobody_allowed():
         settings = peer.session.get_settings()
         assert (settings["upload_rate_limit"], settings["download_rate_limit"]) == (3000, 2000)
         assert settings["dht_bootstrap_nodes"] == "127.0.0.1:9" and settings["enable_dht"]
+
+
+def test_an_item_outlives_all_who_had_it(tmp_path):
+    """Who fetched it stores it with members that came later; what was changed or is older they refuse."""
+    key, here = manifests.new_key(), "127.0.0.1"
+    public = manifests.public_key(key)
+    with Peer((here, 0), dht=True) as first, Peer((here, 0), nodes=[(here, first.port)]) as second:
+        assert first.put(key, "small", b"one", PATIENCE) and second.get(public, "small", PATIENCE) == [b"one"]
+        item = second.items[b"one"]
+    (tmp_path / "small.item").write_bytes(item_bytes(item, lt))
+    assert read_item(str(tmp_path / "small.item"), lt) == item and read_item(str(tmp_path / "none"), lt) is None
+    (tmp_path / "small.item").write_bytes(b"d1:ki3ee")
+    assert read_item(str(tmp_path / "small.item"), lt) is None
+    with Peer((here, 0), dht=True) as third:
+        members = [(here, third.port)]
+        assert keep(dataclasses.replace(item, value=b"two"), members, here, lt) == 0
+        assert keep(item, members, here, lt) == 1
+        assert keep(dataclasses.replace(item, sequence=item.sequence - 1), members, here, lt) == 0
+        with Peer((here, 0), nodes=members) as fourth:
+            assert fourth.get(public, "small", PATIENCE) == [b"one"]
+            assert fourth.keep(item) >= 1
+        assert keep(item, [(here, 9)], here, lt) == 0  # nobody is there

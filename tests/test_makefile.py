@@ -10,7 +10,9 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-RUN, TEST, TOOLS, LINT, DOCS = (ROOT / "requirements" / f"{name}.txt" for name in ("run", "test", "tools", "lint", "docs"))
+RUN, TEST, TOOLS, LINT, DOCS, EXCHANGE = (
+    ROOT / "requirements" / f"{name}.txt" for name in ("run", "test", "tools", "lint", "docs", "exchange")
+)
 SMALL = ROOT / "release" / "small.f6c"
 SET_UP = ("Makefile", "requirements", "asengine", "package.json", "package-lock.json", "pyproject.toml", "setup.py", "release")
 
@@ -292,6 +294,7 @@ def test_every_package_is_locked_with_hashes():
         assert packages and all(packages.values()), path
     assert declared("plot") <= set(locked(RUN)) and declared("plot", "corpus", "test") <= set(locked(TEST))
     assert declared("lint") <= set(locked(LINT)) and {"markdown-it-py", "pyz80"} <= declared("docs") <= set(locked(DOCS))
+    assert declared("exchange") <= set(locked(EXCHANGE))
     assert set(locked(TOOLS)) <= set(locked(RUN)) <= set(locked(TEST))
     assert not set(locked(RUN)) & {"pyarrow", "scipy", "selenium", "pytest", "jedi", "debugpy"}, "a run installs only what it needs"
 

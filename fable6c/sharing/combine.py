@@ -60,9 +60,9 @@ def trimmed_mean(changes: Sequence[np.ndarray], share: float = TRIM) -> np.ndarr
     """For each parameter the mean of the values without the `share` largest and smallest (rounded down), f32 (P,)."""
     cut = int(share * len(changes))
     if not cut:
-        return np.mean(changes, axis=0, dtype=np.float64).astype(np.float32)
+        return np.asarray(np.mean(changes, axis=0, dtype=np.float64), np.float32)
     ordered = np.sort(np.stack(changes), axis=0)
-    return ordered[cut : len(changes) - cut].mean(axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(ordered[cut : len(changes) - cut].mean(axis=0, dtype=np.float64), np.float32)
 
 
 def passing(gains: Sequence[float]) -> list[int]:

@@ -18,7 +18,7 @@ from fable6c.sharing.bittorrent import Peer, library
 from fable6c.sharing.dht import Address, item_bytes, read_item
 from fable6c.sharing.http import Server, Throttle, check_source, fetch_file, fetch_manifest
 from fable6c.sharing.manifest import KINDS, Manifest
-from fable6c.sharing.shelf import DAY, Shelf, check_kind
+from fable6c.sharing.shelf import DAY, Refused, Shelf, check_kind
 
 __all__ = ["Fetched", "Network", "check_source", "fetch", "key_of", "publish", "serve"]
 
@@ -216,13 +216,21 @@ def _fetch_file(shelf: Shelf, manifest: Manifest, data: bytes, network: Network,
     ways = [by_http(source) for source in network.sources] + ([by_torrent] if peer is not None else [])
     said: list[UserError] = []
     for way in ways:
-        try:
-            with shelf.incoming(manifest) as folder:
-                way(folder)
-                shelf.take(manifest, data, os.path.join(folder, manifest.file_name))
-                return
-        except UserError as error:
-            said.append(error)
+        # What another source began may be wrong: then this one is asked once more for all of it.
+        for _ in range(2):
+            begun = shelf.begun(manifest)
+            try:
+                with shelf.incoming(manifest) as folder:
+                    way(folder)
+                    shelf.take(manifest, data, os.path.join(folder, manifest.file_name))
+                    return
+            except Refused as error:
+                said.append(error)
+                if not begun:
+                    break
+            except UserError as error:
+                said.append(error)
+                break
     raise (said[0] if len(said) == 1 else UserError("; ".join(map(str, said))))
 
 

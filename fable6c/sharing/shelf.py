@@ -120,11 +120,18 @@ class Shelf:
             raise UserError(f"the file has {manifest.size:,} bytes, more than the {max_size:,} that are allowed; give a larger --max-size")
         return None if held and held[1] == data else manifest
 
+    def _incoming_path(self, manifest: Manifest) -> str:
+        return os.path.join(self.folder, manifest.key, "incoming", f"{manifest.file_name}-{manifest.sha256[:16]}")
+
+    def begun(self, manifest: Manifest) -> bool:
+        """Whether an interrupted fetch of the manifest's file left something."""
+        return os.path.exists(os.path.join(self._incoming_path(manifest), manifest.file_name))
+
     @contextlib.contextmanager
     def incoming(self, manifest: Manifest) -> Iterator[str]:
         """The folder in which a manifest's file is fetched, under its `file_name`. What an interrupted fetch left there is there again; the
         files of other manifests are not. The folder goes when its file was taken or refused; it stays after anything that may pass."""
-        folder = os.path.join(self.folder, manifest.key, "incoming", f"{manifest.file_name}-{manifest.sha256[:16]}")
+        folder = self._incoming_path(manifest)
         above = os.path.dirname(folder)
         make_folder(folder)
         for other in os.listdir(above):

@@ -21,8 +21,8 @@ from fable6c.evaluation.statistics import ratio
 PIECE_CHARACTERS = 1500  # a longer document is cut at a line, so that an interval has something to draw from
 MAX_CHARACTERS = 80_000  # of the text that are used: some 20,000 tokens
 MIN_PIECES = 20
-REMEMBERED_RUN = 40  # tokens
-MAX_REMEMBERED = 0.01  # of the pieces
+REMEMBERED_RUN = 50  # tokens, as in Carlini et al. 2023
+MAX_REMEMBERED = 0.02  # of the pieces; one alone may be a formula
 MAX_DEAD = 0.5
 MAX_ANSWER = 1 << 20
 
@@ -81,19 +81,19 @@ def check(path: str, pieces: Sequence[str], have: Optional[str] = None, memory: 
     else:
         before, against = packed_bits(pieces), "xz"
     compared = ratio([new - old for new, old in zip(found["bits"], before)], characters)
-    remembered = sum(run >= REMEMBERED_RUN for run in found["remembered"]) / len(pieces)
+    by_heart = sum(run >= REMEMBERED_RUN for run in found["remembered"])
     reasons = []
     if compared["low"] > 0:
         reasons.append(f"it is worse than {against} on this text")
     elif compared["high"] >= 0:
         reasons.append(f"nothing shows that it is better than {against} on this text")
-    if remembered > MAX_REMEMBERED:
+    if by_heart > max(1, MAX_REMEMBERED * len(pieces)):
         reasons.append(
-            f"it knows passages of this text by heart ({remembered:.1%} of the pieces), so its figure says nothing; give a text that it cannot have seen"
+            f"it knows passages of this text by heart ({by_heart / len(pieces):.1%} of the pieces), so its figure says nothing; give a text that it cannot have seen"
         )
     if found["dead"] > MAX_DEAD:
         reasons.append(f"{found['dead']:.0%} of a matrix is dead (zero in every weight)")
-    return Verdict(score, compared, against, remembered, max(found["remembered"]), found["dead"], reasons)
+    return Verdict(score, compared, against, by_heart / len(pieces), max(found["remembered"]), found["dead"], reasons)
 
 
 def packed_bits(pieces: Sequence[str]) -> list[float]:
