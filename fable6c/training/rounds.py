@@ -24,7 +24,7 @@ from fable6c.training.config import Config
 from fable6c.training.run import Run
 
 OUTER_RATE, OUTER_MOMENTUM = 1.0, 0.0  # in runs of 15 to 50 rounds every momentum lost (docs/cluster.md)
-GATHERING = 10  # steps that a new worker of a run takes for its optimizer's moments alone, and then takes back
+GATHERING = 30  # steps that a new worker of a run takes for its optimizer's moments alone, and then takes back
 QUORUM = 0.5  # share of the workers without whose answers a round does not end while any may still come
 PATIENCE, LEAST_SECONDS = (
     2.0,
