@@ -206,6 +206,9 @@ static inline f32 wasm_nearbyintf(f32 x) {
 
 /* ---- the module ---- */
 
+/* wasm2c's word for a constant of the engine. <math.h> is not there for every program (native.mk). */
+#define INFINITY __builtin_inff()
+
 #define import_args_sizes_get(unused, ...) wasi_args_sizes_get(__VA_ARGS__)
 #define import_args_get(unused, ...) wasi_args_get(__VA_ARGS__)
 #define import_clock_time_get(unused, ...) wasi_clock_time_get(__VA_ARGS__)
