@@ -233,7 +233,9 @@ def attacks():
         yield f"BAD_TENSOR-{name}", with_frame(frame, **{**copying_fields, "packed_bytes": len(frame), "raw_crc": zlib.crc32(raw)})
 
     # Several experts: their number follows from the size of the tensors and the router.
-    routed = encode_model(tiny_model(layers=1, copies=True, experts=2))
+    experts = tiny_model(layers=1, copies=True, experts=2)
+    experts.router[:] = 0  # which makes the files small
+    routed = encode_model(experts)
     routed_fields = dict(zip(FIELDS, HEADER.unpack_from(routed)[1:]))
     routed_frame = routed[HEADER_BYTES:]
     size, dimensions = routed_fields["tensor_bytes"], tiny_model(layers=1, copies=True).dimensions

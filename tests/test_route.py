@@ -114,8 +114,10 @@ def test_the_scores_as_the_document_says():
     router[pair] = (1, 16)
     after, chosen = Route.fresh(2).follow(router, np.array([7]))
     assert after.scores.tolist() == [4, 36] and chosen.tolist() == [0]
-    after, chosen = Route(np.array([-129, 128]), 3, 1).follow(np.zeros((ROUTER_ROWS, 2), np.int8), np.array([1]))
-    assert after.scores.tolist() == [-127, 127] and chosen.tolist() == [1], "rounded down"
+    after, chosen = Route(np.array([-29, 28]), 3, 1).follow(np.zeros((ROUTER_ROWS, 2), np.int8), np.array([1]))
+    assert after.scores.tolist() == [-28, 28] and chosen.tolist() == [1], "rounded down"
+    after, _ = Route(np.array([-128, 128]), 3, 1).follow(np.zeros((ROUTER_ROWS, 2), np.int8), np.array([1]))
+    assert after.scores.tolist() == [31, 127], "no further behind than 96"
 
 
 def test_the_learned_router_tells_kinds_apart():

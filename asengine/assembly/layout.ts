@@ -18,6 +18,7 @@ export const MAX_EXPERTS: u32 = 16;
 export const ROUTER_ROWS: u32 = 2048;
 export const ROUTER_FADING: i32 = 7;
 export const ROUTER_MARGIN: i32 = 32;
+export const ROUTER_SPREAD: i32 = 96;
 export const MAX_DIM: u32 = 4096;
 export const MAX_LAYERS: u32 = 64;
 export const MAX_HIDDEN: u32 = 16384;

@@ -1,6 +1,6 @@
 // Which of a model's experts reads: docs/numerics.md, "Routing".
 
-import { experts, MAX_EXPERTS, ROUTER_FADING, ROUTER_MARGIN, ROUTER_ROWS } from "./layout";
+import { experts, MAX_EXPERTS, ROUTER_FADING, ROUTER_MARGIN, ROUTER_ROWS, ROUTER_SPREAD } from "./layout";
 import { router } from "./load";
 
 const SCORES: usize = memory.data(4 * MAX_EXPERTS, 4); // i32, one for each expert
@@ -28,6 +28,9 @@ export function route(id: u32): u32 {
       best = candidate;
       highest = score;
     }
+  }
+  for (let place = SCORES, end = SCORES + 4 * experts; place < end; place += 4) {
+    store<i32>(place, max(load<i32>(place), highest - ROUTER_SPREAD));
   }
   if (highest - load<i32>(SCORES + 4 * expert) > ROUTER_MARGIN) expert = best;
   return expert;

@@ -36,6 +36,7 @@ from fable6c.model.limits import (
     ROUTER_FADING,
     ROUTER_MARGIN,
     ROUTER_ROWS,
+    ROUTER_SPREAD,
 )
 
 DIMENSIONS_AT = 12  # bytes: where the header's dimensions begin, u32 each
@@ -138,6 +139,7 @@ def layout() -> str:
         f"export const ROUTER_ROWS: u32 = {ROUTER_ROWS};",
         f"export const ROUTER_FADING: i32 = {ROUTER_FADING};",
         f"export const ROUTER_MARGIN: i32 = {ROUTER_MARGIN};",
+        f"export const ROUTER_SPREAD: i32 = {ROUTER_SPREAD};",
         *(f"export const MAX_{name.upper()}: u32 = {high};" for name, (_, high) in DIMENSION_RANGES.items()),
     ]
     lines += ["", "// ---- Dimensions ----", ""]

@@ -31,3 +31,4 @@ ROUTER_ROWS = 2048  # of its table, a power of two
 ROUTER_FADING = 7  # of the scores: they lose 1/128 with each token
 ROUTER_UNIT = 16  # of the scores: a factor e in the odds
 ROUTER_MARGIN = 32  # by which another expert's score must be higher
+ROUTER_SPREAD = 96  # that no score lies further below the highest: a change of the text is noticed soon

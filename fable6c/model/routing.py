@@ -11,7 +11,7 @@ from typing import Optional, Union
 import numpy as np
 
 from fable6c.model.file import Model
-from fable6c.model.limits import ROUTER_FADING, ROUTER_MARGIN, ROUTER_ROWS
+from fable6c.model.limits import ROUTER_FADING, ROUTER_MARGIN, ROUTER_ROWS, ROUTER_SPREAD
 from fable6c.model.reference import Reference, State
 
 
@@ -42,6 +42,7 @@ class Route:
         scores, expert, chosen = self.scores, self.expert, np.empty(len(tokens), np.intp)
         for place, gains in enumerate(router[rows_of(tokens, self.previous)].sum(axis=1, dtype=np.int64)):
             scores = scores + gains - (scores >> ROUTER_FADING)
+            scores = np.maximum(scores, scores.max() - ROUTER_SPREAD)
             best = int(scores.argmax())
             if scores[best] - scores[expert] > ROUTER_MARGIN:
                 expert = best
