@@ -26,6 +26,7 @@ GROUND = {
     "headers",
     "kernels",
     "limits",
+    "machines",
     "build_kernels",
 }  # modules of fable6c/ itself that others build on
 
