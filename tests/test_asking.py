@@ -141,6 +141,15 @@ def test_preparing_notes_the_fields_and_no_token_joins_a_mark(tmp_path):
     assert plain.description["asks"] == "" and plain.headers is None
 
 
+def test_a_story_is_held_out_with_all_of_its_headers(tmp_path):
+    stories = [f"{story} {number}." for number, story in enumerate(synth_text(5, 60_000).split("\n<|endoftext|>\n"))]
+    headers = ["", asking.write_header({"Mood": "sad"}), asking.write_header({"Name": "Mia", "Talk": "no"})]
+    data = prepare(lambda: [header + story for header in headers for story in stories], str(tmp_path), 300, "a", 1, False)
+    valid, train = (data.tokenizer.decode(np.asarray(tokens)).decode() for tokens in (data.valid, data.train))
+    held_out = [story for story in stories if story in valid]
+    assert held_out and all(valid.count(story) == 3 and story not in train for story in held_out)
+
+
 # ---- the programs
 
 

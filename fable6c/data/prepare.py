@@ -91,7 +91,7 @@ class HeldOut:
 
     def split(self, document: str) -> tuple[str, str]:
         """(part to train on, part held out); either may be empty."""
-        name = _name(document.encode("utf-8"))
+        name = _name(document)
         if name in self.whole:
             return "", document
         if name == self.cut:
@@ -118,7 +118,7 @@ class Survey:
     def watch(self, documents: Iterable[str]) -> Iterator[str]:
         for document in documents:
             data = document.encode("utf-8")
-            self.names.append(_name(data))
+            self.names.append(_name(document))
             self.lengths.append(len(document))
             self.sha256.update(data + b"\0")
             self.bytes += len(data)
@@ -218,9 +218,9 @@ def _open_tokens(path: str, count: int, tokenizer: Tokenizer) -> np.ndarray:
     return tokens
 
 
-def _name(document: bytes) -> int:
-    """A 64-bit name for a document's content."""
-    return int.from_bytes(hashlib.blake2b(document, digest_size=8).digest(), "little")
+def _name(document: str) -> int:
+    """A 64-bit name for a document's content: a header does not make it another one."""
+    return int.from_bytes(hashlib.blake2b(split_header(document)[1].encode("utf-8"), digest_size=8).digest(), "little")
 
 
 def choose_held_out(names: Sequence[int], lengths: Sequence[int]) -> HeldOut:
