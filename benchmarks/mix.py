@@ -32,10 +32,11 @@ RECIPES = {
     "plain": SIZE,
     "gentle": SIZE + "[train]\n" + "".join(f"{key} = {value}\n" for key, value in merge.REPAIR.items()),
     "bag": SIZE + "[train]\nresample = true\n",
-    "late decay": SIZE + "[train]\ncooldown = 0.25\n",
-    "half": SIZE + "[train]\ntaught = 0.5\n",
+    "taught 0.5": SIZE + "[train]\ntaught = 0.5\n",
+    "taught 0.8": SIZE + "[train]\ntaught = 0.8\n",
+    "taught 0.8, late decay": SIZE + "[train]\ntaught = 0.8\ncooldown = 0.25\n",
 }
-STUDENTS = {"smalltaught": "plain", "st-shortcool": "late decay", "st-half": "half"}
+STUDENTS = {"half": "taught 0.5", "most": "taught 0.8", "late": "taught 0.8, late decay"}
 TOKENS, BRANCH_TOKENS, SMALL_TOKENS, REPAIR_TOKENS = 4_000_000, 500_000, 1_000_000, 250_000
 SMALL_CHARACTERS = 1_500_000
 QUICK = 100  # times fewer tokens
@@ -198,7 +199,7 @@ def distil(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
     yield {"what": "ensemble of 4", "bits": found["ensemble"], "gain": found["gain"]}
     for name, recipe in STUDENTS.items():
         student = runs.learn(f"{name}{group}", recipe, SMALL_TOKENS, 20 + group, "--teachers", *models, small=True)
-        taught = row(f"taught, {recipe}", judge, judge.score(read_start(student)), base)
+        taught = row(recipe, judge, judge.score(read_start(student)), base)
         yield taught
         yield {"what": f"of the ensemble's gain it keeps {taught['gain']['value'] / found['gain']['value']:.0%}"}
 

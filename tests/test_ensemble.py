@@ -288,7 +288,7 @@ def test_bad_input_is_one_line(folder, model, tmp_path):
         (1, "is not UTF-8", good, "--corpus", corpus, "--text", latin),
         (1, "too little for the tier normal", good, "--corpus", corpus, "--text", text, "--memory", "64M"),
         (1, "web page", TESTS / "attacks" / "WEB_PAGE-doctype.f6c", "--corpus", corpus, "--text", text),
-        (2, "required: --corpus", good, "--text", text),
+        (2, "give one network and its --corpus", good, "--text", text),
         (2, "whole number from 1", good, "--corpus", corpus, "--text", text, "--chars", "0"),
     ]:
         done = command(*arguments)

@@ -30,7 +30,7 @@ class Recipe:
     joined: float = 0.0  # share of the documents that a newline, not an end mark, divides from the next one
     fixed_embedding: bool = False  # embedding and norm_in stay as the run begins with them: for experts that share these
     resample: bool = False  # read as many documents, drawn with replacement by the seed
-    taught: float = 0.8  # with teachers, the share of what a token is learned from that is their prediction, not the text
+    taught: float = 0.5  # with teachers, the share of what a token is learned from that is their prediction, not the text
     fast_gradients: bool = True  # in int8, and of the logits a sample (network.py)
     clip: float = 1.0  # largest norm of the gradient of a step
     warmup: float = 0.01  # share of the run in which the learning rates rise from a tenth
