@@ -323,7 +323,7 @@ def simulate(count: int, online: float, keepers: int, publisher_lives: bool, hou
 def peers(options: argparse.Namespace) -> list[dict]:
     rows = []
     for count in (200,) if options.quick else (1000, 5000):
-        for online, keepers, lives in ((60.0, 0, True), (30.0, 0, True), (60.0, 0, False), (60.0, 20, False)):
+        for online, keepers, lives in ((60.0, 0, True), (30.0, 0, True), (30.0, 20, True), (60.0, 0, False), (60.0, 20, False)):
             started = time.process_time()
             row = simulate(count, online, keepers, lives, 2 if options.quick else 8, 1, 5 if options.quick else 20)
             rows.append({**row, "cpu_seconds": round(time.process_time() - started, 1)})

@@ -140,22 +140,22 @@ def fetch(shelf: Shelf, key: str, name: str, network: Network) -> Fetched:
             peer = stack.enter_context(Peer(network.listen, network.up, network.down, network.nodes, network.public))
         while True:
             key = shelf.key_now(first, name)
+            if shelf.newest(first, name) and shelf.held(key, name) is None and not _anything(key, name, network, peer):
+                break  # the new key has signed nothing yet
             make_folder(os.path.join(shelf.folder, key))
             with locked(os.path.join(shelf.folder, key), "fetch", "--folder"):
                 news = _newest(shelf, key, name, first, network, peer)
                 if news is not None:
                     _fetch_file(shelf, *news, network, peer)
                     fetched = True
-            held = shelf.held(key, name)
-            if held is None or held[0].successor == "" or shelf.key_now(first, name) == key:
+                held = shelf.held(key, name)
+                if held is not None and peer is not None and held[1] in peer.items:  # `serve` keeps it in the DHT
+                    atomic_write(shelf.item_path(key, name), item_bytes(peer.items[held[1]], peer.lt))
+            if news is None or not news[0].successor:
                 break
-            if shelf.held(held[0].successor, name) is None and not _anything(held[0].successor, name, network, peer):
-                break  # the new key has signed nothing yet
-        if held is not None and peer is not None and held[1] in peer.items:  # `serve` keeps it in the DHT
-            atomic_write(shelf.item_path(key, name), item_bytes(peer.items[held[1]], peer.lt))
-    if held is None:
-        raise AssertionError("nothing was fetched and nobody said so")
-    return Fetched(held[0], shelf.file_path(held[0]), fetched)
+    found = shelf.newest(first, name)
+    assert found is not None  # else _newest had said so
+    return Fetched(found[0], shelf.file_path(found[0]), fetched)
 
 
 def _anything(key: str, name: str, network: Network, peer: Optional[Peer]) -> bool:
@@ -184,7 +184,7 @@ def _newest(shelf: Shelf, key: str, name: str, first: str, network: Network, pee
             said.append(f"{who}: {answer}" if not str(answer).startswith(who) else str(answer))
             continue
         try:
-            manifest = shelf.judge(answer, key, name, first, network.max_size)
+            manifest = shelf.judge(answer, first, name, network.max_size)
         except UserError as error:
             said.append(f"{who}: {error}")
             continue

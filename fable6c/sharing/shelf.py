@@ -79,37 +79,37 @@ class Shelf:
                 found += [(key, name[:-4]) for name in sorted(os.listdir(folder)) if re.fullmatch(manifests.NAME + r"\.f6m", name)]
         return found
 
-    def key_now(self, key: str, name: str) -> str:
-        """The key that signs the series now: the one that was given, or whom it and its successors named."""
+    def newest(self, first: str, name: str) -> Optional[tuple[Manifest, bytes]]:
+        """The newest manifest of the series that the key `first` began, whoever of its successors signed it, and its bytes; None where there is none."""
+        found, key = None, first
         for _ in range(manifests.MAX_SUCCESSORS):
-            found = self.held(key, name)
-            if found is None or not found[0].successor:
-                return key
-            key = found[0].successor
-        raise UserError(f"{key[:16]}…/{name}: this key has handed over more than {manifests.MAX_SUCCESSORS} times; ask its owner")
+            held = self.held(key, name)
+            if held is None:
+                return found
+            found, key = held, held[0].successor
+            if not key:
+                return found
+        raise UserError(f"{first[:16]}…/{name}: this key has handed over more than {manifests.MAX_SUCCESSORS} times; ask its owner")
 
-    def last_sequence(self, key: str, name: str, first: str) -> int:
-        """The number of the newest manifest of `key`, or, where there is none, of the one that named it; `first`: where the series begins."""
-        while True:
-            found = self.held(first, name)
-            if found is None or first == key or not found[0].successor:
-                break
-            last, first = found[0].sequence, found[0].successor
-            if first == key and self.held(key, name) is None:
-                return last
-        return found[0].sequence if found else 0
+    def key_now(self, first: str, name: str) -> str:
+        """The key that signs the series now: the one that began it, or whom it and its successors named."""
+        found = self.newest(first, name)
+        return (found[0].successor or found[0].key) if found else first
 
-    def judge(self, data: bytes, key: str, name: str, first: str, max_size: int) -> Optional[Manifest]:
-        """The manifest in somebody's bytes if it is news of the series that `key` signs now; None if it is the one that is here. UserError, one line,
-        if it must not be taken: forged, of another series, expired, older than what is here, or beside it."""
-        manifest = manifests.decode(data)
+    def judge(self, data: bytes, first: str, name: str, max_size: int) -> Optional[Manifest]:
+        """The manifest in somebody's bytes if it is news of the series that the key `first` began; None if it is the one that is here. UserError, one line, if
+        it must not be taken: forged, of another series or key, expired, older than what is here, or beside it."""
+        manifest, key, held = manifests.decode(data), self.key_now(first, name), self.newest(first, name)
         if manifest.key != key or manifest.name != name:
             raise UserError(f"the manifest is of {manifest.key[:16]}…/{manifest.name}, not of {key[:16]}…/{name}; nothing is kept")
-        last, held = self.last_sequence(key, name, first), self.held(key, name)
-        if manifest.sequence < last or held is None and manifest.sequence == last:
-            raise UserError(f"an old manifest was played again: number {manifest.sequence}, and {last} is here; nothing is kept")
-        if held and manifest.sequence == last and data != held[1]:
-            raise UserError(f"there are two manifests with number {last}: their publisher's key signs different things; nothing is kept")
+        if held and (manifest.sequence < held[0].sequence or held[0].key != key and manifest.sequence == held[0].sequence):
+            raise UserError(
+                f"an old manifest was played again: number {manifest.sequence}, and {held[0].sequence} is here; nothing is kept"
+            )
+        if held and manifest.sequence == held[0].sequence and data != held[1]:
+            raise UserError(
+                f"there are two manifests with number {manifest.sequence}: their publisher's key signs different things; nothing is kept"
+            )
         now = self.clock()
         if manifest.expires <= now:
             raise UserError(
