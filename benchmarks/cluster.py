@@ -14,9 +14,9 @@ from typing import Optional
 import numpy as np
 
 import common
-from cluster_scaling import table
 
 sys.path.insert(0, common.ROOT)
+from cluster_scaling import table  # which imports the package too
 from fable6c import kernels
 from fable6c.cli import ArgumentParser, run
 from fable6c.data.prepare import FolderDataset

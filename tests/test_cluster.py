@@ -30,6 +30,9 @@ def ray(monkeypatch):
     class RayError(Exception):
         pass
 
+    class RayTaskError(RayError):
+        pass
+
     class Actor:
         def __init__(self, kind, node, arguments):
             self.node, self.it = node, None
@@ -46,7 +49,10 @@ def ray(monkeypatch):
                 return (object(), self.it)
             if self in made.gone or self.node in made.gone:
                 return (object(), RayError("the actor died"))
-            return (object(), getattr(self.it, name)(*given))
+            try:
+                return (object(), getattr(self.it, name)(*given))
+            except Exception as error:
+                return (object(), RayTaskError(f"Traceback\n  more\n{type(error).__name__}: {error}"))
 
     def get(reference):
         if isinstance(reference[1], RayError):
@@ -61,7 +67,7 @@ def ray(monkeypatch):
     strategies = types.SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: node)
     made.module = types.SimpleNamespace(
         put=lambda value: value, remote=remote, get=get, wait=lambda all, num_returns, timeout: (all[:1], all[1:]), kill=made.gone.add,
-        nodes=lambda: made.machines, exceptions=types.SimpleNamespace(RayError=RayError), util=types.SimpleNamespace(scheduling_strategies=strategies),
+        nodes=lambda: made.machines, exceptions=types.SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError), util=types.SimpleNamespace(scheduling_strategies=strategies),
     )  # fmt: skip
     monkeypatch.setattr(machines, "ray_module", lambda: made.module)
     monkeypatch.setattr(machines, "require_ray", lambda: None)
@@ -183,8 +189,22 @@ def test_a_machine_with_another_version_is_named_and_takes_no_part(ray, run, mon
 
     monkeypatch.setattr(cluster, "RemoteWorker", Old)
     said = []
-    assert engine_of(run, said).workers() == []
-    assert said == [f"10.0.0.1/1: does not start: RuntimeError: this machine has fable6c {__version__}, the run's has 0.0.0"]
+    engine = engine_of(run, said)
+    for _ in range(20):
+        assert engine.workers() == []
+    why = f"does not start: RuntimeError: this machine has fable6c {__version__}, the run's has 0.0.0"
+    assert len(said) == 2 * cluster.STARTS and all(line.endswith(why) for line in said)
+
+
+def test_a_worker_that_fails_is_lost_and_says_why(ray, run):
+    said = []
+    engine = engine_of(run, said)
+    while not engine.workers():
+        pass
+    name = engine.workers()[0]
+    engine.call(name, "finish", "no list", True, "one too many")
+    lost = engine.next(1.0)
+    assert lost[0] == name and isinstance(lost[1], Lost) and said[-1].startswith(f"{name}: TypeError: ") and name not in engine.workers()
 
 
 def test_a_lost_workers_other_calls_are_not_waited_for(ray, run):

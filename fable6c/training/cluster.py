@@ -4,7 +4,7 @@ Ray carries the calls and notices who is gone. What is learned does not depend o
 parameters travel as bytes that are checked before they are used (codec.py).
 """
 
-import os
+import collections
 import time
 from typing import Any, Callable, Optional
 
@@ -17,6 +17,8 @@ from fable6c.model.architecture import Dimensions
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.training.config import Config, Recipe
 from fable6c.training.rounds import Lost, Worker
+
+STARTS = 3  # of workers that may fail on a machine, before none is tried there any more
 
 
 def _pack(dataset: FolderDataset) -> dict[str, Any]:
@@ -38,8 +40,8 @@ class RemoteWorker:
         made = FolderDataset(**{**dataset, "tokenizer": tokenizer})
         self.worker = Worker(Config(Dimensions(**config["model"]), Recipe(**config["train"])), made, command)
 
-    def ready(self) -> int:
-        return os.getpid()
+    def ready(self) -> None:
+        """Returns once the worker is made; what went wrong there is raised where this is asked for."""
 
     def call(self, method: str, *arguments: Any) -> Any:
         try:
@@ -63,12 +65,15 @@ class RayEngine:
         self.nodes: dict[str, str] = {}  # of the actors, by name
         self.starting: dict[Any, str] = {}
         self.pending: dict[Any, str] = {}
-        self.pids: dict[str, int] = {}
+        self.present: set[str] = set()  # of the actors, those that have started
         self.made = 0
+        self.failed: collections.Counter[str] = collections.Counter()  # starts of workers, by machine
 
     def workers(self) -> list[str]:
         alive = {node["NodeID"]: node for node in self.ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0}
         for identity, node in alive.items():
+            if self.failed[identity] >= STARTS:
+                continue
             for _ in range(self.each - list(self.nodes.values()).count(identity)):
                 self.made += 1
                 name = f"{node['NodeManagerAddress']}/{self.made}"
@@ -77,12 +82,14 @@ class RayEngine:
         for reference in self._done(self.starting, 0.0):
             name = self.starting.pop(reference)
             try:
-                self.pids[name] = self.ray.get(reference)
+                self.ray.get(reference)
+                self.present.add(name)
                 self.say(f"{name}: joins")
             except self.ray.exceptions.RayError as error:
+                self.failed[self.nodes[name]] += 1
                 self._forget(name)
                 self.say(f"{name}: does not start: {machines.last_line(error)}")
-        return sorted(self.pids)
+        return sorted(self.present)
 
     def call(self, name: str, method: str, *arguments: Any) -> None:
         self.pending[self.actors[name].call.remote(method, *arguments)] = name
@@ -95,8 +102,10 @@ class RayEngine:
             name = self.pending.pop(reference)
             try:
                 result = self.ray.get(reference)
-            except self.ray.exceptions.RayError:
-                if name in self.pids:
+            except self.ray.exceptions.RayError as error:
+                if isinstance(error, self.ray.exceptions.RayTaskError):  # it raised something, and did not die
+                    self.say(f"{name}: {machines.last_line(error)}")
+                if name in self.present:
                     self._forget(name)
                     self.pending = {other: of for other, of in self.pending.items() if of != name}
                 return name, Lost()
@@ -109,6 +118,6 @@ class RayEngine:
         return self.ray.wait(list(references), num_returns=1, timeout=seconds)[0] if references else []
 
     def _forget(self, name: str) -> None:
-        self.pids.pop(name, None)
+        self.present.discard(name)
         del self.nodes[name]
         self.ray.kill(self.actors.pop(name))  # a hung one must not go on
