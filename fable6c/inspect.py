@@ -19,7 +19,7 @@ import zstandard
 
 from fable6c.cli import ArgumentParser, run
 from fable6c.data.text import read_documents
-from fable6c.errors import UsageError
+from fable6c.errors import UsageError, UserError
 from fable6c.files import existing_file
 from fable6c.model.architecture import expert_prefix, parameter_count, tensor_specs
 from fable6c.model.file import (
@@ -123,6 +123,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         raise ModelFileError(error.name, error.value, options.model) from None
     if options.verify:
         print(f"{options.model}: OK, {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+    elif options.weights and model.router is not None:
+        raise UserError(f"{options.model}: has {model.experts} experts; --weights looks at one: give the model file that it was made of")
     elif options.weights:
         # Here, because they need the trainer and its kernels, and the rest of this command does not.
         from fable6c.corpus import synth

@@ -249,6 +249,8 @@ def test_who_takes_no_model_of_several_experts(routed):
         read_start(str(routed))
     with pytest.raises(UserError, match="an ensemble takes a network of one"):
         ensemble_score(str(routed), [], str(routed.parent / "sea.txt"))
+    with pytest.raises(UserError, match="--weights looks at one"):
+        inspect.main([str(routed), "--weights", str(routed.parent / "weights.html")])
 
 
 # ---- the test that decides

@@ -19,7 +19,7 @@ import numpy as np
 from fable6c.errors import UserError
 from fable6c.evaluation.bits import predictions
 from fable6c.model.file import Matrix, Model, decode_model, read_bytes
-from fable6c.model.reference import Reference
+from fable6c.model.routing import open_reference
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 
@@ -44,7 +44,7 @@ def limit(memory: int, seconds: int) -> None:
 
 def look(model: Model, documents: Sequence[str]) -> dict:
     """{"bits", "remembered", "tokens"}: for each document the bits that it costs, its longest remembered run, its tokens; and {"dead"}, see `dead`."""
-    tokenizer, reference, silent = Tokenizer(model.merges), Reference(model), Progress("", enabled=False)
+    tokenizer, reference, silent = Tokenizer(model.merges), open_reference(model), Progress("", enabled=False)
     found: dict[str, Any] = {"bits": [], "remembered": [], "tokens": [], "dead": dead(model)}
     for tokens in tokenizer.encode_documents(list(documents)):
         nats, right = 0.0, []
