@@ -32,7 +32,7 @@ def test_help():
     done = benchmark("--help")
     assert done.returncode == 0
     for word in (
-        "train|engine|all|gradients|scout|flashlm|floats|ablate|curve|wishes|mix",
+        "train|engine|all|gradients|scout|flashlm|floats|ablate|curve|wishes|cluster|mix|z80|exchange",
         "--quick",
         "--json FILE",
         "--profile",

@@ -126,6 +126,24 @@ def test_the_candidates_are_what_comes_next(teller):
     assert leaned >= len(tokenizer.encode(" dragon"))
 
 
+@pytest.mark.parametrize("header", ["", write_header({"Words": "ox", "Length": "short"})])
+def test_nothing_leans_without_a_header_or_after_the_storys_end(teller, header):
+    """Plain texts of any length are the sampler's, and so is what follows the end of a story that had a header."""
+    engine, _, tokenizer = teller
+    told(engine, header, 2000, 1)
+    vocab = len(tokenizer.token_bytes)
+    for seed in range(30):
+        data = b" a story of many words" * 12
+        engine.write(engine.text_buffer(), data)
+        engine.feed(len(data))
+        while engine.pending():
+            engine.step()
+        logits = np.frombuffer(engine.read(engine.logits(), 4 * vocab), "<f4").copy()
+        engine.seed(seed)
+        drawn = vocab - 1 if engine.step() == END else engine.token()
+        assert drawn == Sampler(0.8, 40, seed=seed).choose(logits, [])
+
+
 def test_a_host_that_goes_on_itself_ends_a_word(teller):
     """A word that leaning has begun is not finished after other text; it is still missing, and comes later."""
     engine, _, tokenizer = teller

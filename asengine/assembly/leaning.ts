@@ -14,6 +14,7 @@ const MANY: u32 = 400;
 
 let read: u32 = 0; // tokens of the text, as far as a header can begin
 let inHeader = false;
+let leans = false; // a header has been read, and its story has not ended
 let lineBegins = false;
 let field: u32 = 0; // the first letter of the line's field; 0 once nothing more is wanted of it
 let colon = false; // the line's colon has been read
@@ -33,7 +34,7 @@ let forcedAt: u32 = 0; // … and how many of its tokens have been told
 export function clearWishes(): void {
   read = words = missing = told = since = low = 0;
   high = MANY;
-  inHeader = inWord = speaks = silent = came = false;
+  inHeader = leans = inWord = speaks = silent = came = false;
   forced = 0;
 }
 
@@ -53,13 +54,14 @@ export function follow(id: u32): void {
     read++;
     if (read == 2) inHeader = lineBegins = id == HEADING;
   } else if (inHeader) followHeader(id);
-  else followStory(id);
+  else if (leans) followStory(id);
 }
 
 function followHeader(id: u32): void {
   if (id == TEXT || tokenLength(id) == 0) {
     closeWord();
     inHeader = false;
+    leans = tokenLength(id) > 0;
     findSpeech();
     return;
   }
@@ -129,6 +131,7 @@ function hasQuote(id: u32): bool {
 }
 
 function followStory(id: u32): void {
+  leans = tokenLength(id) > 0;
   since++;
   came = false;
   if (forced != 0 && ++forcedAt == load<u16>(forced)) forced = 0;
@@ -159,6 +162,7 @@ export function letGo(): void {
  * then keep what must not come.
  */
 export function lean(): i32 {
+  if (!leans) return -1;
   if (forced != 0) return load<u16>(forced + 2 + 2 * forcedAt);
   let complete = missing == 0 && !speaks;
   if (!complete || told >= high) {
@@ -192,7 +196,7 @@ function bar(id: u32): void {
 function nearest(complete: bool): i32 {
   let highest = load<f32>(LOGITS);
   for (let at: usize = 4, size: usize = 4 * vocab; at < size; at += 4) highest = max(highest, load<f32>(at, LOGITS));
-  let weight: f32 = told < high / 2 ? 2 : 1; // while there is time, more is asked of a word's place
+  let weight: f32 = told < high / 2 ? 2 : 0.5; // while there is time, more is asked of a word's place
   let least: f32 = Infinity, id: u32 = vocab - 1, word: usize = 0;
   for (let i: u32 = 0; i < words; i++) {
     if (load<u16>(wordAt(i)) == 0) continue;

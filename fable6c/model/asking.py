@@ -26,7 +26,7 @@ CARD_KEY = "asks"  # of a model's card: the fields that it takes, as in "Words N
 MAX_WORDS = 3
 MAX_WISHES, MAX_WISH_TOKENS = 4, 23  # to lean towards: three words and a name, each of so many tokens
 # How much likelier the likeliest token may be, in nats, than one that is missing and comes instead: at first, and more with each token that
-# one is waited for. For words it is half of that in the first half of a story, for the end it is twice that.
+# one is waited for. For words it is half of that in the first half of a story, then twice that, as for the end.
 LEAST_GAP, GAP_GROWTH = 2.0, 0.0625
 NEVER = -1e30  # the logit of a token that is not to be drawn
 MANY = 400
@@ -121,6 +121,7 @@ class Leaning:
         self._texts = texts
         self._read = 0  # tokens of the text
         self._in_header = False
+        self._leans = False  # a header has been read, and its story has not ended
         self._field: Optional[bytes] = (
             None  # the first letter of the line's field, empty once nothing more is wanted of it; None where a line begins
         )
@@ -144,14 +145,14 @@ class Leaning:
             self._in_header = token == HEADING_TOKEN
         elif self._in_header:
             self._read_header(token)
-        elif self._read > 2:
+        elif self._leans:
             self._read_story(token)
 
     def _read_header(self, token: int) -> None:
         text = self._texts[token]
         if token == TEXT_TOKEN or not text:
             self._close_word()
-            self._in_header = False
+            self._in_header, self._leans = False, bool(text)
         elif text[:1] == b"\n":
             self._close_word()
             self._field = None
@@ -179,6 +180,7 @@ class Leaning:
             self._missing.append(word)
 
     def _read_story(self, token: int) -> None:
+        self._leans = bool(self._texts[token])
         self._since += 1
         self._tail = [*self._tail[1 - MAX_WISH_TOKENS :], token]
         left = [word for word in self._missing if self._tail[-len(word) :] != word]
@@ -194,11 +196,13 @@ class Leaning:
 
     def choose(self, logits: np.ndarray, history: Sequence[int], sampler: Sampler) -> int:
         """The next token, from logits (V,), after `history`: one of what is missing, or the sampler's."""
+        if not self._leans:
+            return sampler.choose(logits, history)
         if self._forced:
             return self._forced.pop(0)
         wanted = [*self._missing, *([[QUOTE]] if self._talk else [])]
         may_end = not wanted and self._words >= self._low
-        weights = [2.0 if self._words < self._high // 2 else 1.0] * len(self._missing) + [
+        weights = [2.0 if self._words < self._high // 2 else 0.5] * len(self._missing) + [
             1.0
         ]  # while there is time, more is asked of a word's place
         if not wanted and self._words >= self._high:
