@@ -11,6 +11,7 @@ const LEAST_GAP: f32 = 2;
 const GAP_GROWTH: f32 = 0.0625;
 const NEVER: f32 = -1e30; // the logit of a token that is not to be drawn
 const MANY: u32 = 400;
+const LATE: u32 = 150;
 
 let read: u32 = 0; // tokens of the text, as far as a header can begin
 let inHeader = false;
@@ -111,7 +112,7 @@ function setValue(letter: u32): void {
     silent = letter == 0x6e; // no
   } else if (field == 0x4c) { // Length
     low = letter == 0x6d ? 120 : letter == 0x6c ? 190 : 0; // middle, long
-    high = letter == 0x73 ? 70 : letter == 0x6d ? 150 : MANY; // short, middle
+    high = letter == 0x73 ? 70 : letter == 0x6d ? LATE : MANY; // short, middle
   }
 }
 
@@ -196,7 +197,7 @@ function bar(id: u32): void {
 function nearest(complete: bool): i32 {
   let highest = load<f32>(LOGITS);
   for (let at: usize = 4, size: usize = 4 * vocab; at < size; at += 4) highest = max(highest, load<f32>(at, LOGITS));
-  let weight: f32 = told < high / 2 ? 2 : 0.5; // while there is time, more is asked of a word's place
+  let weight: f32 = told < min(high, LATE) / 2 ? 2 : 0.5; // while there is time, more is asked of a word's place
   let least: f32 = Infinity, id: u32 = vocab - 1, word: usize = 0;
   for (let i: u32 = 0; i < words; i++) {
     if (load<u16>(wordAt(i)) == 0) continue;

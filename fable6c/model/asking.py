@@ -29,9 +29,9 @@ MAX_WISHES, MAX_WISH_TOKENS = 4, 23  # to lean towards: three words and a name, 
 # one is waited for. For words it is half of that in the first half of a story, then twice that, as for the end.
 LEAST_GAP, GAP_GROWTH = 2.0, 0.0625
 NEVER = -1e30  # the logit of a token that is not to be drawn
-MANY = 400
+MANY, LATE = 400, 150
 # Words before which a story does not end, and from which it leans to its end, by the first letter of its Length.
-LEANED_LENGTHS = {b"s": (0, 70), b"m": (120, 150), b"l": (190, MANY)}
+LEANED_LENGTHS = {b"s": (0, 70), b"m": (120, LATE), b"l": (190, MANY)}
 ENDINGS = (b"s", b"es", b"d", b"ed", b"ing", b"ly")  # that a word may get
 QUOTE = ord('"')  # its token
 QUOTES = (b'"', "\u201c".encode())
@@ -202,7 +202,7 @@ class Leaning:
             return self._forced.pop(0)
         wanted = [*self._missing, *([[QUOTE]] if self._talk else [])]
         may_end = not wanted and self._words >= self._low
-        weights = [2.0 if self._words < self._high // 2 else 0.5] * len(self._missing) + [
+        weights = [2.0 if self._words < min(self._high, LATE) // 2 else 0.5] * len(self._missing) + [
             1.0
         ]  # while there is time, more is asked of a word's place
         if not wanted and self._words >= self._high:
