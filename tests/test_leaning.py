@@ -30,6 +30,7 @@ MALFORMED = [
     "\x01Words: never ended",
     "\x02Words: no header\n",
     "\x01\x02",
+    "\x01Mood: so very so\nMood: " + "q" * 200 + "\nMood:\nWords: very\n\x02",
 ]
 
 
