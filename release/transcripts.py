@@ -4,11 +4,14 @@ The rule, the same for each model: seeds 1 to 20, default sampling, at most 1,00
 that stood in it before. Good is the story with the least, bad the one with the most, middling the one in the middle (the 10th); among equal ones
 the lowest seed. A story that did not end by itself counts as worse than any that did.
 
+A conversation is told by the native program, in the same way: the rule looks at all of its turns together.
+
 Where a model of the list below is missing, its chapter stays as it is, and the command that trains it is shown.
 """
 
 import pathlib
 import re
+import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -40,7 +43,24 @@ MODELS = [
         "What `make run` gives on a machine that reads 20,000 tokens a second. Made-up stories are simpler than TinyStories, so its spelling is worse and its repetition is not.",
     ),
 ]
+CONVERSATION = "small-wish, a conversation"
+LINES = (
+    "Tell me a story about a dragon and a spoon, a girl called Mia",
+    "And then?",
+    "Suddenly it began to rain.",
+    "And then?",
+)
+MODELS.append(
+    (
+        CONVERSATION,
+        "release/small-wish.f6c",
+        "",
+        "One of the [release](../release/README.md) that takes [wishes](asking.md). A person wrote the lines in bold, the same to each seed: `build/fable6c release/small-wish.f6c -s SEED` and these lines. A turn "
+        "has at most 200 tokens, after which the person may go on in the middle of a sentence.",
+    )
+)
 TOLD = "Repetition of the twenty: "
+NOTHING = "(nothing: it ends there)"
 NONE = "No stories yet: this model was not trained to its end when the page was written."
 HEAD = """# Transcripts
 
@@ -76,6 +96,29 @@ def stories(path):
     return sorted(told)
 
 
+def conversations(path):
+    """The same of conversations: (False, repetition, seed, the person's lines in bold and the answers)."""
+    told = []
+    for seed in SEEDS:
+        command = [str(ROOT / "build" / "fable6c"), str(path), "-s", str(seed)]
+        done = subprocess.run(command, input="".join(f"{line}\n" for line in LINES), stdout=subprocess.PIPE, text=True, check=True)
+        answers = [answer.strip() for answer in re.split(r"(?:^|\n)> ", done.stdout)[1 : len(LINES) + 1]]
+        told.append(
+            (
+                False,
+                repetition(" ".join(answers)),
+                seed,
+                "\n\n".join(f"**{line}**\n\n{answer or NOTHING}" for line, answer in zip(LINES, answers)),
+            )
+        )
+    return sorted(told)
+
+
+def twenty(name, path):
+    """What the model tells for the chapter of this name."""
+    return conversations(path) if name == CONVERSATION else stories(path)
+
+
 def chapter(name, told):
     shares = [f"{share:.0%}" for _, share, _, _ in (told[0], told[9], told[-1])]
     unended = sum(not_ended for not_ended, *_ in told)
@@ -104,7 +147,7 @@ def page(before, root=ROOT):
     parts, missing = [HEAD], []
     for name, path, command, words in MODELS:
         if (root / path).exists():
-            parts.append(opening(name, command, words) + chapter(name, stories(root / path)))
+            parts.append(opening(name, command, words) + chapter(name, twenty(name, root / path)))
         else:
             missing.append(f"{path} is missing, so its chapter {'is the old one' if name in kept else 'has no stories'}; {command}")
             parts.append(opening(name, command, words) + kept.get(name, NONE).rstrip("\n") + "\n")

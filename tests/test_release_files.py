@@ -182,7 +182,7 @@ def test_the_released_models_tell_what_the_page_of_transcripts_has():
     page = transcripts.PAGE.read_text(encoding="utf-8")
     for name, path, command, words in transcripts.MODELS:
         if path.startswith("release/"):
-            assert transcripts.opening(name, command, words) + transcripts.chapter(name, transcripts.stories(ROOT / path)) in page
+            assert transcripts.opening(name, command, words) + transcripts.chapter(name, transcripts.twenty(name, ROOT / path)) in page
 
 
 def test_transcripts_follow_the_rule_and_keep_the_chapters_of_missing_models(tmp_path, monkeypatch):
