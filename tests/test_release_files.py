@@ -148,6 +148,7 @@ def test_the_bill_of_materials_is_cyclonedx():
         assemble.file_component("fable6c-1.0.whl", wheel.getvalue())
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_the_second_build_leaves_the_first_alone(tmp_path, monkeypatch):
     """The environment of the first would import the package from a folder that is gone."""
     root = tmp_path / "root"
