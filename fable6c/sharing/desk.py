@@ -26,7 +26,7 @@ MAX_ABOUT = 240  # bytes
 DHT_SECONDS = 60.0  # for one search in the DHT
 PUT_SECONDS = 5.0
 RESCAN_SECONDS = 5.0  # between looks at the folder that is served
-RENEW_SECONDS = 1800.0  # between two puts of a manifest: the DHT keeps it for two hours
+RENEW_SECONDS = 900.0  # between two puts of a manifest: the DHT keeps it for two hours
 
 
 def key_of(path: str) -> tuple[str, bool]:
