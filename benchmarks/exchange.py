@@ -261,10 +261,10 @@ class Dht:
         while True:
             order = sorted(seen, key=lambda other: self.ids[other] ^ target)
             best = [other for other in order if other not in asked or self.alive[other]][:K]
-            todo = [other for other in best if other not in asked][:BRANCHING]
-            if not todo:
+            next_ones = [other for other in best if other not in asked][:BRANCHING]
+            if not next_ones:
                 return [other for other in best if other in answered], len(asked)
-            for other in todo:
+            for other in next_ones:
                 asked.add(other)
                 if self.alive[other]:
                     answered.append(other)

@@ -53,7 +53,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         purpose="Add this machine to a cluster, until Ctrl-C or `stop`. Copy the token of the first machine into this one's folder before.",
         example=f"python -m fable6c.cluster join 192.168.1.10:{PORT} --bind 192.168.1.11",
     )
-    join.add_argument("head", metavar="HOST:PORT", help="the first machine, as its `head` printed it")
+    _add_head(join)
     _add_machine(join)
     up = commands.add_parser(
         "up",
@@ -61,7 +61,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         purpose="Train on all machines of the cluster, from one of them. The same command goes on after an interruption, with whatever machines are there then.",
         example=f"python -m fable6c.cluster up 192.168.1.10:{PORT} --preset small --corpus stories.txt --tokens 50000000 --out runs/small",
     )
-    up.add_argument("head", metavar="HOST:PORT", help="the first machine, as its `head` printed it")
+    _add_head(up)
     up.add_argument("--tokens", type=whole(1, 10**15), required=True, metavar="N", help="budget in tokens, of all machines together")
     up.add_argument(
         "--corpus", nargs="+", action="extend", default=[], metavar="PATH", help="text as for fable6c.train; only this machine needs it"
@@ -88,7 +88,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         purpose="List the machines of the cluster that this machine belongs to.",
         example=f"python -m fable6c.cluster status 192.168.1.10:{PORT}",
     )
-    status.add_argument("head", metavar="HOST:PORT", help="the first machine, as its `head` printed it")
+    _add_head(status)
     _add_folder(status)
     stop = commands.add_parser(
         "stop",
@@ -100,6 +100,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     options = parser.parse_args(argv)
     options.named, options.folder = options.folder, os.path.expanduser(options.folder)
     {"head": _head, "join": _join, "up": _up, "status": _status, "stop": _stop}[options.command](options)
+
+
+def _add_head(parser: ArgumentParser) -> None:
+    parser.add_argument("head", metavar="HOST:PORT", help="the first machine, as its `head` printed it")
 
 
 def _add_folder(parser: ArgumentParser) -> None:

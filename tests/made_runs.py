@@ -1,4 +1,4 @@
-"""Folders of training runs that no training made."""
+"""Folders of training runs that no training made, and trainings that take little time."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import numpy as np
 
 from fable6c.model.architecture import Dimensions
 from fable6c.model.tokenizer import Tokenizer
-from fable6c.training import checkpoint
+from fable6c.training import checkpoint, loop, run
 from fable6c.training.config import load_config
 from fable6c.training.network import Network
 
@@ -53,3 +53,10 @@ def rewritten(folder, change):
     change(description, arrays)
     os.remove(path)
     checkpoint.save(str(folder), description, arrays)
+
+
+def quicken(patch):
+    """Trainings with one check, short samples and no plot."""
+    patch.setattr(loop, "CHECKS", 1)
+    patch.setattr(run, "SAMPLE_TOKENS", 4)
+    patch.setattr(loop, "draw_loss", lambda folder: None)

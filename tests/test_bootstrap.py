@@ -13,7 +13,7 @@ from fable6c.evaluation import statistics
 from fable6c.evaluation.paired import mixture, mixture_weights
 from fable6c.model.file import read_model
 from fable6c.model.tokenizer import Tokenizer
-from fable6c.training import loop, run
+from made_runs import quicken
 from tiny_models import STEP_TOKENS, TINY_CONFIG
 
 
@@ -118,9 +118,7 @@ def boot(folder, *more):
 
 def in_this_process(patch):
     """Trainings one after the other, without samples and plots: a process for each takes far longer than such a training."""
-    patch.setattr(loop, "CHECKS", 1)
-    patch.setattr(run, "SAMPLE_TOKENS", 1)
-    patch.setattr(loop, "draw_loss", lambda folder: None)
+    quicken(patch)
     patch.setattr(bootstrap, "_train", lambda waiting: [train.main(command) for _, command in waiting])
 
 

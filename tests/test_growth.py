@@ -15,10 +15,11 @@ from fable6c.data.text import describe_files, read_documents
 from fable6c.errors import UsageError, UserError
 from fable6c.evaluation import verdict
 from fable6c.model.tokenizer import Tokenizer
-from fable6c.training import checkpoint, loop, run
+from fable6c.training import checkpoint, run
 from fable6c.training.growth import grow
 from fable6c.training.network import Network
 from fable6c.training.start import read_start
+from made_runs import quicken
 from tiny_models import STEP_TOKENS, TINY_CONFIG
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -35,9 +36,7 @@ def inputs(tmp_path_factory):
     (folder / "larger.toml").write_text(LARGER)
     (folder / "words.toml").write_text(LARGER.replace("vocab = 300", "vocab = 320"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "draw_loss", lambda folder: None)
-        patch.setattr(loop, "CHECKS", 1)
-        patch.setattr(run, "SAMPLE_TOKENS", 4)
+        quicken(patch)
         train.main(command(folder, "small", folder / "run", steps=30))
     export.export(str(folder / "run"), str(folder / "model.f6c"))
     return folder
@@ -45,9 +44,7 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(loop, "CHECKS", 1)
-    monkeypatch.setattr(run, "SAMPLE_TOKENS", 4)
-    monkeypatch.setattr(loop, "draw_loss", lambda folder: None)
+    quicken(monkeypatch)
 
 
 def command(inputs, config, out, *more, steps=10):

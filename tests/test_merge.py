@@ -12,10 +12,10 @@ from fable6c.errors import UserError
 from fable6c.evaluation.bits import evaluate
 from fable6c.model.architecture import Dimensions, tensor_specs
 from fable6c.model.file import read_model, write_model
-from fable6c.training import loop, merging, run
+from fable6c.training import merging
 from fable6c.training.network import Network
 from fable6c.training.start import read_start
-from made_runs import make_run
+from made_runs import make_run, quicken
 from tiny_models import STEP_TOKENS, TINY_CONFIG, tiny_model
 
 DIMENSIONS = Dimensions(6, 2, 5, 2, 300, 8, True)
@@ -34,12 +34,6 @@ def inputs(tmp_path_factory):
         for name, seed in (("a", 1), ("b", 2)):
             learn(folder, name, 20, "--from", str(folder / "ancestor"), "--seed", str(seed))
     return folder
-
-
-def quicken(patch):
-    patch.setattr(loop, "CHECKS", 1)
-    patch.setattr(run, "SAMPLE_TOKENS", 4)
-    patch.setattr(loop, "draw_loss", lambda folder: None)
 
 
 def learn(folder, name, steps, *more):

@@ -11,11 +11,10 @@ from fable6c.corpus import synth
 from fable6c.data.prepare import prepare
 from fable6c.data.text import describe_files, read_documents
 from fable6c.errors import UserError
-from fable6c.training import loop, run
 from fable6c.training.network import Network
 from fable6c.training.pruning import energy, prune
 from fable6c.training.start import read_start
-from made_runs import make_run
+from made_runs import make_run, quicken
 from tiny_models import STEP_TOKENS, TINY_CONFIG
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -24,9 +23,7 @@ SMALLER = TINY_CONFIG.replace("dim = 16", "dim = 14").replace("hidden = 24", "hi
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(loop, "CHECKS", 1)
-    monkeypatch.setattr(run, "SAMPLE_TOKENS", 4)
-    monkeypatch.setattr(loop, "draw_loss", lambda folder: None)
+    quicken(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +35,7 @@ def inputs(tmp_path_factory):
     (folder / "smaller.toml").write_text(SMALLER)
     (folder / "narrow.toml").write_text(SMALLER.replace("dim = 14", "dim = 4").replace("hidden = 20", "hidden = 4"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "draw_loss", lambda folder: None)
-        patch.setattr(loop, "CHECKS", 1)
-        patch.setattr(run, "SAMPLE_TOKENS", 4)
+        quicken(patch)
         train.main(command(folder, "tiny", folder / "run", steps=30))
     return folder
 

@@ -16,9 +16,9 @@ from fable6c.model.limits import ROUTER_ROWS
 from fable6c.model.reference import Reference
 from fable6c.model.routing import Route, RoutedReference, open_reference, rows_of
 from fable6c.model.tokenizer import Tokenizer
-from fable6c.training import loop, run
 from fable6c.training.router import learn_router
 from fable6c.training.start import read_start
+from made_runs import quicken
 from tiny_models import STEP_TOKENS, TINY_CONFIG, tiny_model
 
 COPYING = TINY_CONFIG.replace("context = 32\n", "context = 32\ncopies = true\n")
@@ -40,9 +40,7 @@ def made(tmp_path_factory):
     (folder / "ancestor.toml").write_text(COPYING)
     (folder / "expert.toml").write_text(COPYING + "fixed_embedding = true\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "draw_loss", lambda folder: None)
-        patch.setattr(loop, "CHECKS", 1)
-        patch.setattr(run, "SAMPLE_TOKENS", 4)
+        quicken(patch)
 
         def trained(name, config, steps, *more):
             arguments = ["--config", str(folder / f"{config}.toml"), "--threads", "1", "--tokens", str(steps * STEP_TOKENS)]

@@ -15,10 +15,10 @@ from fable6c.errors import UserError
 from fable6c.model.architecture import Dimensions
 from fable6c.model.file import Matrix, read_model, write_model
 from fable6c.model.tokenizer import Tokenizer
-from fable6c.training import checkpoint, loop, run
+from fable6c.training import checkpoint, loop
 from fable6c.training.network import Network
 from fable6c.training.start import latents, read_start
-from made_runs import make_run
+from made_runs import make_run, quicken
 from tiny_models import STEP_TOKENS, TINY_CONFIG, tiny_model
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -26,9 +26,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(loop, "CHECKS", 1)
-    monkeypatch.setattr(run, "SAMPLE_TOKENS", 4)
-    monkeypatch.setattr(loop, "draw_loss", lambda folder: None)
+    quicken(monkeypatch)
 
 
 @pytest.fixture(scope="module")

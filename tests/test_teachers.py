@@ -18,15 +18,14 @@ from fable6c.training import loop, run
 from fable6c.training.memory import memory_estimate
 from fable6c.training.network import HEAD_ROWS, Network
 from fable6c.training.teachers import Teacher, Teaching, network_dimensions, read_teachers
+from made_runs import quicken
 from tiny_models import STEP_TOKENS, TINY, TINY_CONFIG, tiny_model
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     kernels.set_threads(1)
-    monkeypatch.setattr(loop, "CHECKS", 1)
-    monkeypatch.setattr(run, "SAMPLE_TOKENS", 4)
-    monkeypatch.setattr(loop, "draw_loss", lambda folder: None)
+    quicken(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -67,18 +67,18 @@ def keep(item: Item, begin: Sequence[Address], host: str, library: Any, seconds:
         asked: set[Address] = set()
         while len(asked) < MAX_ASKED and time.monotonic() < ends:
             near = sorted(known, key=lambda address: known[address])[:COPIES]
-            todo = [address for address in known if address not in asked and (known[address] == 1 << 160 or address in near)]
-            if not todo:
+            next_ones = [address for address in known if address not in asked and (known[address] == 1 << 160 or address in near)]
+            if not next_ones:
                 break
-            for address in todo:
+            for address in next_ones:
                 asked.add(address)
                 _send(here, address, b"get", {b"id": own, b"target": item.target}, library)
-            for address, answer in _answers(here, todo, library):
+            for address, answer in _answers(here, next_ones, library):
                 name, token = answer.get(b"id"), answer.get(b"token")
                 if isinstance(token, bytes) and isinstance(name, bytes) and len(name) == 20 and len(token) <= 100:
                     known[address], tokens[address] = _distance(name, item.target), token
                 known.update({other: far for other, far in _nodes(answer, item.target, family).items() if other not in known})
-            for address in todo:
+            for address in next_ones:
                 if address not in tokens:
                     known.pop(address)  # it did not answer
         closest = sorted(tokens, key=lambda address: known.get(address, 1 << 160))[:COPIES]
