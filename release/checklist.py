@@ -12,7 +12,7 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-MODELS = ("small", "micro")
+MODELS = ("small", "micro", "small-wish", "micro-wish")
 FLOPPY = 1_474_560
 # A story with one of these is a reason to look, and to wait. Stories for children do have wolves, fights and tears.
 WORDS = re.compile(
