@@ -28,6 +28,9 @@ WORD_COUNTS = (3, 3, 3, 2, 1)  # of Words, one drawn
 MIN_DOCUMENTS = 5  # that have a word: what fewer have is a slip of the pen or cannot be learned
 LENGTHS = {"short": (1, 110), "middle": (135, 185), "long": (220, 500)}  # words: for what lies between them no Length is stated
 LENGTHS_TOLD = {"short": (1, 130), "middle": (110, 220), "long": (180, 1 << 30)}  # words that a told story of this Length may have
+# Of twenty stories one ends sadly, and a field that nearly always says "happy" says nothing: so a header tells of every sad end, of few happy
+# ones, and a story with a sad end comes once more than the others, with a header. Plain telling, without one, is as it was.
+MOOD_SHARES = {"happy": 0.3, "sad": 1.0}
 END_SENTENCES = 3  # that say how a story ends
 HAPPY, SAD = 0.3, -0.3  # sums of VADER, -1 to 1: between them no Mood is stated
 MAX_BEGINS = 120  # characters
@@ -175,9 +178,9 @@ def fields_of(story: str, survey: Survey, judge: Callable[[str], float], random:
     return fields
 
 
-def some_of(fields: Mapping[str, str], random: Random) -> dict[str, str]:
+def some_of(fields: Mapping[str, str], random: Random, shares: Mapping[str, float] = SHARES) -> dict[str, str]:
     """A random part of the fields in a random order: at least one, so that one may ask for as little as one likes."""
-    names = [name for name in fields if random.random() < SHARES[name]] or [random.choice(list(fields))]
+    names = [name for name in fields if random.random() < shares[name]] or [random.choice(list(fields))]
     random.shuffle(names)
     return {name: fields[name] for name in names}
 
@@ -200,8 +203,11 @@ def instructed(documents: Callable[[], Iterable[str]], share: float = HEADERS, s
                     f"a document has the byte {HEADING!r} or {TEXT!r}, with which headers begin and end ({document[:40]!r}); give text without headers"
                 )
             random = draw_for(document, number)
-            header = write_header(some_of(fields_of(document, survey, judge, random), random)) if random.random() < share else ""
-            yield header + document
+            fields = fields_of(document, survey, judge, random)
+            shares = {**SHARES, "Mood": MOOD_SHARES.get(fields.get("Mood", ""), 0.0)}
+            yield (write_header(some_of(fields, random, shares)) if random.random() < share else "") + document
+            if fields.get("Mood") == "sad" and share > 0:
+                yield write_header(some_of(fields, random, shares)) + document
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
