@@ -37,7 +37,7 @@ const address = engine.file_buffer(model.length);
 memory().set(model, address);
 const code = engine.load(model.length, 1 << 20), loading = performance.now() - start;
 if (code !== 0) return done("load: " + code);
-engine.sampling(0.8, 40, 1, 1);
+engine.sampling(0.8, 40, 1, 2.5);
 engine.seed(1);
 if (story) {
   feed(prompt);

@@ -27,7 +27,7 @@ new Uint8Array(engine.memory.buffer).set(model, address);
 const code = engine.load(model.length, 1 << 20);
 if (code !== 0) throw new Error(`load: ${code}`);
 const loading = performance.now() - start;
-engine.sampling(0.8, 40, 1, 1);
+engine.sampling(0.8, 40, 1, 2.5);
 engine.seed(1);
 
 if (story) {

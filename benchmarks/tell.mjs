@@ -13,7 +13,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { prompt, seed, tokens } = JSON.parse(line);
   const opening = typeof prompt === "string" ? prompt : Wish.ask(prompt.line).prompt;
   engine.exports.reset();
-  engine.exports.sampling(0.8, 40, 1, 1);
+  engine.exports.sampling(0.8, 40, 1, 2.5);
   engine.exports.seed(seed);
   engine.feed(opening);
   engine.read();

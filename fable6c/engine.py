@@ -166,7 +166,7 @@ class Engine:
 
     # ---- Settings
 
-    def sampling(self, temperature: float = 0.8, top_k: int = 40, top_p: float = 1.0, penalty: float = 1.0) -> None:
+    def sampling(self, temperature: float = 0.8, top_k: int = 40, top_p: float = 1.0, penalty: float = 2.5) -> None:
         """How tokens are chosen: docs/numerics.md, "Sampling". Raises UserError for a value out of range."""
         self._check(self._call("sampling", temperature, _whole("top_k", top_k, MAX_TOP_K), top_p, penalty))
 

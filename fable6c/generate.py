@@ -101,7 +101,7 @@ def _parser() -> ArgumentParser:
     add("-t", "T", real(0.01, 100, or_zero=True), 0.8, "temperature, 0 or 0.01 to 100; 0 always takes the likeliest token")
     add("-k", "K", whole(0, 65536), 40, "choose among the K likeliest tokens, 0 to 65536; 0 is all of them")
     add("--top-p", "P", real(1e-6, 1), 1.0, "choose among the likeliest tokens that together have this share, up to 1")
-    add("--penalty", "R", real(1, 10), 1.0, "make the last 64 tokens less likely, 1 to 10")
+    add("--penalty", "R", real(0, 10), 2.5, "make a word less likely in the sentence that has said it, 0 to 10")
     add("-s", "SEED", whole(0, 2**32 - 1), 1, "0 to 4294967295; the same seed tells the same story on every machine")
     parser.add_argument(
         "--runtime",

@@ -31,9 +31,9 @@ MODEL, TEXT, EXPECTED = FOLDER / "model.f6c", FOLDER / "text.txt", FOLDER / "exp
 ROUTED, ROUTED_EXPECTED = FOLDER / "routed.f6c", FOLDER / "routed.json"
 PROMPT = "Once upon a time"
 SAMPLINGS = [
-    {"temperature": 0},
-    {"temperature": 0.8, "seed": 1},
-    {"temperature": 0.8, "top_k": 40, "seed": 1},
+    {"temperature": 0, "penalty": 0},
+    {"temperature": 0.8, "penalty": 0, "seed": 1},
+    {"temperature": 0.8, "top_k": 40, "penalty": 2.5, "seed": 1},
     {"temperature": 1.2, "top_k": 100, "top_p": 0.9, "penalty": 1.3, "seed": 4294967295},
 ]
 STORY_TOKENS = 200

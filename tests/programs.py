@@ -35,7 +35,7 @@ USAGE = [
     ([MODEL, "-t", "0.009"], "-t 0.009: the temperature"),
     ([MODEL, "--top-p", "0"], "--top-p 0: top-p (above 0, at most 1)"),
     ([MODEL, "--top-p", "1.01"], "--top-p 1.01: top-p"),
-    ([MODEL, "--penalty", "0.5"], "--penalty 0.5: the repetition penalty (1 to 10)"),
+    ([MODEL, "--penalty", "10.5"], "--penalty 10.5: the repetition penalty (0 to 10)"),
     ([MODEL, "--temp", "1"], "unknown option --temp; the options are -p -n -t"),
     ([MODEL, "-p", "Once", "upon"], "two models"),
     (["--selftest", MODEL, "-p", "x" * 4096], "the text of a selftest can have 4095 bytes"),

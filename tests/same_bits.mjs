@@ -25,7 +25,7 @@ const digests = request.tokens.map((id) => {
   return hex(engine.hash_high()) + hex(low);
 });
 
-const stories = request.stories.map(({ temperature, top_k = 0, top_p = 1, penalty = 1, seed = 1 }) => {
+const stories = request.stories.map(({ temperature, top_k = 0, top_p = 1, penalty, seed = 1 }) => {
   engine.reset();
   engine.sampling(temperature, top_k, top_p, penalty);
   engine.seed(seed);

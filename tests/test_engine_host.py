@@ -285,7 +285,7 @@ def test_a_terminal_without_utf8():
         ([MODEL, "-t", "0.009"], "'0.009': give 0, or a number from 0.01 to 100"),
         ([MODEL, "-t", "nan"], "'nan': give 0, or a number"),
         ([MODEL, "--top-p", "0"], "to 1"),
-        ([MODEL, "--penalty", "11"], "from 1 to 10"),
+        ([MODEL, "--penalty", "11"], "from 0 to 10"),
         ([MODEL, "--temperature", "1"], "--temperature"),
         ([MODEL, "--runtime", "node"], "wasm3"),
     ],

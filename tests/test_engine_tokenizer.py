@@ -238,7 +238,7 @@ def test_output_is_the_tokens_as_utf8():
     merges = random_merges(300, range(256), 7)
     encoder = Encoder(smallest_model(merges), merges)
     engine, texts = encoder.engine, encoder.tokenizer.token_bytes
-    assert engine.sampling(100.0, 0, 1.0, 1.0) == 0
+    assert engine.sampling(100.0, 0, 1.0, 0.0) == 0
     assert engine.step() == 0  # the end mark, in front of the first story
     story, tokens = "", []
     held = flushed = ended = 0

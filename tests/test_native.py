@@ -49,7 +49,7 @@ def test_golden_stories(story):
 
 
 def test_defaults_are_the_documented_ones(endless):
-    written_out = ["-n", "1000", "-t", "0.8", "-k", "40", "--top-p", "1", "--penalty", "1", "-s", "1"]
+    written_out = ["-n", "1000", "-t", "0.8", "-k", "40", "--top-p", "1", "--penalty", "2.5", "-s", "1"]
     story = run(endless, "-p", "The fox").stdout
     assert len(story) > 1000
     assert run("-p", "The fox", *written_out, endless).stdout == story

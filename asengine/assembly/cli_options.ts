@@ -9,7 +9,7 @@ export let tokens: u32 = 0; // 0: -n was not given
 export let temperature: f32 = 0.8;
 export let topK: u32 = 40;
 export let topP: f32 = 1;
-export let penalty: f32 = 1;
+export let penalty: f32 = 2.5;
 export let seed: u32 = 1;
 export let words: i32 = 0; // places of a wish's values; 0: not asked
 export let name_: i32 = 0;
@@ -38,7 +38,7 @@ function help(): void {
   text("  -t T          temperature, 0 or 0.01 to 100; 0 always takes the likeliest token (0.8)\n");
   text("  -k K          choose among the K likeliest tokens, 0 to 65536; 0 is all of them (40)\n");
   text("  --top-p P     choose among the likeliest tokens that together have this share, up to 1 (1)\n");
-  text("  --penalty R   make the last 64 tokens less likely, 1 to 10 (1)\n");
+  text("  --penalty R   make a word less likely in the sentence that has said it, 0 to 10 (2.5)\n");
   text("  -s SEED       0 to 4294967295; the same seed tells the same story on every machine (1)\n");
   text("  --bench       measure loading, reading and telling\n");
   text("  --selftest    print a digest of the model's output at each token of a fixed text (or of -p)\n");

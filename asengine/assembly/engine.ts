@@ -73,7 +73,7 @@ export function loadMore(): i32 {
   if (code != 0) return -code;
   if (part < NOT_LOADING) return 1;
   loaded = true;
-  setSampling(0.8, 40, 1, 1);
+  setSampling(0.8, 40, 1, 2.5);
   setSeed(0);
   return reset();
 }
@@ -108,7 +108,7 @@ export function sampling(temperature: f32, topK: u32, topP: f32, penalty: f32): 
     return fail(BAD_SAMPLING, 0, "the temperature (0, or 0.01 to 100)");
   }
   if (!(topP > 0 && topP <= 1)) return fail(BAD_SAMPLING, 0, "top-p (above 0, at most 1)");
-  if (!(penalty >= 1 && penalty <= 10)) return fail(BAD_SAMPLING, 0, "the repetition penalty (1 to 10)");
+  if (!(penalty >= 0 && penalty <= 10)) return fail(BAD_SAMPLING, 0, "the repetition penalty (0 to 10)");
   setSampling(temperature, topK, topP, penalty);
   return 0;
 }

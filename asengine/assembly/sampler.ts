@@ -3,17 +3,18 @@
 import { vocab } from "./layout";
 import { HEAP, HISTORY, HISTORY_LENGTH, LOGITS } from "./memory";
 import { exp } from "./real";
+import { tokenBytes, tokenLength } from "./tokenizer";
 
 export let temperature: f32 = 0.8;
 export let topK: u32 = 40;
 export let topP: f32 = 1;
-export let penalty: f32 = 1;
+export let penalty: f32 = 2.5;
 
-export function setSampling(t: f32, k: u32, p: f32, rho: f32): void {
+export function setSampling(t: f32, k: u32, p: f32, r: f32): void {
   temperature = t;
   topK = k;
   topP = p;
-  penalty = rho;
+  penalty = r;
 }
 
 // ---- xoshiro128++ (Blackman and Vigna 2019), seeded by splitmix32 ----
@@ -68,27 +69,41 @@ export function remember(id: u32): void {
 
 /** The token that was remembered so many tokens ago, at most HISTORY_LENGTH; 1 is the last one. */
 export function recent(back: u32): u32 {
-  return remembered((seen - back) % HISTORY_LENGTH);
+  return load<u16>(HISTORY + 2 * ((seen - back) % HISTORY_LENGTH));
 }
 
 function penalise(): void {
-  for (let i: u32 = 0, count = min(seen, HISTORY_LENGTH); i < count; i++) {
-    if (isEarlier(i)) continue;
-    let at = LOGITS + 4 * remembered(i);
-    let logit = load<f32>(at);
-    store<f32>(at, logit > 0 ? logit / penalty : logit * penalty);
+  for (let back: u32 = 1, count = min(seen, HISTORY_LENGTH); back <= count; back++) {
+    let id = recent(back);
+    if (endsSentence(id)) return;
+    if (!isWord(id) || isLater(back)) continue;
+    let at = LOGITS + 4 * id;
+    store<f32>(at, load<f32>(at) - penalty);
   }
 }
 
-// @ts-ignore: decorator
-@inline function remembered(i: u32): u32 {
-  return load<u16>(HISTORY + 2 * i);
+function endsSentence(id: u32): bool {
+  let length = tokenLength(id);
+  for (let at = tokenBytes(id), end = at + length; at < end; at++) {
+    let byte: u32 = load<u8>(at);
+    if (byte < 0x20 || byte == 0x2e || byte == 0x21 || byte == 0x3f) return true; // . ! ? and line ends
+  }
+  return length == 0;
 }
 
-/** Whether the i-th remembered token is also one of those before it. */
-function isEarlier(i: u32): bool {
-  for (let j: u32 = 0; j < i; j++) {
-    if (remembered(j) == remembered(i)) return true;
+/** Whether a token is a space and the first letters of a word: four at least, or of a name two. */
+function isWord(id: u32): bool {
+  let at = tokenBytes(id), length: u32 = tokenLength(id);
+  if (length < 3 || load<u8>(at) != 0x20) return false;
+  if (length < 5 && load<u8>(at + 1) - 0x41 >= 26) return false;
+  for (let end = at + length; ++at < end;) if ((load<u8>(at) | 0x20) - 0x61 >= 26) return false;
+  return true;
+}
+
+/** Whether a remembered token is also one of those after it. */
+function isLater(back: u32): bool {
+  for (let later: u32 = 1; later < back; later++) {
+    if (recent(later) == recent(back)) return true;
   }
   return false;
 }
@@ -97,7 +112,7 @@ function isEarlier(i: u32): bool {
 
 /** The next token, from LOGITS and the settings. LOGITS are not the model's any more. */
 export function sample(): u32 {
-  if (penalty != 1) penalise();
+  if (penalty != 0) penalise();
   return temperature == 0 ? largest() : draw(topK == 0 ? vocab : min(topK, vocab));
 }
 
@@ -168,7 +183,7 @@ function weigh(count: u32): u32 {
 
 /** Lists the tokens that `sample` would draw among, and draws none. Returns their number. LOGITS are not the model's any more. */
 export function list(): u32 {
-  if (penalty != 1) penalise();
+  if (penalty != 0) penalise();
   return temperature == 0 ? listOnly(largest()) : weigh(topK == 0 ? vocab : min(topK, vocab));
 }
 

@@ -15,7 +15,7 @@ const BAD_SAMPLING = 36;
 test("the golden stories", () => {
   const engine = Engine.golden();
   for (const { sampling, text, tokens } of expected.stories) {
-    const { temperature, top_k = 0, top_p = 1, penalty = 1, seed = 1 } = sampling;
+    const { temperature, top_k = 0, top_p = 1, penalty, seed = 1 } = sampling;
     engine.exports.reset();
     assert.equal(engine.exports.sampling(temperature, top_k, top_p, penalty), 0);
     engine.exports.seed(seed);
@@ -146,7 +146,7 @@ test("another model takes the first one's place, and its text", () => {
   const engine = Engine.golden();
   engine.feed("Once upon a time");
   engine.read();
-  engine.exports.sampling(0, 0, 1, 1);
+  engine.exports.sampling(0, 0, 1, 0);
   assert.equal(engine.load(golden), 0);
   assert.equal(engine.exports.pending(), 0);
   assert.equal(engine.exports.logits(), 0);
@@ -220,7 +220,7 @@ test("reset forgets the text and keeps settings and the random numbers' place", 
     engine.read();
     return engine.make(40).text;
   };
-  engine.exports.sampling(1, 0, 1, 1);
+  engine.exports.sampling(1, 0, 1, 0);
   engine.exports.seed(5);
   const first = tell(),
     second = tell();
@@ -232,7 +232,7 @@ test("reset forgets the text and keeps settings and the random numbers' place", 
 
 test("settings out of range are refused and change nothing", () => {
   const engine = Engine.golden();
-  engine.exports.sampling(0, 0, 1, 1);
+  engine.exports.sampling(0, 0, 1, 0);
   engine.feed("Once");
   engine.read();
   const greedy = engine.make(20).text;
@@ -246,7 +246,7 @@ test("settings out of range are refused and change nothing", () => {
     [1, 0, -0.5, 1],
     [1, 0, 1.5, 1],
     [1, 0, NaN, 1],
-    [1, 0, 1, 0.5],
+    [1, 0, 1, -0.5],
     [1, 0, 1, 11],
     [1, 0, 1, NaN],
   ];
@@ -262,7 +262,7 @@ test("settings out of range are refused and change nothing", () => {
 
 /** Runs noisy stories until `wanted` of them have ended. */
 function* noisySteps(engine, wanted) {
-  engine.exports.sampling(100, 0, 1, 1);
+  engine.exports.sampling(100, 0, 1, 0);
   for (let ends = 0; ends < wanted;) {
     const length = engine.exports.step();
     if (length === END) ends++;
@@ -299,7 +299,7 @@ test("only whole characters come out", () => {
 
 test("a host that stops in the middle of a character can flush it, and a new text drops it", () => {
   const engine = Engine.golden();
-  engine.exports.sampling(100, 0, 1, 1);
+  engine.exports.sampling(100, 0, 1, 0);
   const untilHeldBack = () => {
     do engine.exports.step();
     while (engine.exports.token() < 0xc2 || engine.exports.token() > 0xf4); // a first byte of several
@@ -338,7 +338,7 @@ test("penalty changes what is sampled, never the logits that a host reads", () =
   const chosen = engine.exports.token();
   assert.notEqual(engine.hash(), before);
   engine.exports.reset();
-  engine.exports.sampling(0, 0, 1, 1);
+  engine.exports.sampling(0, 0, 1, 0);
   engine.feed(expected.prompt);
   engine.read();
   assert.equal(engine.hash(), before);
@@ -355,7 +355,7 @@ function candidatesOf({ exports }) {
 
 test("candidates are the tokens that may be drawn, with the shares that the logits give them", () => {
   const engine = Engine.golden();
-  engine.exports.sampling(0.8, 40, 1, 1);
+  engine.exports.sampling(0.8, 40, 1, 0);
   engine.feed("Once upon a time");
   engine.read();
   const logits = new Float32Array(engine.exports.memory.buffer, engine.exports.logits(), engine.exports.dimension(4)).slice();
@@ -371,9 +371,9 @@ test("candidates are the tokens that may be drawn, with the shares that the logi
   );
   listed.forEach(([, share], i) => assert.ok(Math.abs(share - weights[i] / total) < 1e-6, `${share} for ${weights[i] / total}`));
   const half = listed.findIndex((_, i) => listed.slice(0, i + 1).reduce((sum, [, share]) => sum + share, 0) >= 0.5) + 1;
-  engine.exports.sampling(0.8, 40, 0.5, 1);
+  engine.exports.sampling(0.8, 40, 0.5, 0);
   assert.equal(engine.exports.candidates(), half);
-  engine.exports.sampling(0, 40, 1, 1);
+  engine.exports.sampling(0, 40, 1, 0);
   assert.deepEqual(candidatesOf(engine), [[best[0], 1]]);
 });
 

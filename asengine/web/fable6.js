@@ -8,7 +8,7 @@
       error(message, code) code as in docs/model-file.md and docs/engine.md, 0 for anything else
     docs/web-page.md has an example. */
 function Fable6(on) {
-  var DEFAULTS = { header: "", prompt: "", seed: 1, temperature: 0.8, topK: 40, topP: 1, penalty: 1, length: 1000, turns: [] }; // the command line's
+  var DEFAULTS = { header: "", prompt: "", seed: 1, temperature: 0.8, topK: 40, topP: 1, penalty: 2.5, length: 1000, turns: [] }; // the command line's
   var WORKER_STARTS_IN = 5000; // ms
 
   var storyId = 0,

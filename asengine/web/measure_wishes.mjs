@@ -41,7 +41,7 @@ for (const path of process.argv.slice(2)) {
 /** Wishes that came true, and a half for a story that ends, as in page.js. */
 function score(engine, prompt, wishes, seed) {
   engine.exports.reset();
-  engine.exports.sampling(0.8, 40, 1, 1);
+  engine.exports.sampling(0.8, 40, 1, 2.5);
   engine.exports.seed(seed);
   engine.feed(prompt);
   engine.read();

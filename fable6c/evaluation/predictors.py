@@ -22,11 +22,10 @@ from fable6c.mixing.scout import Scout
 from fable6c.model.file import Model, read_model
 from fable6c.model.reference import Reference
 from fable6c.model.routing import open_reference
-from fable6c.model.sampling import Sampler
+from fable6c.model.sampling import PENALTY, TEMPERATURE, TOP_K, Sampler, words_said
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 
-TEMPERATURE, TOP_K = 0.8, 40  # of all stories: what the commands and the page take by default
 CHUNK_TOKENS = 1 << 16
 
 
@@ -53,7 +52,7 @@ class Predictor(Protocol):
         """The same for one long text: float64 (T,)."""
 
     def tell(self, openings: Sequence[str], most: int, seeds: Sequence[int], progress: bool = False) -> list[Story]:
-        """A story of up to `most` tokens after each opening, drawn at temperature 0.8 among the 40 likeliest tokens."""
+        """A story of up to `most` tokens after each opening, drawn as the commands and the page draw by default; a scout, alone or in an ensemble, without the penalty, as its command has none."""
 
 
 class Network:
@@ -75,10 +74,10 @@ class Network:
             return document_bits(self._reference, tokens, shown)
 
     def tell(self, openings: Sequence[str], most: int, seeds: Sequence[int], progress: bool = False) -> list[Story]:
-        end_mark = self._loaded.dimensions.end_mark
+        end_mark, texts = self._loaded.dimensions.end_mark, self.tokenizer.token_bytes
         history = [[end_mark, *self.tokenizer.encode(opening).tolist()] for opening in openings]
         begun = [len(tokens) for tokens in history]
-        samplers = [Sampler(TEMPERATURE, TOP_K, seed=seed) for seed in seeds]
+        samplers = [Sampler(TEMPERATURE, TOP_K, penalty=PENALTY, seed=seed) for seed in seeds]
         open_rows, step = list(range(len(openings))), 0
         state: Any = None
         with Progress("telling", len(openings), "stories", progress) as shown:
@@ -90,7 +89,7 @@ class Network:
                 for row in list(open_rows):
                     tokens = history[row]
                     if step == len(tokens):
-                        token = samplers[row].choose(logits[row, -1], tokens)
+                        token = samplers[row].choose(logits[row, -1], words_said(tokens, texts))
                         tokens.append(token)
                         if token == end_mark or len(tokens) - begun[row] == most:
                             open_rows.remove(row)
@@ -139,7 +138,7 @@ class FrozenScout:
                 start = len(history)
                 self._scout.probabilities_of(history, learn=False)
                 for _ in range(most):
-                    history.append(sampler.choose(_logarithms(self._scout.distribution()), history))
+                    history.append(sampler.choose(_logarithms(self._scout.distribution())))
                     self._scout.update(history[-1], learn=False)
                 stories.append(_story(self.tokenizer, history[start:], None))
                 shown.add(1)
@@ -194,7 +193,7 @@ class Ensemble:
                 return _story(self.tokenizer, [*history[start:], self._end_mark], self._end_mark)
             body = chances[: self._end_mark] / (1 - chances[self._end_mark])
             g = self._belief(body, bits)
-            chosen = sampler.choose(_logarithms((1 - g) * body + g * self._scout.distribution()), history)
+            chosen = sampler.choose(_logarithms((1 - g) * body + g * self._scout.distribution()))
             cost = float(self._scout.update(chosen, learn=False))
             bits = np.concatenate([bits, [[-np.log2(max(body[chosen], 1e-300)), cost]]])
             history.append(chosen)

@@ -107,12 +107,10 @@ def evaluate(scout: Scout, documents: Iterable[str], chars: Optional[int] = None
 
 def generate(scout: Scout, prompt: Sequence[int], n: int, sampler: Any) -> Iterator[bytes]:
     """The bytes of n tokens after the prompt, chosen by a `reference.Sampler`. What is made is not learned."""
-    history = list(prompt)
-    scout.probabilities_of([NEWLINE, *history], learn=False)
+    scout.probabilities_of([NEWLINE, *prompt], learn=False)
     for _ in range(n):
-        token = sampler.choose(scout.logits(), history)
+        token = sampler.choose(scout.logits())
         scout.update(token, learn=False)
-        history.append(token)
         yield scout.tokenizer.token_bytes[token]
 
 

@@ -194,10 +194,10 @@ class Leaning:
             if self._words == self._high:
                 self._since = 0
 
-    def choose(self, logits: np.ndarray, history: Sequence[int], sampler: Sampler) -> int:
-        """The next token, from logits (V,), after `history`: one of what is missing, or the sampler's."""
+    def choose(self, logits: np.ndarray, sampler: Sampler, said: Sequence[int] = ()) -> int:
+        """The next token, from logits (V,): one of what is missing, or the sampler's. `said` as Sampler.choose takes it."""
         if not self._leans:
-            return sampler.choose(logits, history)
+            return sampler.choose(logits, said)
         if self._forced:
             return self._forced.pop(0)
         wanted = [*self._missing, *([[QUOTE]] if self._talk else [])]
@@ -220,4 +220,4 @@ class Leaning:
             logits[self._speech] = NEVER
         if self._came:
             logits[self._inner] = NEVER
-        return sampler.choose(logits, history)
+        return sampler.choose(logits, said)

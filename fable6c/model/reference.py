@@ -17,7 +17,7 @@ from fable6c.model.architecture import TENSORS
 from fable6c.model.asking import HEADING_TOKEN, TEXT_TOKEN, Leaning
 from fable6c.model.file import Matrix, Model
 from fable6c.model.numerics import exp, f32, log, quantize, rmsnorm, sigmoid, total
-from fable6c.model.sampling import Sampler
+from fable6c.model.sampling import Sampler, words_said
 from fable6c.model.tokenizer import Tokenizer
 
 LARGEST_EXPONENT = 40  # in the odds of copying
@@ -230,7 +230,7 @@ def generate(reference: Any, prompt: Union[Sequence[int], np.ndarray], n: int, s
         history += fed
         for token in fed:
             leaning.read(token)
-        token = leaning.choose(logits[0, -1], history, sampler)
+        token = leaning.choose(logits[0, -1], sampler, words_said(history, texts))
         if token == end_mark:
             return
         yield token, texts[token]

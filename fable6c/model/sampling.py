@@ -1,12 +1,16 @@
 """How the next token is chosen: docs/numerics.md, "Sampling"."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from fable6c.model.numerics import exp, f32
 
-PENALTY_WINDOW = 64  # tokens back in which a repetition counts
+TEMPERATURE, TOP_K, PENALTY = 0.8, 40, 2.5  # by default in every host
+SENTENCE_WINDOW = 64  # tokens back in which a word counts as said
+SENTENCE_END = re.compile(rb"[.!?\x00-\x1f]")  # in a token: the sentence ends
+WORD = re.compile(rb" (?:[A-Za-z]{4,}|[A-Z][A-Za-z]+)")  # the first letters of a word: four at least, or of a name two
 
 
 class Random:
@@ -42,21 +46,31 @@ def _rotate(x: int, k: int) -> int:
     return (x << k | x >> 32 - k) & 0xFFFFFFFF
 
 
-class Sampler:
-    """Chooses tokens. temperature 0 = the likeliest; top_k 0 = all; top_p 1 = off; penalty 1 = off; seed u32."""
+def words_said(history: Sequence[int], texts: Sequence[bytes]) -> list[int]:
+    """The tokens of the words that the last sentence of `history` has, the last one first. `texts` are the bytes of each token."""
+    said: list[int] = []
+    for token in history[: -SENTENCE_WINDOW - 1 : -1]:
+        text = texts[token]
+        if not text or SENTENCE_END.search(text):
+            break
+        if WORD.fullmatch(text) and token not in said:
+            said.append(token)
+    return said
 
-    def __init__(self, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, penalty: float = 1.0, seed: int = 1):
+
+class Sampler:
+    """Chooses tokens. temperature 0 = the likeliest; top_k 0 = all; top_p 1 = off; penalty 0 = off; seed u32."""
+
+    def __init__(self, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, penalty: float = 0.0, seed: int = 1):
         self.temperature, self.top_k = f32(temperature), top_k
         self.top_p, self.penalty = f32(top_p), f32(penalty)
         self.random = Random(seed)
 
-    def choose(self, logits: np.ndarray, history: Sequence[int]) -> int:
-        """The next token from logits (V,), after `history`, all tokens that were fed or made so far."""
-        if self.penalty != 1:
+    def choose(self, logits: np.ndarray, said: Sequence[int] = ()) -> int:
+        """The next token from logits (V,). `said`: the tokens that the penalty makes less likely, each once."""
+        if said:
             logits = logits.copy()
-            recent = np.unique(np.array(history[-PENALTY_WINDOW:], np.intp))
-            l = logits[recent]
-            logits[recent] = np.where(l > 0, l / self.penalty, l * self.penalty)
+            logits[said] -= self.penalty
         if self.temperature == 0:
             return int(np.argmax(logits))  # the first of several
         order = np.argsort(f32(0) - logits, kind="stable")
