@@ -103,7 +103,7 @@ def main() -> None:
         ["node", str(HERE / "tell.mjs"), options.model], input=lines, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
     answers = [json.loads(line) for line in told.splitlines()]
-    right: dict[str, list[bool]] = {name: [] for name in (*SHARES, "each word", "sad", "happy", "all of a wish", "ended")}
+    right: dict[str, list[bool]] = {name: [] for name in (*SHARES, "each word", "sad", "happy", "all of a wish", "ended", "begins again")}
     for wish, answer in zip(wishes, answers):
         story, whole = answer["text"], answer["text"] if asks else answer["opening"] + answer["text"]
         came = {}
@@ -125,6 +125,7 @@ def main() -> None:
             right[name].append(good)
         right["all of a wish"].append(all(came.values()))
         right["ended"].append(answer["ended"])
+        right["begins again"].append("\nOnce upon a time" in story)
         answer["wish"], answer["came"] = wish, came
     if options.out:
         Path(options.out).write_text("".join(json.dumps(answer) + "\n" for answer in answers))

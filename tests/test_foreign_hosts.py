@@ -46,7 +46,7 @@ from fable6c.model.sampling import Sampler
 model = read_model(os.path.join("tests", "golden", "model.f6c"))
 reference = Reference(model)
 logits, _ = reference.forward(np.arange(40)[None] * 23 % model.dimensions.vocab)
-story = b"".join(text for _, text in generate(reference, [65, 66, 67], 60, Sampler(0.8, 40, seed=9)))
+story = b"".join(text for _, text in generate(reference, [65, 66, 67], 60, Sampler.by_default(9)))
 print(hashlib.sha256(logits.astype("<f4").tobytes()).hexdigest(), story.hex())
 """
 

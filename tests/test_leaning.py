@@ -58,7 +58,7 @@ def told(engine, header, tokens, seed):
 
 
 def expected(reference, tokenizer, header, tokens, seed):
-    return [token for token, _ in generate(reference, tokenizer.encode(header), tokens, Sampler(0.8, 40, penalty=2.5, seed=seed))]
+    return [token for token, _ in generate(reference, tokenizer.encode(header), tokens, Sampler.by_default(seed))]
 
 
 @pytest.mark.parametrize("header", [*map(write_header, FIELDS), *MALFORMED], ids=range(len(FIELDS) + len(MALFORMED)))
@@ -142,7 +142,7 @@ def test_nothing_leans_without_a_header_or_after_the_storys_end(teller, header):
         logits = np.frombuffer(engine.read(engine.logits(), 4 * vocab), "<f4").copy()
         engine.seed(seed)
         drawn = vocab - 1 if engine.step() == END else engine.token()
-        assert drawn == Sampler(0.8, 40, penalty=2.5, seed=seed).choose(logits, words_said(tokenizer.encode(data).tolist(), tokenizer.token_bytes))
+        assert drawn == Sampler.by_default(seed).choose(logits, words_said(tokenizer.encode(data).tolist(), tokenizer.token_bytes))
 
 
 def test_a_host_that_goes_on_itself_ends_a_word(teller):

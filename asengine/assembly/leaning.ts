@@ -170,7 +170,11 @@ export function lean(): i32 {
     let id = nearest(complete);
     if (id >= 0) return id;
   }
-  if (!complete || told < low) bar(vocab - 1);
+  if (!complete || told < low) {
+    // Where a story would end and may not, a new line would begin another story.
+    if (highest() - load<f32>(LOGITS + 4 * (vocab - 1)) <= LEAST_GAP) for (let id: u32 = 0; id < vocab; id++) if (beginsLine(id)) bar(id);
+    bar(vocab - 1);
+  }
   if (silent) for (let i: u32 = 0; i < speechCount; i++) bar(load<u16>(SPEECH + 2 * i));
   if (came) for (let id: u32 = 0; id < vocab; id++) if (turnsWord(id)) bar(id);
   return -1;
@@ -189,30 +193,39 @@ function is(id: u32, literal: string): bool {
   return true;
 }
 
+function beginsLine(id: u32): bool {
+  return tokenLength(id) > 0 && load<u8>(tokenBytes(id)) == NEWLINE;
+}
+
+function highest(): f32 {
+  let most = load<f32>(LOGITS);
+  for (let at: usize = 4, size: usize = 4 * vocab; at < size; at += 4) most = max(most, load<f32>(at, LOGITS));
+  return most;
+}
+
 function bar(id: u32): void {
   store<f32>(LOGITS + 4 * id, NEVER);
 }
 
 /** The likeliest first token of what is missing, or the end mark if nothing is; -1 if another token is likelier by more than is allowed now. */
 function nearest(complete: bool): i32 {
-  let highest = load<f32>(LOGITS);
-  for (let at: usize = 4, size: usize = 4 * vocab; at < size; at += 4) highest = max(highest, load<f32>(at, LOGITS));
+  let most = highest();
   let weight: f32 = told < min(high, LATE) / 2 ? 2 : 0.5; // while there is time, more is asked of a word's place
   let least: f32 = Infinity, id: u32 = vocab - 1, word: usize = 0;
   for (let i: u32 = 0; i < words; i++) {
     if (load<u16>(wordAt(i)) == 0) continue;
-    let gap = weight * (highest - load<f32>(LOGITS + 4 * load<u16>(wordAt(i) + 2)));
+    let gap = weight * (most - load<f32>(LOGITS + 4 * load<u16>(wordAt(i) + 2)));
     if (gap >= least) continue;
     least = gap;
     word = wordAt(i);
     id = load<u16>(word + 2);
   }
-  if (speaks && highest - load<f32>(LOGITS + 4 * QUOTE) < least) {
-    least = highest - load<f32>(LOGITS + 4 * QUOTE);
+  if (speaks && most - load<f32>(LOGITS + 4 * QUOTE) < least) {
+    least = most - load<f32>(LOGITS + 4 * QUOTE);
     word = 0;
     id = QUOTE;
   }
-  if (complete) least = <f32>0.5 * (highest - load<f32>(LOGITS + 4 * (vocab - 1)));
+  if (complete) least = <f32>0.5 * (most - load<f32>(LOGITS + 4 * (vocab - 1)));
   if (least > LEAST_GAP + GAP_GROWTH * <f32>since) return -1;
   forced = word;
   forcedAt = 0;

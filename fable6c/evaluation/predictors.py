@@ -22,7 +22,7 @@ from fable6c.mixing.scout import Scout
 from fable6c.model.file import Model, read_model
 from fable6c.model.reference import Reference
 from fable6c.model.routing import open_reference
-from fable6c.model.sampling import PENALTY, TEMPERATURE, TOP_K, Sampler, words_said
+from fable6c.model.sampling import TEMPERATURE, TOP_K, Sampler, words_said
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 
@@ -52,7 +52,8 @@ class Predictor(Protocol):
         """The same for one long text: float64 (T,)."""
 
     def tell(self, openings: Sequence[str], most: int, seeds: Sequence[int], progress: bool = False) -> list[Story]:
-        """A story of up to `most` tokens after each opening, drawn as the commands and the page draw by default; a scout, alone or in an ensemble, without the penalty, as its command has none."""
+        """A story of up to `most` tokens after each opening, drawn as the commands and the page draw by default. With a scout, alone or in an ensemble,
+        the penalty is off: its command has none."""
 
 
 class Network:
@@ -77,7 +78,7 @@ class Network:
         end_mark, texts = self._loaded.dimensions.end_mark, self.tokenizer.token_bytes
         history = [[end_mark, *self.tokenizer.encode(opening).tolist()] for opening in openings]
         begun = [len(tokens) for tokens in history]
-        samplers = [Sampler(TEMPERATURE, TOP_K, penalty=PENALTY, seed=seed) for seed in seeds]
+        samplers = [Sampler.by_default(seed) for seed in seeds]
         open_rows, step = list(range(len(openings))), 0
         state: Any = None
         with Progress("telling", len(openings), "stories", progress) as shown:

@@ -136,6 +136,7 @@ class Leaning:
         self._tail: list[int] = []
         self._forced: list[int] = []  # tokens that finish a word
         self._inner = [token for token, text in enumerate(texts) if text[:1].isalpha() and text not in ENDINGS]
+        self._lines = [token for token, text in enumerate(texts) if text[:1] == b"\n"]
         self._speech = [token for token, text in enumerate(texts) if any(quote in text for quote in QUOTES)][:MAX_SPEECH]
 
     def read(self, token: int) -> None:
@@ -215,6 +216,8 @@ class Leaning:
                 return token
         logits = logits.copy()
         if not may_end:
+            if logits.max() - logits[-1] <= f32(LEAST_GAP):  # where a story would end and may not, a new line would begin another story
+                logits[self._lines] = NEVER
             logits[-1] = NEVER
         if self._talk is False:
             logits[self._speech] = NEVER

@@ -66,6 +66,11 @@ class Sampler:
         self.top_p, self.penalty = f32(top_p), f32(penalty)
         self.random = Random(seed)
 
+    @classmethod
+    def by_default(cls, seed: int) -> "Sampler":
+        """As every host tells unless it is asked otherwise."""
+        return cls(TEMPERATURE, TOP_K, penalty=PENALTY, seed=seed)
+
     def choose(self, logits: np.ndarray, said: Sequence[int] = ()) -> int:
         """The next token from logits (V,). `said`: the tokens that the penalty makes less likely, each once."""
         if said:

@@ -22,7 +22,7 @@ from fable6c.errors import UserError
 from fable6c.model.architecture import Dimensions, tensor_specs
 from fable6c.model.asking import HEADING_TOKEN, find_headers
 from fable6c.model.reference import Reference, generate
-from fable6c.model.sampling import PENALTY, TEMPERATURE, TOP_K, Sampler
+from fable6c.model.sampling import Sampler
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.training import checkpoint
 from fable6c.training.config import Config, Recipe, build
@@ -131,7 +131,7 @@ class Run:
         """A short story from the present weights, by the NumPy reference of the engine."""
         model = self.network.model(self.dataset.tokenizer.merges, {})
         tokens = self.dataset.tokenizer.encode(prompt)
-        told = generate(Reference(model), tokens, SAMPLE_TOKENS, Sampler(TEMPERATURE, TOP_K, penalty=PENALTY, seed=seed))
+        told = generate(Reference(model), tokens, SAMPLE_TOKENS, Sampler.by_default(seed))
         return prompt + b"".join(text for _, text in told).decode("utf-8", "replace")
 
     def save(self) -> None:

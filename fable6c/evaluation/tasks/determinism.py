@@ -58,7 +58,7 @@ def table(path: str) -> dict:
 def _reference(path: str) -> bytes:
     model = read_model(path)
     ids = Tokenizer(model.merges).encode(PROMPT)
-    pieces = generate(open_reference(model), ids, TOKENS, Sampler(0.8, 40, seed=SEED))
+    pieces = generate(open_reference(model), ids, TOKENS, Sampler.by_default(SEED))
     return PROMPT.encode() + b"".join(piece for _, piece in pieces).decode("utf-8", "replace").encode("utf-8")
 
 
