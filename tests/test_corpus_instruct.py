@@ -33,9 +33,15 @@ def judge():
     return instruct.mood_judge()
 
 
+def once(told, judge):
+    """Without the second copy of each story that ends sadly."""
+    left = iter(told)
+    return [story for story in left if instruct.mood(story, judge) != "sad" or next(left) == story]
+
+
 def test_every_field_is_true_of_its_story(stories, survey, judge):
     headed = [split_header(text) for text in instruct.instructed(lambda: [*stories, *[STORY] * 6], share=1.0)]
-    assert [story for _, story in headed] == [*stories, *[STORY] * 6], "the stories are as they were, in their order"
+    assert once([story for _, story in headed], judge) == [*stories, *[STORY] * 6], "the stories are as they were, in their order"
     counts = collections.Counter(name for fields, _ in headed for name in fields)
     assert set(counts) == set(FIELDS) and all(fields for fields, _ in headed)
     for fields, story in headed:
@@ -75,13 +81,22 @@ def test_how_a_story_ends(judge, ending, felt):
 
 
 def test_the_seed_and_the_text_decide_not_the_place(stories):
-    once = list(instruct.instructed(lambda: stories))
-    assert list(instruct.instructed(lambda: stories)) == once
-    assert sorted(instruct.instructed(lambda: stories[::-1])) == sorted(once)
-    assert list(instruct.instructed(lambda: stories, seed=2)) != once
-    headed = sum(text.startswith(HEADING) for text in once)
-    assert 0.5 < headed / len(once) < 0.7
+    first = list(instruct.instructed(lambda: stories))
+    assert list(instruct.instructed(lambda: stories)) == first
+    assert sorted(instruct.instructed(lambda: stories[::-1])) == sorted(first)
+    assert list(instruct.instructed(lambda: stories, seed=2)) != first
+    headed = sum(text.startswith(HEADING) for text in first)
+    assert 0.6 < headed / len(first) < 0.8
     assert list(instruct.instructed(lambda: stories, share=0.0)) == stories
+
+
+def test_sad_ends_are_asked_for_as_often_as_happy_ones(stories, judge):
+    headers = [split_header(text) for text in instruct.instructed(lambda: stories)]
+    sad = [fields for fields, story in headers if instruct.mood(story, judge) == "sad"]
+    assert len(sad) == 2 * sum(instruct.mood(story, judge) == "sad" for story in stories) > 0
+    assert all(fields.get("Mood") == "sad" for fields in sad if fields) and sum(bool(fields) for fields in sad) > len(sad) / 2
+    happy = [fields for fields, story in headers if fields and instruct.mood(story, judge) == "happy"]
+    assert 0.2 < sum("Mood" in fields for fields in happy) / len(happy) < 0.4
 
 
 def test_rarer_words_are_likelier(stories, survey, judge):
@@ -98,8 +113,8 @@ def test_the_command_writes_what_train_reads(tmp_path, capsys, stories):
     main(["instruct", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out.txt"), "--seed", "3"])
     documents = list(read_documents([str(tmp_path / "out.txt")]))
     headed = sum(document.startswith(HEADING) for document in documents)
-    assert capsys.readouterr().out == f"{tmp_path}/out.txt: 400 stories, {headed} of them with a header\n"
-    assert [split_header(document)[1] for document in documents] == stories
+    assert capsys.readouterr().out == f"{tmp_path}/out.txt: {len(documents)} stories, {headed} of them with a header\n"
+    assert once([split_header(document)[1] for document in documents], instruct.mood_judge()) == stories
 
 
 def test_mistakes_are_one_line_and_leave_no_file(tmp_path, monkeypatch, stories):
