@@ -102,6 +102,30 @@ def percent(share: Optional[float]) -> str:
     return "–" if share is None else f"{share:.0%}"
 
 
+def peers(best: str) -> tuple[list[tuple[str, dict]], list[str]]:
+    """The configurations of PyTorch that are worth their time on a CPU whose best instruction set is `best`, and why others are left out."""
+    configurations = [
+        ("eager fp32, 2,048", dict(batch=8)),
+        ("eager fp32, 8,192", dict(batch=32)),
+        ("eager bf16, 8,192", dict(batch=32, bf16=True)),
+        ("compile fp32, 8,192", dict(batch=32, compiled=True)),
+        ("compile bf16, 2,048", dict(batch=8, bf16=True, compiled=True)),
+        ("compile bf16, 8,192", dict(batch=32, bf16=True, compiled=True)),
+        ("eager fp32, 2,048, ATen avx2", dict(batch=8, limit=ATEN_AVX2)),
+        ("eager fp32, 8,192, ATen avx2", dict(batch=32, limit=ATEN_AVX2)),
+        ("eager fp32, 2,048, all avx2", dict(batch=8, limit=ALL_AVX2)),
+        ("compile fp32, 8,192, all avx2", dict(batch=32, compiled=True, limit=ALL_AVX2)),
+    ]
+    left_out = []
+    if best != "avx512bf16":
+        configurations = [one for one in configurations if not one[1].get("bf16")]
+        left_out.append("PyTorch in bf16: this CPU has no products of bf16, and PyTorch without them is many times slower than in f32")
+    if not best.startswith("avx512"):
+        configurations = [one for one in configurations if not one[1].get("limit")]
+        left_out.append("PyTorch limited to AVX2: this CPU has no more, so the rows without the limit are the same")
+    return configurations, left_out
+
+
 # ---- the benchmarks
 
 
@@ -119,18 +143,9 @@ def v4_shape(record: Record, isas: list[str], peaks: Peaks, torch: str, quick: b
         for isa in sorted({best, "avx2"} & set(isas), key=isas.index):
             rows.append(ours(f"fable6c {isa}, 2 threads, 8,192", isa, batch=8, accumulate=4))
     if torch:
-        configurations = [
-            ("eager fp32, 2,048", dict(batch=8)),
-            ("eager fp32, 8,192", dict(batch=32)),
-            ("eager bf16, 8,192", dict(batch=32, bf16=True)),
-            ("compile fp32, 8,192", dict(batch=32, compiled=True)),
-            ("compile bf16, 2,048", dict(batch=8, bf16=True, compiled=True)),
-            ("compile bf16, 8,192", dict(batch=32, bf16=True, compiled=True)),
-            ("eager fp32, 2,048, ATen avx2", dict(batch=8, limit=ATEN_AVX2)),
-            ("eager fp32, 8,192, ATen avx2", dict(batch=32, limit=ATEN_AVX2)),
-            ("eager fp32, 2,048, all avx2", dict(batch=8, limit=ALL_AVX2)),
-            ("compile fp32, 8,192, all avx2", dict(batch=32, compiled=True, limit=ALL_AVX2)),
-        ]
+        configurations, left_out = peers(best)
+        for line in left_out:
+            record.skip(line)
         for name, options in configurations[:1] if quick else configurations:
             try:
                 rows.append(peer(torch, f"PyTorch {name}", best, **options))
