@@ -70,14 +70,19 @@ def learned(worker: Worker, record: Record) -> bool:
     return False
 
 
+def peaks_of(real: str) -> dict[str, str]:
+    """The peak that bounds each kind of product; `real`: what the float products are of, f32 or bf16."""
+    return {"int8": "int8", "int16": "int16", "float": real, "optimizer": "f32"}
+
+
 def share_of_peak(worker: Worker, peaks: Peaks) -> Optional[float]:
     """The seconds that a token's products need at the measured peak / the seconds that it took."""
     about, products = worker.about, worker.ready["products"]
     meter = peaks.get((about["isa"], about["threads"]))
     if meter is None:
         return None
-    int8, real = (1e3 * max(meter.values(kind)) for kind in ("int8", about["float"]))  # M operations/s
-    ideal = products["int8"] / int8 + (products["float"] + products["optimizer"]) / real
+    rates = {kind: 1e3 * max(meter.values(peak)) for kind, peak in peaks_of(about["float"]).items()}  # M operations/s
+    ideal = sum(count / rates[kind] for kind, count in products.items() if count)
     return ideal * summary(worker.values("tokens_per_second"))["median"]
 
 
@@ -167,7 +172,7 @@ def v4_shape(record: Record, isas: list[str], peaks: Peaks, torch: str, quick: b
         [
             "trainer, threads, tokens in a step",
             "tokens/s",
-            "products, M operations/token: int8 + float + optimizer",
+            "products, M operations/token: int8 + int16 + float + optimizer",
             "share of peak",
             "peak MiB",
         ],
@@ -178,7 +183,7 @@ def v4_shape(record: Record, isas: list[str], peaks: Peaks, torch: str, quick: b
 
 
 def peak_table(record: Record, peaks: Peaks) -> None:
-    titles = {"f32": "f32 multiply-add, GFLOPS", "bf16": "bf16 pairs, GFLOPS", "int8": "int8, GOPS"}
+    titles = {"f32": "f32 multiply-add, GFLOPS", "bf16": "bf16 pairs, GFLOPS", "int8": "int8, GOPS", "int16": "int16 pairs, GOPS"}
     rows, record.figures["peaks"] = [], {}
     for (isa, threads), meter in peaks.items():
         record.figures["peaks"][f"{isa}, {threads}"] = {kind: summary(meter.values(kind)) for kind in titles}
@@ -265,7 +270,7 @@ def profile(record: Record, best: str, peaks: Peaks, quick: bool) -> None:
         speed = k["operations"] / k["seconds"] / 1e9
         bound = "–"
         if speed and meter:
-            bound = percent(speed / max(meter.values("int8" if k["kind"] == "int8" else worker.about["float"])))
+            bound = percent(speed / max(meter.values(peaks_of(worker.about["float"])[k["kind"]])))
         time = [
             f"{k['seconds'] / result['seconds']:.1%}",
             f"{1e6 * k['seconds'] / k['calls']:,.0f}",
