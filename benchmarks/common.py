@@ -221,7 +221,7 @@ class Record:
         packages = ", ".join(f"{name} {version}" for name, version in m["packages"].items())
         self.text = [
             f"# {name}: {m['cpu']}, {m['cores']} cores, {m['date'][:10]}\n",
-            f"Commit {m['commit']}; {m['compiler']}; Python {m['python']}; {packages}; Linux {m['kernel']}.",
+            f"CPU family, model and stepping {m['cpu_family_model_stepping']}; commit {m['commit']}; {m['compiler']}; Python {m['python']}; {packages}; Linux {m['kernel']}.",
             f"Load average at the start {m['load_average_at_start']:.2f} (above 0.5, others were at work).\n",
             f"`{m['command']}`; how: [METHOD.md](../../METHOD.md).\n",
         ]

@@ -2,8 +2,8 @@
 // with the flags of fable6c/build_kernels.py; benchmarks/train.py compares the kernels with it.
 //
 //     peak THREADS    speaks as common.Worker expects: for each line "SECONDS" one line of JSON with the rates of all threads
-//                     together in G operations a second (a multiply-add is two), the three kinds one after another:
-//                     f32 multiply-add, bf16 pairs into f32 (0 where there is no such instruction), int8 into integers
+//                     together in G operations a second (a multiply-add is two), one kind after another: f32 multiply-add, bf16 pairs into
+//                     f32, int8 into integers, pairs of int16 into integers; 0 where the kernels have no use for such an instruction
 //
 // Twelve accumulators in flight hide the latency (four to six cycles, two instructions a cycle) of every instruction here. The time is
 // that of the thread, so that a program beside it does not lower the peak.
@@ -56,6 +56,9 @@ PEAK(f32, __m256, _mm256_setzero_ps(), __m256, _mm256_set1_ps(0.5f))
 #define NEXT _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b))
 PEAK(int8, __m256i, _mm256_setzero_si256(), __m256i, _mm256_set1_epi8(1))
 #undef NEXT
+#define NEXT _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
+PEAK(int16, __m256i, _mm256_setzero_si256(), __m256i, _mm256_set1_epi16(1))
+#undef NEXT
 #else
 enum { BYTES = 16 };
 #define NEXT _mm_add_ps(sum, _mm_mul_ps(a, b))
@@ -89,7 +92,13 @@ static const struct kind {
 #else
     {"int8", int8, BYTES / 2 * 2},
 #endif
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    {"int16", int16, BYTES / 2 * 2},
+#else
+    {"int16", NULL, 0},
+#endif
 };
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static double now(void) {
     struct timespec t;
@@ -122,11 +131,11 @@ int main(int argc, char **argv) {
     printf("{}\n");
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < KINDS; k++) {
             double total = 0;
             pthread_t thread[256];
             for (int t = 0; t < threads && kinds[k].run; t++) {
-                jobs[t] = (struct job){&kinds[k], atof(line) / 3, 0};
+                jobs[t] = (struct job){&kinds[k], atof(line) / KINDS, 0};
                 if (pthread_create(&thread[t], NULL, work, &jobs[t]) != 0) return 1;
             }
             for (int t = 0; t < threads && kinds[k].run; t++) {

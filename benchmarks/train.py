@@ -70,14 +70,19 @@ def learned(worker: Worker, record: Record) -> bool:
     return False
 
 
+def peaks_of(real: str) -> dict[str, str]:
+    """The peak that bounds each kind of product; `real`: what the float products are of, f32 or bf16."""
+    return {"int8": "int8", "int16": "int16", "float": real, "optimizer": "f32"}
+
+
 def share_of_peak(worker: Worker, peaks: Peaks) -> Optional[float]:
     """The seconds that a token's products need at the measured peak / the seconds that it took."""
     about, products = worker.about, worker.ready["products"]
     meter = peaks.get((about["isa"], about["threads"]))
     if meter is None:
         return None
-    int8, real = (1e3 * max(meter.values(kind)) for kind in ("int8", about["float"]))  # M operations/s
-    ideal = products["int8"] / int8 + (products["float"] + products["optimizer"]) / real
+    rates = {kind: 1e3 * max(meter.values(peak)) for kind, peak in peaks_of(about["float"]).items()}  # M operations/s
+    ideal = sum(count / rates[kind] for kind, count in products.items() if count)
     return ideal * summary(worker.values("tokens_per_second"))["median"]
 
 
@@ -102,6 +107,30 @@ def percent(share: Optional[float]) -> str:
     return "–" if share is None else f"{share:.0%}"
 
 
+def peers(best: str) -> tuple[list[tuple[str, dict]], list[str]]:
+    """The configurations of PyTorch that are worth their time on a CPU whose best instruction set is `best`, and why others are left out."""
+    configurations = [
+        ("eager fp32, 2,048", dict(batch=8)),
+        ("eager fp32, 8,192", dict(batch=32)),
+        ("eager bf16, 8,192", dict(batch=32, bf16=True)),
+        ("compile fp32, 8,192", dict(batch=32, compiled=True)),
+        ("compile bf16, 2,048", dict(batch=8, bf16=True, compiled=True)),
+        ("compile bf16, 8,192", dict(batch=32, bf16=True, compiled=True)),
+        ("eager fp32, 2,048, ATen avx2", dict(batch=8, limit=ATEN_AVX2)),
+        ("eager fp32, 8,192, ATen avx2", dict(batch=32, limit=ATEN_AVX2)),
+        ("eager fp32, 2,048, all avx2", dict(batch=8, limit=ALL_AVX2)),
+        ("compile fp32, 8,192, all avx2", dict(batch=32, compiled=True, limit=ALL_AVX2)),
+    ]
+    left_out = []
+    if best != "avx512bf16":
+        configurations = [one for one in configurations if not one[1].get("bf16")]
+        left_out.append("PyTorch in bf16: this CPU has no products of bf16, and PyTorch without them is many times slower than in f32")
+    if not best.startswith("avx512"):
+        configurations = [one for one in configurations if not one[1].get("limit")]
+        left_out.append("PyTorch limited to AVX2: this CPU has no more, so the rows without the limit are the same")
+    return configurations, left_out
+
+
 # ---- the benchmarks
 
 
@@ -119,18 +148,9 @@ def v4_shape(record: Record, isas: list[str], peaks: Peaks, torch: str, quick: b
         for isa in sorted({best, "avx2"} & set(isas), key=isas.index):
             rows.append(ours(f"fable6c {isa}, 2 threads, 8,192", isa, batch=8, accumulate=4))
     if torch:
-        configurations = [
-            ("eager fp32, 2,048", dict(batch=8)),
-            ("eager fp32, 8,192", dict(batch=32)),
-            ("eager bf16, 8,192", dict(batch=32, bf16=True)),
-            ("compile fp32, 8,192", dict(batch=32, compiled=True)),
-            ("compile bf16, 2,048", dict(batch=8, bf16=True, compiled=True)),
-            ("compile bf16, 8,192", dict(batch=32, bf16=True, compiled=True)),
-            ("eager fp32, 2,048, ATen avx2", dict(batch=8, limit=ATEN_AVX2)),
-            ("eager fp32, 8,192, ATen avx2", dict(batch=32, limit=ATEN_AVX2)),
-            ("eager fp32, 2,048, all avx2", dict(batch=8, limit=ALL_AVX2)),
-            ("compile fp32, 8,192, all avx2", dict(batch=32, compiled=True, limit=ALL_AVX2)),
-        ]
+        configurations, left_out = peers(best)
+        for line in left_out:
+            record.skip(line)
         for name, options in configurations[:1] if quick else configurations:
             try:
                 rows.append(peer(torch, f"PyTorch {name}", best, **options))
@@ -152,7 +172,7 @@ def v4_shape(record: Record, isas: list[str], peaks: Peaks, torch: str, quick: b
         [
             "trainer, threads, tokens in a step",
             "tokens/s",
-            "products, M operations/token: int8 + float + optimizer",
+            "products, M operations/token: int8 + int16 + float + optimizer",
             "share of peak",
             "peak MiB",
         ],
@@ -163,7 +183,7 @@ def v4_shape(record: Record, isas: list[str], peaks: Peaks, torch: str, quick: b
 
 
 def peak_table(record: Record, peaks: Peaks) -> None:
-    titles = {"f32": "f32 multiply-add, GFLOPS", "bf16": "bf16 pairs, GFLOPS", "int8": "int8, GOPS"}
+    titles = {"f32": "f32 multiply-add, GFLOPS", "bf16": "bf16 pairs, GFLOPS", "int8": "int8, GOPS", "int16": "int16 pairs, GOPS"}
     rows, record.figures["peaks"] = [], {}
     for (isa, threads), meter in peaks.items():
         record.figures["peaks"][f"{isa}, {threads}"] = {kind: summary(meter.values(kind)) for kind in titles}
@@ -250,7 +270,7 @@ def profile(record: Record, best: str, peaks: Peaks, quick: bool) -> None:
         speed = k["operations"] / k["seconds"] / 1e9
         bound = "–"
         if speed and meter:
-            bound = percent(speed / max(meter.values("int8" if k["kind"] == "int8" else worker.about["float"])))
+            bound = percent(speed / max(meter.values(peaks_of(worker.about["float"])[k["kind"]])))
         time = [
             f"{k['seconds'] / result['seconds']:.1%}",
             f"{1e6 * k['seconds'] / k['calls']:,.0f}",

@@ -72,15 +72,14 @@ class Watch:
 
 
 def products(function: str, sizes: dict, values: Sequence) -> tuple[str, str, int]:
-    """A call's name in the table, the kind of its products (int8, float, optimizer) and how many operations they are.
+    """A call's name in the table, the kind of its products (int8, int16, float, optimizer) and how many operations they are.
 
     The sparse gradient of the output layer is not counted: what it multiplies depends on the softmax. Nor are the three products of
     copying, which in `small` are under one hundredth of all.
     """
     N, C, O, H = (sizes.get(letter) for letter in "NCOH")
-    if function == "muon_update":  # five times A = XᵀX and A² (halves, by symmetry) and X·(bA + cA²)
-        shapes = values[3].reshape(-1, 3)[:, 1:].tolist()
-        return function, "optimizer", sum(5 * (3 * min(s) * min(s) * max(s) + min(s) ** 3) for s in shapes)
+    if function == "muon_update":
+        return function, "optimizer", sum(map(newton_schulz_operations, values[3].reshape(-1, 3)[:, 1:].tolist()))
     if function.startswith("glu_block"):
         return f"{function} {C}→{2 * H}, {H}→{C}", "int8", 2 * N * 3 * C * H
     if function.startswith("layer_"):
@@ -88,9 +87,17 @@ def products(function: str, sizes: dict, values: Sequence) -> tuple[str, str, in
     if function.startswith("linear_forward"):
         return f"{function} {sizes['P']}→{O}", "int8", 2 * N * O * sizes["P"]
     if function.startswith("linear_backward"):
-        in_int8 = function.endswith("_int8") and kernels.int8_gradients()
-        return f"{function} {C}→{O}", "int8" if in_int8 else "float", 2 * N * O * C
+        bits = kernels.gradient_bits() if function.endswith("_int8") else 0
+        return f"{function} {C}→{O}", f"int{bits}" if bits else "float", 2 * N * O * C
     return function, "", 0
+
+
+def newton_schulz_operations(shape: Sequence[int]) -> int:
+    """Of Muon's update of a matrix; a product that is symmetric is computed by half."""
+    S, L = min(shape), max(shape)
+    if L < 2 * S:  # five times A = XᵀX, A² and X·P
+        return 5 * (S * S * L + S**3 + 2 * S * S * L)
+    return S * S * L + 17 * S**3 + 2 * S * S * L  # A = XᵀX; A² five times; Q·P, A·P and (A·P)·P four times; X·Q
 
 
 def random_batches(options: dict):
@@ -138,6 +145,7 @@ def main() -> None:
         counted, per_batch = watch.operations, options["batch"] * options["context"] * 1e6
         counts = {
             "int8": counted["int8"] / per_batch,
+            "int16": counted["int16"] / per_batch,
             "float": counted["float"] / per_batch,
             "optimizer": counted["optimizer"] / tokens / 1e6,
         }

@@ -108,7 +108,7 @@ def main() -> None:
     ready = {
         "torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability(), "parameters": sum(p.numel() for p in model.parameters()),
         "tokens_per_step": options["batch"] * CONTEXT, "first_loss": first_loss,
-        "products": {"int8": 0.0, "float": 6 * matrices / 1e6, "optimizer": 0.0},
+        "products": {"int8": 0.0, "int16": 0.0, "float": 6 * matrices / 1e6, "optimizer": 0.0},
     }  # fmt: skip
 
     def repetition(seconds: float) -> dict:

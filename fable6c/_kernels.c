@@ -52,8 +52,13 @@ INLINE size_t team_size(void) { return 1; }
 
 int threads(void) { return max_threads(); }
 
-// Whether linear_backward_weight_int8 multiplies int8, or floats.
-int int8_gradients(void) { return !INT_DEPTH; }
+// The bits of the numbers that linear_backward_weight_int8 multiplies; 0 if they are floats.
+#ifdef PAIR_GRADIENT
+#define GRADIENT_BITS 16
+#else
+#define GRADIENT_BITS (INT_DEPTH ? 0 : 8)
+#endif
+int gradient_bits(void) { return GRADIENT_BITS; }
 
 // The contiguous share of `count` items, cut at multiples of `grain`, that the calling thread takes in a parallel region.
 INLINE void my_share(size_t count, size_t grain, size_t *from, size_t *to) {
@@ -463,11 +468,18 @@ void linear_backward_weight(float *dlatent, const float *dout, const int8_t *q, 
     weight_gradient(dlatent, dout, NULL, NULL, q, s, scratch, N, C, O);
 }
 
-// The same from a gradient in int8, dq (N,O)·ds (N), as an int8 product: dlatent (O,C) += Σ_n (dq·ds·s) (N,O)ᵀ · q (N,C).
-// A product of integers has no room for a factor for each n, so dq is rounded once more, at random, to multiples of
-// top/127 with top = max ds·s over a block of tokens. AVX2 and plain NEON have no such product that is fast and cannot overflow, and multiply floats.
+// The same from a gradient in int8, dq (N,O)·ds (N), as a product of integers: dlatent (O,C) += Σ_n (dq·ds·s) (N,O)ᵀ · q (N,C).
+// Such a product has no room for a factor for each n, so dq·ds·s is rounded to multiples of top / LEVELS with top = 127 · max ds·s over a block of
+// tokens. Where bytes can be multiplied (two of ±127 do not fit the lanes of AVX2) LEVELS is 127, and dq is rounded once more, at random. Pairs of 16-bit numbers
+// have LEVELS = 32,767, so fine that there is nothing to draw. Plain NEON multiplies floats.
 
+#if GRADIENT_BITS == 16
+#define LEVELS 32767.0f
+#define INT_BLOCK 256  // tokens: the sum of 512 fits 32 bits; of 256 the panels stay in the second-level cache, beside a thread's lanes
+#else
+#define LEVELS 127.0f
 #define INT_BLOCK 1024  // tokens: their 256 lanes of a panel (32 KiB) stay in the first-level cache
+#endif
 
 INLINE float largest_scale(const float *ds, const float *s, size_t from, size_t to) {
     float top = 0.0f;
@@ -475,7 +487,12 @@ INLINE float largest_scale(const float *ds, const float *s, size_t from, size_t 
     return top;
 }
 
+// What one of dq is in multiples of ds·s, and what one level is worth.
+INLINE float levels_of(float top) { return top > 0.0f ? LEVELS / 127.0f / top : 0.0f; }
+INLINE float unit_of(float top) { return top * (127.0f / LEVELS); }
+
 INLINE int32_t round_again(int8_t dq, float ratio, uint32_t start, size_t o) {
+    if (LEVELS > 127.0f) return (int32_t)nearest((float)dq * ratio);
     float x = (float)dq * ratio + (ratio > 0.0f ? dither(start, o) : 0.0f);
     return (int32_t)nearest(x < 127.0f ? x : 127.0f);  // 127 and a large dither would be 128
 }
@@ -485,22 +502,79 @@ void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const f
     size_t P = round_up(C, 4), Q = round_up(O, 4);
     for (size_t from = 0; from < N; from += INT_BLOCK) {
         size_t to = min_size(from + INT_BLOCK, N);
-        float top = largest_scale(ds, s, from, to), inv = top > 0.0f ? 1.0f / top : 0.0f;
+        float top = largest_scale(ds, s, from, to), levels = levels_of(top);
         for (size_t o = 0; o < O; o++)
             for (size_t c = 0; c < C; c++) {
                 int32_t sum = 0;
                 for (size_t n = from; n < to; n++)
-                    sum += round_again(dq[n * Q + o], ds[n] * s[n] * inv, hash((uint32_t)n, ~draw[0]), o) * q[n * P + c];
-                dlatent[o * C + c] += (float)sum * top;
+                    sum += round_again(dq[n * Q + o], ds[n] * s[n] * levels, hash((uint32_t)n, ~draw[0]), o) * q[n * P + c];
+                dlatent[o * C + c] += (float)sum * unit_of(top);
             }
     }
 }
 
+#if GRADIENT_BITS == 16
+// The rows of a tile lie together, MR lanes for each pair of tokens, and are packed by the thread that multiplies them: so the threads wait for each
+// other once, for the panels of all tokens.
+static void pair_gradient(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s, uint32_t *scratch, size_t N,
+                          size_t C, size_t O) {
+    enum { TILES = 16, ROWS = TILES * MR };  // packed at a time
+    size_t P = round_up(C, 4), Q = round_up(O, 4), pairs = blocks(N, 2), wide = round_up(C, PANEL);
+    uint32_t *panels = scratch;  // for each block of tokens (C/32, its pairs, 32)[2]: q
+    uint32_t *lanes = scratch + pairs * wide;  // of a block (O/MR, its pairs, MR)[2]: dq in levels
+#pragma omp parallel
+    {
+        size_t from, to;
+        my_share(pairs, 1, &from, &to);
+        for (size_t pair = from; pair < to; pair++) {
+            size_t first = pair * 2 / INT_BLOCK * INT_BLOCK / 2, count = min_size(INT_BLOCK / 2, pairs - first);
+            const int8_t *x = q + pair * 2 * P, *y = pair * 2 + 1 < N ? x + P : x;  // a missing last token has no dq
+            for (size_t c = 0; c < C; c += PANEL) {
+                uint32_t *panel = panels + first * wide + (c / PANEL * count + pair - first) * PANEL;
+                size_t width = min_size(PANEL, C - c);
+                for (size_t j = 0; j < width; j++) panel[j] = (uint32_t)(uint16_t)x[c + j] | (uint32_t)y[c + j] << 16;
+                memset(panel + width, 0, (PANEL - width) * sizeof *panel);
+            }
+        }
+#pragma omp barrier
+        my_share(O, MR, &from, &to);
+        for (size_t first = 0; first < N; first += INT_BLOCK) {
+            size_t last = min_size(first + INT_BLOCK, N), count = blocks(last - first, 2);
+            float top = largest_scale(ds, s, first, last), levels = levels_of(top);
+            for (size_t row = from; row < to; row += ROWS)
+                for (size_t pair = 0; pair < count; pair++) {
+                    size_t n = first + pair * 2, next = min_size(n + 1, last - 1), rows = min_size(ROWS, to - row);
+                    float ratio = ds[n] * s[n] * levels, next_ratio = next > n ? ds[next] * s[next] * levels : 0.0f;
+                    const int8_t *a = dq + n * Q + row, *b = dq + next * Q + row;
+                    uint32_t lane[ROWS] = {0};
+                    for (size_t r = 0; r < rows; r++)
+                        lane[r] = (uint32_t)(uint16_t)round_again(a[r], ratio, 0, 0) | (uint32_t)round_again(b[r], next_ratio, 0, 0) << 16;
+                    for (size_t r = 0; r < rows; r += MR) memcpy(lanes + (row + r) * count + pair * MR, lane + r, MR * sizeof *lane);
+                }
+            for (size_t row = from; row < to; row += MR)
+                for (size_t c = 0; c < C; c += NR) {
+                    const int8_t *panel = (const int8_t *)(panels + first / 2 * wide + c / PANEL * count * PANEL + c % PANEL);
+                    const uint32_t *lane = lanes + row * count;
+                    size_t rows = min_size(MR, to - row), cols = min_size(NR, C - c);
+                    float *out = dlatent + row * C + c;
+                    if (rows == MR) added_tile(out, lane, MR, panel, NULL, unit_of(top), count, C, cols, MR);
+                    else
+                        for (size_t r = 0; r < rows; r++)
+                            added_tile(out + r * C, lane + r, MR, panel, NULL, unit_of(top), count, C, cols, 1);
+                }
+        }
+    }
+}
+#endif
+
 void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s, const uint32_t *draw,
                                  float *scratch, size_t N, size_t C, size_t O) {
-#if INT_DEPTH  // 16-bit lanes have no room for two products of 255 and 127
+#if GRADIENT_BITS == 0
     (void)draw;
     weight_gradient(dlatent, NULL, dq, ds, q, s, scratch, N, C, O);
+#elif GRADIENT_BITS == 16
+    (void)draw;
+    pair_gradient(dlatent, dq, ds, q, s, (uint32_t *)scratch, N, C, O);
 #else
     size_t P = round_up(C, 4), Q = round_up(O, 4), stride = column_stride(O), max_fours = min_size(blocks(N, 4), INT_BLOCK / 4);
     uint32_t *lanes = (uint32_t *)scratch;      // (fours, stride)[4]: dq, rounded again
@@ -509,7 +583,7 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
 #pragma omp parallel
     for (size_t first = 0; first < N; first += INT_BLOCK) {
         size_t count = min_size(INT_BLOCK, N - first), fours = blocks(count, 4), from, to;
-        float top = largest_scale(ds, s, first, first + count), inv = top > 0.0f ? 1.0f / top : 0.0f;
+        float top = largest_scale(ds, s, first, first + count), levels = levels_of(top);
         my_share(fours, 1, &from, &to);
         for (size_t four = from; four < to; four++) {
             const int8_t *d[4], *x[4];
@@ -519,7 +593,7 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
                 size_t n = first + min_size(four * 4 + i, count - 1);
                 d[i] = dq + n * Q;
                 x[i] = q + n * P;
-                ratio[i] = four * 4 + i < count ? ds[n] * s[n] * inv : 0.0f;
+                ratio[i] = four * 4 + i < count ? ds[n] * s[n] * levels : 0.0f;
                 start[i] = hash((uint32_t)n, ~draw[0]);  // not quantize_gradients' number again
             }
 #pragma omp simd
@@ -552,8 +626,9 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
         for (size_t c = 0; c < C; c += NR) {
             const int8_t *panel = (const int8_t *)(panels + c / PANEL * fours * PANEL + c % PANEL);
             size_t o = from, cols = min_size(NR, C - c);
-            for (; o + MR <= to; o += MR) added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, top, fours, C, cols, MR);
-            for (; o < to; o++) added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, top, fours, C, cols, 1);
+            for (; o + MR <= to; o += MR)
+                added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, unit_of(top), fours, C, cols, MR);
+            for (; o < to; o++) added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, unit_of(top), fours, C, cols, 1);
         }
 #pragma omp barrier
     }
@@ -1334,21 +1409,70 @@ void adamw_update(float *param, float *m, float *v, float *grad, const adamw *se
     }
 }
 
-// Floats of scratch that muon_update needs for a matrix: two copies of it, two squares of its short side, and the lanes of a product.
+// Floats of scratch that muon_update needs for a matrix: two copies of it, two squares of its short side, and a matrix in panels.
 size_t muon_scratch(size_t O, size_t C) {
     size_t small = min_size(O, C), large = O + C - small;
-    size_t gram_lanes = round_up(small, PANEL) * blocks(large, PAIR);
-    size_t step_lanes = (large + round_up(small, PANEL)) * blocks(small, PAIR);
-    return 2 * O * C + 2 * small * small + (gram_lanes > step_lanes ? gram_lanes : step_lanes);
+    return 2 * O * C + 2 * small * small + round_up(small, PANEL) * large;
+}
+
+enum { NEWTON_STEPS = 5 };
+
+// P (S,S) = aI + bA + cA² of A (S,S); panels: room for A in panels, where P is left
+static void newton_polynomial(float *poly, const float *gram, float *panels, size_t S) {
+    const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
+    pack_panels(panels, gram, S, S);
+    commuting_product(poly, gram, panels, S);
+    for (size_t i = 0; i < S * S; i++) poly[i] = b * gram[i] + c * poly[i];
+    for (size_t i = 0; i < S; i++) poly[i * S + i] += a;
+    pack_panels(panels, poly, S, S);
+}
+
+// Newton-Schulz steps X ← XP, A = XᵀX, of x (L,S), L ≥ S. next (L,S), squares (2,S,S), panels: scratch. Returns what holds the result, x or next.
+static float *newton_schulz(float *x, float *next, float *squares, float *panels, size_t L, size_t S) {
+    float *gram = squares, *poly = gram + S * S;
+    for (int step = 0; step < NEWTON_STEPS; step++) {
+        pack_panels(panels, x, L, S);
+        gram_product(gram, panels, S, L);
+        newton_polynomial(poly, gram, panels, S);
+        matrix_product(next, (operand){(const uint32_t *)x, S, 1}, panels, S, S, L, 0, S);
+        float *swap = x;
+        x = next;
+        next = swap;
+    }
+    return x;
+}
+
+// The same where L ≥ 2·S, in products of squares: A and P commute, so the A of the next step is AP², and the result is X · Q with Q the product of all
+// P. f32 is precise enough for that; bf16 would not be, because A has the squares of X's singular values.
+static float *newton_schulz_tall(float *x, float *next, float *squares, float *panels, size_t L, size_t S) {
+    float *gram = squares, *poly = gram + S * S, *all = next, *product = all + S * S;
+    pack_panels(panels, x, L, S);
+    gram_product(gram, panels, S, L);
+    for (int step = 0; step < NEWTON_STEPS; step++) {
+        newton_polynomial(poly, gram, panels, S);
+        if (step == 0) memcpy(all, poly, S * S * sizeof *all);
+        else {
+            commuting_product(product, all, panels, S);
+            float *swap = all;
+            all = product;
+            product = swap;
+        }
+        if (step + 1 < NEWTON_STEPS) {
+            commuting_product(product, gram, panels, S);
+            commuting_product(gram, product, panels, S);
+        }
+    }
+    pack_panels(panels, all, S, S);  // which lies in next
+    matrix_product(next, (operand){(const uint32_t *)x, S, 1}, panels, S, S, L, 0, S);
+    return next;
 }
 
 // One matrix of muon_update, by one thread.
 static void muon_update_matrix(float *param, float *momentum, float *grad, float *scratch, const muon *settings, size_t O, size_t C) {
     const float rate = settings->rate, beta = settings->beta, decay = settings->decay, grad_scale = settings->grad_scale;
-    const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
     size_t small = min_size(O, C), large = O + C - small, M = O * C;
     bool transposed = O < C;  // X is kept tall: A is as small as can be
-    float *x = scratch, *next = x + M, *gram = next + M, *poly = gram + small * small, *lanes = poly + small * small;
+    float *x = scratch, *next = x + M, *squares = next + M, *panels = squares + 2 * small * small;
     for (size_t i = 0; i < M; i++) {
         float g = grad[i] * grad_scale;
         grad[i] = 0.0f;
@@ -1361,24 +1485,18 @@ static void muon_update_matrix(float *param, float *momentum, float *grad, float
     if (transposed) transpose(x, next, norm, O, C);
     else
         for (size_t i = 0; i < M; i++) x[i] = norm * next[i];
-    for (int step = 0; step < 5; step++) {
-        symmetric_product(gram, NULL, 0.0f, x, lanes, small, large);  // A = XᵀX
-        symmetric_product(poly, gram, b / c, gram, lanes, small, small);  // (b/c)A + A²
-        matrix_product(next, x, a, c, x, poly, lanes, large, small, small);  // aX + cX·((b/c)A + A²)
-        float *swap = x;
-        x = next;
-        next = swap;
-    }
+    float *result = (large < 2 * small ? newton_schulz : newton_schulz_tall)(x, next, squares, panels, large, small);
     if (transposed) {
-        transpose(next, x, 1.0f, large, small);
-        x = next;
+        float *rows = result == x ? next : x;
+        transpose(rows, result, 1.0f, large, small);
+        result = rows;
     }
     float step_size = rate * sqrtf(O > C ? (float)O / (float)C : 1.0f);
-    for (size_t i = 0; i < M; i++) param[i] -= step_size * x[i] + rate * decay * param[i];
+    for (size_t i = 0; i < M; i++) param[i] -= step_size * result[i] + rate * decay * param[i];
 }
 
 // Muon (Jordan 2024, kellerjordan.github.io/posts/muon): Nesterov momentum, orthogonalised by five Newton-Schulz steps
-// X ← aX + X(bA + cA²) with A = XᵀX. param, momentum, grad (M) hold matrices (W,3): where each begins, its rows, its columns. A matrix is
+// X ← X(aI + bA + cA²) with A = XᵀX. param, momentum, grad (M) hold matrices (W,3): where each begins, its rows, its columns. A matrix is
 // one thread's work: within one, threads would wait for each other forty times. grad is left at zero for the next step. scratch (R,Z): a row
 // for each thread, muon_scratch of the largest matrix.
 void muon_update(float *param, float *momentum, float *grad, const int32_t *matrices, float *scratch, const muon *settings, size_t W,

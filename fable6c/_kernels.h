@@ -4,7 +4,7 @@
 // ---- the machine ----
 int set_threads(int wanted);
 int threads(void);
-int int8_gradients(void);
+int gradient_bits(void);
 size_t linear_scratch(size_t N, size_t O, size_t C);
 size_t muon_scratch(size_t O, size_t C);
 size_t block_scratch(size_t C, size_t H);

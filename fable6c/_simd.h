@@ -134,6 +134,12 @@ INLINE ivec int_step(ivec acc, ivec w, ivec x) {  // _mm256_add_epi16(acc, _mm25
     return acc;
 }
 INLINE ivec int_widen(ivec total, ivec part) { return _mm256_add_epi32(total, _mm256_madd_epi16(part, _mm256_set1_epi16(1))); }
+INLINE ivec pair_step(ivec acc, ivec b, ivec a) {  // the same for pairs of 16-bit numbers: 32-bit lanes, no widening
+    ivec products;
+    __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(acc), "=&x"(products) : "x"(b), "x"(a));
+    return acc;
+}
+#define PAIR_GRADIENT
 INLINE vec int_to_float(ivec x, int32_t offset) { return _mm256_cvtepi32_ps(_mm256_sub_epi32(x, _mm256_set1_epi32(offset))); }
 #define INT_DEPTH 64
 #elif defined(__SSE2__)

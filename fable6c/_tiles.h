@@ -27,8 +27,9 @@ typedef struct {
     size_t row_step, k_step;
 } operand;
 
-// out (rows, cols ≤ NR) = or += A (rows, K) · B (K, cols)
-INLINE void gradient_tile(float *out, size_t ld, size_t cols, bool add, operand a, const uint32_t *b, size_t K, const size_t rows) {
+// out (rows, cols ≤ NR) = or += A (rows, K) · B (K, cols), of elements or of f32
+INLINE void gradient_tile(float *out, size_t ld, size_t cols, bool add, operand a, const uint32_t *b, size_t K, const size_t rows,
+                          const bool f32) {
     vec acc[MR][2];
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++) acc[r][0] = acc[r][1] = vec_zero();
@@ -37,8 +38,8 @@ INLINE void gradient_tile(float *out, size_t ld, size_t cols, bool add, operand 
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++) {
             vec x = vec_broadcast(a.lanes + r * a.row_step);
-            acc[r][0] = gradient_step(x, b0, acc[r][0]);
-            acc[r][1] = gradient_step(x, b1, acc[r][1]);
+            acc[r][0] = f32 ? vec_fma(x, b0, acc[r][0]) : gradient_step(x, b0, acc[r][0]);
+            acc[r][1] = f32 ? vec_fma(x, b1, acc[r][1]) : gradient_step(x, b1, acc[r][1]);
         }
     }
 #pragma GCC unroll 8
@@ -56,8 +57,8 @@ INLINE void gradient_tile(float *out, size_t ld, size_t cols, bool add, operand 
 
 // Rows [from, to) and columns [first, last), first a multiple of NR, of out (M, N) = or += A (M, K lanes) · B (panels of K lanes
 // by 32). For one thread; K is cut into blocks whose panel (32·192·4 = 24 KiB) stays in the first-level cache.
-static void gradient_product(float *out, size_t N, bool add, operand a, const void *b, size_t K, size_t from, size_t to, size_t first,
-                             size_t last) {
+INLINE void lane_product(float *out, size_t N, bool add, operand a, const void *b, size_t K, size_t from, size_t to, size_t first,
+                         size_t last, const bool f32) {
     const size_t k_block = 192;
     for (size_t k = 0; k < K; k += k_block) {
         size_t depth = min_size(k_block, K - k);
@@ -67,19 +68,35 @@ static void gradient_product(float *out, size_t N, bool add, operand a, const vo
             size_t cols = min_size(NR, N - col), row = from;
             operand part = {a.lanes + from * a.row_step + k * a.k_step, a.row_step, a.k_step};
             for (; row + MR <= to; row += MR, part.lanes += MR * a.row_step)
-                gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, MR);
+                gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, MR, f32);
             for (; row + 2 <= to; row += 2, part.lanes += 2 * a.row_step)
-                gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, 2);
-            for (; row < to; row++, part.lanes += a.row_step) gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, 1);
+                gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, 2, f32);
+            for (; row < to; row++, part.lanes += a.row_step)
+                gradient_tile(out + row * N + col, N, cols, adding, part, panel, depth, 1, f32);
         }
     }
+}
+
+static void gradient_product(float *out, size_t N, bool add, operand a, const void *b, size_t K, size_t from, size_t to, size_t first,
+                             size_t last) {
+    lane_product(out, N, add, a, b, K, from, to, first, last, PAIR == 1);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Whole numbers: products of bytes
 
-// acc (rows, NR) = A (rows, K fours) · B (K fours, NR), in registers; K ≤ INT_DEPTH where there is one
-INLINE void int_run(ivec acc[MR][2], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, size_t K, const size_t rows) {
+INLINE ivec lane_step(ivec acc, ivec b, ivec a, const bool pairs) {
+#ifdef PAIR_GRADIENT
+    if (pairs) return pair_step(acc, b, a);
+#endif
+    (void)pairs;
+    return int_step(acc, b, a);
+}
+
+// acc (rows, NR) = A (rows, K lanes) · B (K lanes, NR), in registers. A lane is four bytes, of which at most INT_DEPTH lanes may be summed where there is
+// such a limit, or a pair of 16-bit numbers.
+INLINE void int_run(ivec acc[MR][2], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, size_t K, const size_t rows,
+                    const bool pairs) {
     ivec sum[MR][2];
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++) sum[r][0] = sum[r][1] = int_zero();
@@ -89,8 +106,8 @@ INLINE void int_run(ivec acc[MR][2], const int8_t *a, size_t row_bytes, size_t k
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++) {
             ivec x = int_broadcast(a + r * row_bytes);
-            sum[r][0] = int_step(sum[r][0], b0, x);
-            sum[r][1] = int_step(sum[r][1], b1, x);
+            sum[r][0] = lane_step(sum[r][0], b0, x, pairs);
+            sum[r][1] = lane_step(sum[r][1], b1, x, pairs);
         }
     }
 #pragma GCC unroll 8
@@ -163,7 +180,7 @@ INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, size_
     for (size_t k = 0; k < K; k += INT_DEPTH) {
         ivec part[MR][2];
         __asm__ volatile("" : "+m"(*(ivec(*)[MR][2])total));  // in memory, so that the run has the registers
-        int_run(part, a + k * k_bytes, row_bytes, k_bytes, b + k * PANEL * 4, min_size(INT_DEPTH, K - k), rows);
+        int_run(part, a + k * k_bytes, row_bytes, k_bytes, b + k * PANEL * 4, min_size(INT_DEPTH, K - k), rows, false);
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++) {
             total[r][0] = int_widen(total[r][0], part[r][0]);
@@ -172,9 +189,9 @@ INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, size_
     }
 #elif defined(__ARM_FEATURE_MATMUL_INT8)
     if (rows % 2 == 0) int_run_of_pairs(total, a, row_bytes, k_bytes, b, K, rows);
-    else int_run(total, a, row_bytes, k_bytes, b, K, rows);
+    else int_run(total, a, row_bytes, k_bytes, b, K, rows, false);
 #else
-    int_run(total, a, row_bytes, k_bytes, b, K, rows);
+    int_run(total, a, row_bytes, k_bytes, b, K, rows, false);
 #endif
 }
 
@@ -213,16 +230,22 @@ INLINE void scaled_tile(int8_product p, const int8_t *panels, const float *scale
     }
 }
 
-#if !INT_DEPTH
-// out (rows, cols ≤ NR) += top · (lanes (fours, rows)ᵀ · panel − offset (rows)); fours of lanes are `stride` apart, rows of out ld
-INLINE void added_tile(float *out, const uint32_t *lanes, size_t stride, const int8_t *panel, const int32_t *offset, float top,
-                       size_t fours, size_t ld, size_t cols, const size_t rows) {
+#if !INT_DEPTH || defined(PAIR_GRADIENT)
+// out (rows, cols ≤ NR) += unit · (lanes (K, rows)ᵀ · panel − offset (rows, or NULL)); lanes of the next k are `stride` apart, rows of out ld. A lane
+// is a pair of 16-bit numbers or four bytes.
+INLINE void added_tile(float *out, const uint32_t *lanes, size_t stride, const int8_t *panel, const int32_t *offset, float unit, size_t K,
+                       size_t ld, size_t cols, const size_t rows) {
     ivec total[MR][2];
-    int_tile(total, (const int8_t *)lanes, 4, stride * 4, panel, fours, rows);
-    vec factor = vec_broadcast(&top);
+#ifdef PAIR_GRADIENT
+    int_run(total, (const int8_t *)lanes, 4, stride * 4, panel, K, rows, true);
+#else
+    int_tile(total, (const int8_t *)lanes, 4, stride * 4, panel, K, rows);
+#endif
+    vec factor = vec_broadcast(&unit);
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++) {
-        vec y0 = vec_mul(int_to_float(total[r][0], offset[r]), factor), y1 = vec_mul(int_to_float(total[r][1], offset[r]), factor);
+        int32_t off = offset ? offset[r] : 0;
+        vec y0 = vec_mul(int_to_float(total[r][0], off), factor), y1 = vec_mul(int_to_float(total[r][1], off), factor);
         float *to = out + r * ld;
         if (cols == NR) {
             vec_store(to, vec_add(vec_load(to), y0));
@@ -272,61 +295,48 @@ INLINE void float_product(float *out, size_t ld, size_t cols, const float *a, si
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Muon: whole matrices of f32, packed for gradient products first
+// Muon: whole matrices of f32. The right operand is packed into panels, [N/32][K][32]; the left one is read as it is.
 
-// beta·a (M,K) f32 to lanes by rows, (M, K/PAIR)
-static void pack_rows(element *lanes, const float *a, float beta, size_t M, size_t K) {
-    size_t width = round_up(K, PAIR);
-    for (size_t m = 0; m < M; m++) {
-        for (size_t k = 0; k < K; k++) lanes[m * width + k] = to_element(beta * a[m * K + k]);
-        for (size_t k = K; k < width; k++) lanes[m * width + k] = 0;
-    }
-}
-
-// b (K,N) f32 to panels, [N/32][K/PAIR][32]
-static void pack_panels(element *panels, const float *b, size_t K, size_t N) {
-    size_t pairs = blocks(K, PAIR);
+static void pack_panels(float *panels, const float *b, size_t K, size_t N) {
     for (size_t panel = 0; panel < blocks(N, PANEL); panel++)
-        for (size_t pair = 0; pair < pairs; pair++) {
-            element *lanes = panels + (panel * pairs + pair) * PANEL * PAIR;
-            const float *first = b + pair * PAIR * N + panel * PANEL;
-            const float *last = pair * PAIR + PAIR - 1 < K ? first + (PAIR - 1) * N : NULL;  // an odd K has no last row
+        for (size_t k = 0; k < K; k++, panels += PANEL) {
             size_t width = min_size(PANEL, N - panel * PANEL);
-            memset(lanes, 0, PANEL * PAIR * sizeof(element));
-            for (size_t i = 0; i < width; i++) {
-                lanes[i * PAIR] = to_element(first[i]);
-                if (PAIR == 2 && last) lanes[i * PAIR + PAIR - 1] = to_element(last[i]);
-            }
+            memcpy(panels, b + k * N + panel * PANEL, width * sizeof *panels);
+            memset(panels + width, 0, (PANEL - width) * sizeof *panels);
         }
 }
 
-// out (M,N) = alpha·add (M,N) + beta·A (M,K) · B (K,N). `scratch`: A by rows (M·K/PAIR lanes) and B in panels (N up to 32 · K/PAIR lanes).
-static void matrix_product(float *out, const float *add, float alpha, float beta, const float *a, const float *b, float *scratch, size_t M,
-                           size_t N, size_t K) {
-    size_t pairs = blocks(K, PAIR);
-    float *panels = scratch + M * pairs;
-    pack_rows((element *)scratch, a, beta, M, K);
-    pack_panels((element *)panels, b, K, N);
-    for (size_t i = 0; i < M * N; i++) out[i] = alpha * add[i];
-    gradient_product(out, N, true, (operand){(const uint32_t *)scratch, pairs, 1}, panels, pairs, 0, M, 0, N);
+// Rows [0, to) and columns [first, last), first a multiple of NR, of out (…,N) = A · B (panels of K lanes)
+static void matrix_product(float *out, operand a, const float *panels, size_t N, size_t K, size_t to, size_t first, size_t last) {
+    lane_product(out, N, false, a, panels, K, 0, to, first, last, true);
 }
 
-// out (M,M) = alpha·add (M,M, symmetric; may be NULL) + Aᵀ · A (K,M): what is below the diagonal is copied, not computed.
-// `scratch`: A in panels (M up to 32 · K/PAIR lanes), from which both operands are read.
-static void symmetric_product(float *out, const float *add, float alpha, const float *a, float *scratch, size_t M, size_t K) {
-    enum { LINE = 16 };  // a cache line of a row at a time
-    size_t pairs = blocks(K, PAIR);
-    pack_panels((element *)scratch, a, K, M);
-    for (size_t i = 0; add && i < M * M; i++) out[i] = alpha * add[i];
+// What is below the diagonal of a (M,M) becomes what is above it, a cache line of a row at a time.
+static void mirror(float *a, size_t M) {
+    enum { LINE = 16 };
+    for (size_t block = 0; block < M; block += LINE)
+        for (size_t n = 0; n < min_size(block + LINE, M); n++)
+            for (size_t m = block > n ? block : n + 1; m < min_size(block + LINE, M); m++) a[m * M + n] = a[n * M + m];
+}
+
+// out (M,M) = Aᵀ · A (K,M in panels, from which both operands are read): what is below the diagonal is copied, not computed.
+static void gram_product(float *out, const float *panels, size_t M, size_t K) {
     for (size_t first = 0; first < M; first += NR) {
         size_t last = min_size(M, first + NR);
         for (size_t m = 0; m < last; m += PANEL)
-            gradient_product(out + m * M, M, add != NULL, (operand){(const uint32_t *)scratch + m * pairs, 1, PANEL}, scratch, pairs, 0,
-                             min_size(PANEL, last - m), first, last);
+            matrix_product(out + m * M, (operand){(const uint32_t *)panels + m * K, 1, PANEL}, panels, M, K, min_size(PANEL, last - m),
+                           first, last);
     }
-    for (size_t block = 0; block < M; block += LINE)
-        for (size_t n = 0; n < min_size(block + LINE, M); n++)
-            for (size_t m = block > n ? block : n + 1; m < min_size(block + LINE, M); m++) out[m * M + n] = out[n * M + m];
+    mirror(out, M);
+}
+
+// out (M,M) = A (M,M) · B (M,M in panels), symmetric matrices that commute, so that the product is symmetric too
+static void commuting_product(float *out, const float *a, const float *panels, size_t M) {
+    for (size_t first = 0; first < M; first += NR) {
+        size_t last = min_size(M, first + NR);
+        matrix_product(out, (operand){(const uint32_t *)a, M, 1}, panels, M, M, last, first, last);
+    }
+    mirror(out, M);
 }
 
 // out (C,R) = factor·inp (R,C)ᵀ, a cache line of a row of out at a time

@@ -199,7 +199,7 @@ def _introduce(config: Config, preset: str, threads: int) -> None:
         f"fable6c {__version__}, preset {preset}: {parameter_count(d):,} parameters (dim {d.dim}, {d.layers} layers, hidden {d.hidden}, vocabulary {d.vocab})"
     )
     lacking = ", ".join(name for name in native.INSTRUCTION_SETS if not native.load("cpu").lib.cpu_supports(name.encode()))
-    best = f" (the machine lacks {lacking})" if lacking else ""
+    best = f" (this CPU lacks the faster {lacking})" if lacking else ""
     allowed = processors()
     share = f", of which {allowed} can run at a time (--threads {allowed} is as fast)" if threads > allowed else ""
     print(f"CPU: {_cpu_name()}, kernels {kernels.ISA}{best}, {threads} thread{'s' if threads > 1 else ''}{share}")

@@ -47,7 +47,7 @@ int main(void)
     float *scratch = malloc(linear_scratch(N, O, C) * sizeof *scratch);
     linear_backward_weight_int8(dlatent, dq, ds, q, s, draw, scratch, N, C, O);
     linear_backward_weight_int8_naive(slow_dlatent, dq, ds, q, s, draw, N, C, O);
-    if (int8_gradients() && memcmp(dlatent, slow_dlatent, sizeof dlatent)) return 4;
+    if (gradient_bits() && memcmp(dlatent, slow_dlatent, sizeof dlatent)) return 4;
     show("rmsnorm", norm, sizeof norm, 4);
     show("quantize", q, sizeof q, 1);
     show("linear", out, sizeof out, 4);

@@ -90,8 +90,19 @@ def test_quick_training_benchmark(tmp_path):
     for name, row in rows.items():
         assert row["tokens_per_second"]["min"] > 0 and row["last_loss"] < row["first_loss"] and 10 < row["peak_mib"] < 4096
         if "small" not in name:  # two operations for each: three products of the body's 2,654,208 weights, one of the head's 1,920,000
-            assert row["products"]["int8"] + row["products"]["float"] == pytest.approx(6 * 2.654208 + 2 * 1.92)
+            assert sum(row["products"][kind] for kind in ("int8", "int16", "float")) == pytest.approx(6 * 2.654208 + 2 * 1.92)
     assert sum(kernel["seconds"] for kernel in figures["profile"]["kernels"].values()) > 0.5 * figures["profile"]["seconds"]
+
+
+@pytest.mark.parametrize("best, rows, left_out", [("avx512bf16", 10, 0), ("avx512", 7, 1), ("avx2", 3, 2), ("baseline", 3, 2)])
+def test_peers_that_would_only_take_time_are_left_out_and_named(best, rows, left_out):
+    ask = f"import json, train; print(json.dumps(train.peers({best!r})))"
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT / "benchmarks", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    configurations, lines = json.loads(done.stdout)
+    assert (len(configurations), len(lines)) == (rows, left_out)
+    assert any("bf16" in name for name, _ in configurations) == (best == "avx512bf16")
+    assert any("avx2" in name for name, _ in configurations) == best.startswith("avx512")
 
 
 @pytest.mark.slow

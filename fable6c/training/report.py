@@ -11,6 +11,7 @@ import numpy as np
 from fable6c.errors import UserError
 from fable6c.files import atomic_write, open_file
 from fable6c.progress import say_once
+from fable6c.training.expectation import expectation
 from fable6c.training.run import Run
 
 REPORT_SECONDS = 5.0  # between two lines of progress
@@ -56,7 +57,7 @@ class Reporter:
         held_out = f"held-out {bits_per_char:.4f} bits/char  " if bits_per_char is not None else ""
         print(f"step {r.step:,}  {progress:.1%}  {loss}{held_out}{_clock(r.elapsed)} gone, {_clock(left)} to go", flush=True)
         if r.seconds_budget is not None and not self.expected_said and 0.0 < progress < 1.0:
-            print(f"about {r.step / progress:,.0f} steps expected", flush=True)
+            print(expectation(r), flush=True)
             self.expected_said = True
 
 
