@@ -6,8 +6,9 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 
@@ -74,13 +75,20 @@ for built in ("asengine/build/fable6c.wasm", "asengine/prebuilt/fable6c.wasm"):
 
 WASM3_LICENSE = "build/wasm3/LICENSE"
 BUILDERS = ["cpu", "bpe", "text", "codec", "kernels", "scout", "wasm3"]
-PROCESSOR = os.environ.get("_PYTHON_HOST_PLATFORM", platform.machine())  # the variable names another one to build for
+PLATFORM = os.environ.get("_PYTHON_HOST_PLATFORM", "")  # names another one to build for
+PROCESSOR = PLATFORM or platform.machine()
 if PROCESSOR.endswith(("x86_64", "AMD64")):
     BUILDERS += ["kernels_avx2", "kernels_avx512", "kernels_avx512bf16", "scout_avx2"]
 elif PROCESSOR.endswith(("aarch64", "arm64")):
     BUILDERS += ["kernels_dotprod", "kernels_i8mm"]
 
+# What keeps Ray to one address (fable6c/machines.py). It has nothing of Python's in it and is never imported, but travels as extensions do.
+LISTEN = Extension(
+    "fable6c._listen", ["fable6c/_listen.c"], extra_compile_args=["-O2", "-g0", "-Wall", "-Wextra"], libraries=["dl"], py_limited_api=True
+)
+
 setup(
+    ext_modules=[LISTEN] if (PLATFORM or sysconfig.get_platform()).startswith("linux") else [],
     cffi_modules=[f"fable6c/build_kernels.py:{name}" for name in BUILDERS],
     cmdclass={"build_ext": BuildKernels, "sdist": SourceArchive},
 )

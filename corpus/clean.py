@@ -714,7 +714,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     if options.cluster:
         machines.require_ray()
-        machines.use_token(machines.check_token(os.path.expanduser(options.folder)))
+        folder = os.path.expanduser(options.folder)
+        token = machines.check_token(folder)
+        machines.listen_here(folder)
+        machines.use_token(token)
         with machines.connected(options.cluster):
             report = clean(*given, each=machines.each)
     else:

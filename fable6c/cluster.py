@@ -186,7 +186,12 @@ def _serve(options: argparse.Namespace, arguments: Sequence[str], ready: str) ->
     ]
     with locked(options.folder, "machine of a cluster", "--folder"), StopSignal(b"") as stop:
         atomic_write(os.path.join(options.folder, machines.PROCESS), str(os.getpid()).encode())
-        process = machines.start_ray(options.folder, arguments)
+        atomic_write(os.path.join(options.folder, machines.ADDRESS), options.bind.encode())
+        if not machines.listener():
+            print(
+                "Ray listens at its ports on all interfaces here, because fable6c was built without _listen.c: let a firewall keep others away"
+            )
+        process = machines.start_ray(options.folder, options.bind, arguments)
         try:
             began, attempts, up = time.monotonic(), 1, False
             while not stop.number:
@@ -194,7 +199,7 @@ def _serve(options: argparse.Namespace, arguments: Sequence[str], ready: str) ->
                 if ended and not up and attempts < ATTEMPTS and machines.too_slow(options.folder):
                     print("Ray's processes were too slow to start on this busy machine; once more", flush=True)
                     machines.end(process)
-                    process, attempts = machines.start_ray(options.folder, arguments), attempts + 1
+                    process, attempts = machines.start_ray(options.folder, options.bind, arguments), attempts + 1
                 elif ended:
                     raise UserError(f"Ray has ended on this machine ({machines.why(options.folder)}); the same command starts it again")
                 elif not up and machines.started(options.folder):
@@ -207,13 +212,16 @@ def _serve(options: argparse.Namespace, arguments: Sequence[str], ready: str) ->
                 time.sleep(0.2)
         finally:
             machines.end(process)
-            os.remove(os.path.join(options.folder, machines.PROCESS))
+            for name in (machines.ADDRESS, machines.PROCESS):
+                os.remove(os.path.join(options.folder, name))
     print("this machine has left the cluster")
 
 
 def _status(options: argparse.Namespace) -> None:
     machines.require_ray()
-    machines.use_token(machines.check_token(options.folder))
+    token = machines.check_token(options.folder)
+    machines.listen_here(options.folder)
+    machines.use_token(token)
     with machines.connected(_target(options.head)) as ray:
         nodes = sorted(ray.nodes(), key=lambda node: (not node["Alive"], node["NodeManagerAddress"]))
         for node in nodes:
@@ -251,6 +259,7 @@ def _up(options: argparse.Namespace) -> None:
     for path in options.corpus:
         if is_database(path):
             raise UsageError(f"--corpus {path}: a cluster trains on text; write out its text first (python -m fable6c.corpus db export)")
+    machines.listen_here(options.folder)
     folder = options.out or os.path.join("runs", options.preset)
     config = load_config(options.preset, options.config)
     machines.watch(

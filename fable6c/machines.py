@@ -24,6 +24,7 @@ from fable6c.files import atomic_write, make_folder, open_file
 FOLDER = os.path.join("~", ".fable6c", "cluster")  # what a machine keeps of its cluster
 TOKEN = "token"  # the files in a machine's folder
 PROCESS = "process"
+ADDRESS = "address"
 LOG = "ray.log"
 START_SECONDS = 300  # for Ray to start or fail: on a busy machine it takes minutes
 MIN_TOKEN, MAX_TOKEN = 32, 256  # characters
@@ -98,15 +99,41 @@ def port_options(first: int) -> list[str]:
     return [word for name, distance in PORTS.items() for word in (f"--{name}", str(first + distance))]
 
 
-def start_ray(folder: str, arguments: Sequence[str]) -> subprocess.Popen:
-    """`ray start` with these arguments as a child that lives as long as Ray does on this machine."""
+def listener() -> str:
+    """The path of _listen.c's library, by which Ray listens at one address instead of all; "" where it was not built, as it is for Linux only."""
+    found = importlib.util.find_spec("fable6c._listen")
+    return (found.origin or "") if found else ""
+
+
+def listening_at(address: str) -> dict[str, str]:
+    """The environment of a process that listens at this address where it would listen at all."""
+    before = os.environ.get("LD_PRELOAD", "")
+    added = {"LD_PRELOAD": f"{listener()}:{before}".rstrip(":"), "FABLE6C_LISTEN": address} if listener() else {}
+    return {**os.environ, **added}
+
+
+def listen_here(folder: str) -> None:
+    """Begin this program anew, once, so that what Ray opens in it listens at the address of this machine's `head` or `join`. Before anything is done."""
+    try:
+        with open_file(os.path.join(folder, ADDRESS)) as file:
+            address = file.read(64).decode("ascii")
+    except (OSError, ValueError):
+        return
+    if listener() and "FABLE6C_LISTEN" not in os.environ:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], listening_at(address))
+
+
+def start_ray(folder: str, address: str, arguments: Sequence[str]) -> subprocess.Popen:
+    """`ray start` with these arguments as a child that lives as long as Ray does on this machine, and listens at `address`."""
     program = shutil.which("ray", path=os.path.dirname(sys.executable)) or shutil.which("ray")
     if program is None:
         raise UserError("Ray has no program `ray` beside this Python; pip install 'fable6c[cluster]'")
     command = [program, "start", "--block", "--disable-usage-stats", "--log-color", "false", *arguments]
     log = open(os.path.join(folder, LOG), "wb")
     with log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=listening_at(address)
+        )
 
 
 def started(folder: str) -> bool:

@@ -29,6 +29,7 @@ BESIDES = {  # what no import shows
     "fable6c/_scout*.[ch]": "scout scout_program c_libraries",
     "fable6c/_text.[ch]": "corpus_clean c_libraries",
     "fable6c/_codec.[ch]": "codec c_libraries",
+    "fable6c/_listen.c": "cluster",
     "fable6c/_bpe.[ch]": "tokenizer scout_program c_libraries",
     "fable6c/_cpu.[ch]": "c_libraries instruction_sets",
     "fable6c/_wasm3.h": "engine_host c_libraries",

@@ -4,6 +4,8 @@ tests/test_cluster_ray.py has the real one."""
 import importlib.util
 import os
 import stat
+import subprocess
+import sys
 import types
 
 import numpy as np
@@ -244,6 +246,56 @@ def test_ray_gets_the_token_always_and_tells_nobody_of_its_use(tmp_path, monkeyp
     machines.use_token(str(tmp_path / "token"))
     assert os.environ["RAY_AUTH_MODE"] == "token" and os.environ["RAY_AUTH_TOKEN_PATH"] == str(tmp_path / "token")
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0" and "RAY_AUTH_TOKEN" not in os.environ
+
+
+# ---- one address
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="Ray needs Python 3.10")
+def test_a_program_begins_anew_to_listen_where_its_machine_does(tmp_path, monkeypatch):
+    """Once, and only where this machine belongs to a cluster and the library is there."""
+    begun = []
+    monkeypatch.setattr(os, "execve", lambda path, words, environment: begun.append((words, environment)))
+    monkeypatch.setattr(machines, "listener", lambda: "/x/_listen.so")
+    monkeypatch.setenv("LD_PRELOAD", "other.so")
+    machines.listen_here(str(tmp_path))
+    (tmp_path / machines.ADDRESS).write_text("10.0.0.1")
+    machines.listen_here(str(tmp_path))
+    ((words, environment),) = begun
+    assert words == [sys.executable, *sys.orig_argv[1:]]
+    assert environment["FABLE6C_LISTEN"] == "10.0.0.1" and environment["LD_PRELOAD"] == "/x/_listen.so:other.so"
+    monkeypatch.setenv("FABLE6C_LISTEN", "10.0.0.1")
+    machines.listen_here(str(tmp_path))
+    monkeypatch.delenv("FABLE6C_LISTEN")
+    monkeypatch.setattr(machines, "listener", lambda: "")
+    machines.listen_here(str(tmp_path))
+    assert len(begun) == 1 and machines.listening_at("10.0.0.1")["LD_PRELOAD"] == "other.so"
+
+
+WHERE = """
+import socket, sys
+for family, any in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+    with socket.socket(family) as one:
+        one.bind((any, 0))
+        print(one.getsockname()[0])
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    one.bind(("0.0.0.0", 0))
+    print(one.getsockname()[0])
+with socket.socket() as one:
+    one.bind(("127.0.0.2", 0))
+    print(one.getsockname()[0])
+"""
+
+
+@pytest.mark.skipif(not machines.listener(), reason="fable6c was built without _listen.c: it is for Linux")
+def test_what_would_listen_on_all_interfaces_listens_at_one():
+    def where(address):
+        return subprocess.run(
+            [sys.executable, "-c", WHERE], env=machines.listening_at(address), stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.split()
+
+    assert where("127.0.0.3") == ["127.0.0.3", "::ffff:127.0.0.3", "0.0.0.0", "127.0.0.2"]
+    assert where("::1") == ["0.0.0.0", "::1", "0.0.0.0", "127.0.0.2"]
 
 
 # ---- the command

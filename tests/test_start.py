@@ -90,6 +90,14 @@ def test_latents_have_the_levels_and_scales_of_any_that_were_trained(levels, sha
         assert np.allclose(again, scale, rtol=1e-5) or not (np.abs(weight) == levels).any()
 
 
+def test_zeros_may_hold_what_a_short_row_lacks():
+    """A row of a training: half of its sum of magnitudes is not in its levels."""
+    weight = np.array([[1, 0, 0, -1, -2, 0, 0, 1, 2, 1, 2, 1, 2, -2, -1, 0]], np.int8)
+    made = latents(Matrix(weight, np.array([0.0474], np.float32)), 4, 0.7)
+    assert np.allclose(0.7 * np.abs(made).mean(), 0.0474, rtol=1e-5)
+    assert np.array_equal(np.rint(made / np.float32(0.0474)), weight)
+
+
 def test_levels_that_no_training_gives_are_refused(tmp_path):
     write_model(tmp_path / "random.f6c", tiny_model(dim=64))  # all nine levels of its embedding are equally frequent
     with pytest.raises(

@@ -145,7 +145,8 @@ def latents(matrix: Matrix, levels: int, share: float) -> np.ndarray:
 
     A scale is `share` of the mean magnitude of its latents (docs/numerics.md). Each latent is its level times the scale. What they lack of the
     sum of magnitudes goes to those of the highest level, which may be of any size above, or else evenly to all as far as
-    their levels allow. ValueError for levels that no latents have.
+    their levels allow: first to those that are not 0, and what these have no room for to the zeros, with signs in turn. ValueError
+    for levels that no latents have.
     """
     weight = matrix.weight.reshape(len(matrix.scale), -1)
     size = np.abs(weight).astype(np.float64)
@@ -154,11 +155,14 @@ def latents(matrix: Matrix, levels: int, share: float) -> np.ndarray:
     tops = top.sum(axis=1, keepdims=True)
     nonzero = np.maximum(1, np.count_nonzero(size, axis=1, keepdims=True))
     evenly = (size > 0) * np.clip(lacking / nonzero, -MAX_SHIFT, MAX_SHIFT)
+    zeros = np.maximum(1, np.count_nonzero(size == 0, axis=1, keepdims=True))
+    evenly += (size == 0) * np.clip((lacking - MAX_SHIFT * nonzero) / zeros, 0, MAX_SHIFT)
     made = size + np.where((lacking > 0) & (tops > 0), top * lacking / np.maximum(1, tops), evenly)
     again = np.rint(np.minimum(made / np.maximum(share * made.mean(axis=1, keepdims=True), 1e-30), levels))
     if not np.array_equal(again, size):
         raise ValueError("these levels have no latents")
-    return (made * np.sign(weight) * matrix.scale[:, None]).astype(np.float32).reshape(matrix.weight.shape)
+    sign = np.where(weight == 0, 1 - 2 * (np.arange(weight.shape[1]) % 2), np.sign(weight))
+    return (made * sign * matrix.scale[:, None]).astype(np.float32).reshape(matrix.weight.shape)
 
 
 def _sha256(data: bytes) -> str:
