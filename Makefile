@@ -102,13 +102,13 @@ help:
 
 story: $(PROGRAM)
 	@echo
-	$(PROGRAM) $(if $(NAMED),$(call quote,$(NAMED)),$(RELEASED)) -p "Once upon a time" -n 300 -s 9
+	$(PROGRAM) $(if $(NAMED),$(call quote,$(NAMED)),$(RELEASED)) -p "Once upon a time" -n 300 -s 7
 
 run: $(OWN) $(PROGRAM)
 	$(call say,'the model of $(MINUTES) minute$(if $(filter 1,$(MINUTES)),,s) that was trained here')
 	$(PROGRAM) $(OWN) -p "Once upon a time"
 	$(call say,'$(RELEASED): after two hours it sounds like this')
-	$(PROGRAM) $(RELEASED) -p "Once upon a time" -n 300 -s 9
+	$(PROGRAM) $(RELEASED) -p "Once upon a time" -n 300 -s 7
 	@echo
 	@echo 'Next:'
 	@printf '  %-46s %s\n' \

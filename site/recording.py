@@ -17,9 +17,9 @@ SECONDS = 90
 CHARACTER, LINE = 8.43, 19  # of the font, in pixels
 SCENES = [
     "# One file of a megabyte tells a story.",
-    'build/fable6c release/small.f6c -p "Once upon a time" -s 9',
+    'build/fable6c release/small.f6c -p "Once upon a time" -s 7',
     "# The same seed in Python: the same story.",
-    'python -m fable6c.generate release/small.f6c -p "Once upon a time" -n 30 -s 9',
+    'python -m fable6c.generate release/small.f6c -p "Once upon a time" -n 30 -s 7',
     "# Every byte of a file is checked.",
     "python -m fable6c.inspect release/small.f6c --verify",
     "# And a Z80 with 64 KB chats.",
