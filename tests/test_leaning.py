@@ -21,6 +21,8 @@ FIELDS = [
     {"Talk": "no", "Length": "long"},
     {"Length": "short", "Talk": "yes"},
     {"Length": "middle", "Name": "Jo", "Mood": "sad", "Begins": "W N: a b"},
+    {"Mood": "sad"},
+    {"Mood": "happy", "Length": "short"},
 ]
 MALFORMED = [
     "\x01Words: a b c d e f g\n\x02",
@@ -30,6 +32,8 @@ MALFORMED = [
     "\x01Words: never ended",
     "\x02Words: no header\n",
     "\x01\x02",
+    "\x01Mood: h\nLength: short\x02",
+    "\x01Mood: x\nMood: sad\nLength: short\x02",
     "\x01Mood: so very so\nMood: " + "q" * 200 + "\nMood:\nWords: very\n\x02",
 ]
 

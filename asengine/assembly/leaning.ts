@@ -2,7 +2,7 @@
 
 import { vocab } from "./layout";
 import { LOGITS, MAX_SPEECH, MAX_WISHES, SPEECH, WISH_TOKENS, WISHES } from "./memory";
-import { recent } from "./sampler";
+import { closes, recent } from "./sampler";
 import { tokenBytes, tokenLength } from "./tokenizer";
 
 const HEADING: u32 = 1, TEXT: u32 = 2; // tokens: where a header begins and ends
@@ -10,6 +10,7 @@ const SPACE: u32 = 0x20, NEWLINE: u32 = 0x0a, COLON: u32 = 0x3a, QUOTE: u32 = 0x
 const LEAST_GAP: f32 = 2;
 const GAP_GROWTH: f32 = 0.0625;
 const NEVER: f32 = -1e30; // the logit of a token that is not to be drawn
+const HAPPY: u32 = 0x68, SAD: u32 = 0x73; // h, s
 const MANY: u32 = 400;
 const LATE: u32 = 150;
 
@@ -24,6 +25,11 @@ let words: u32 = 0; // in WISHES: the number of its tokens, 0 once it has come, 
 let missing: u32 = 0; // of them
 let speaks = false; // somebody is yet to speak
 let silent = false; // nobody may
+let mood: u32 = 0; // HAPPY or SAD, as the story is to end, or 0
+let moodWord: u32 = 0; // the token that says it
+let felt: u32 = 0; // HAPPY or SAD, which the story has said last, or 0
+let moodDue = false; // the story would have ended, and did not fit its mood
+let closed = false; // the last token may end a sentence
 let speechCount: u32 = 0; // tokens in SPEECH
 let low: u32 = 0, high: u32 = MANY; // words between which the story may end
 let told: u32 = 0; // words of the story
@@ -33,9 +39,9 @@ let forced: usize = 0; // the word that has been begun …
 let forcedAt: u32 = 0; // … and how many of its tokens have been told
 
 export function clearWishes(): void {
-  read = words = missing = told = since = low = 0;
+  read = words = missing = told = since = low = mood = felt = 0;
   high = MANY;
-  inHeader = leans = inWord = speaks = silent = came = false;
+  inHeader = leans = inWord = speaks = silent = came = moodDue = false;
   forced = 0;
 }
 
@@ -64,6 +70,7 @@ function followHeader(id: u32): void {
     inHeader = false;
     leans = tokenLength(id) > 0;
     findSpeech();
+    if (mood != 0) findMood();
     return;
   }
   let first: u32 = load<u8>(tokenBytes(id));
@@ -105,11 +112,13 @@ function closeWord(): void {
   missing++;
 }
 
-/** The value of Talk or Length, from its first letter. */
+/** The value of Talk, Mood or Length, from its first letter. */
 function setValue(letter: u32): void {
   if (field == 0x54) { // Talk
     speaks = letter == 0x79; // yes
     silent = letter == 0x6e; // no
+  } else if (field == 0x4d) { // Mood
+    mood = letter == HAPPY || letter == SAD ? letter : 0;
   } else if (field == 0x4c) { // Length
     low = letter == 0x6d ? 120 : letter == 0x6c ? 190 : 0; // middle, long
     high = letter == 0x73 ? 70 : letter == 0x6d ? LATE : MANY; // short, middle
@@ -123,6 +132,17 @@ function findSpeech(): void {
   }
 }
 
+/** A vocabulary that has no token for the mood leaves it to the model. */
+function findMood(): void {
+  for (moodWord = 0; moodWord < vocab; moodWord++) if (is(moodWord, mood == HAPPY ? " happy" : " sad")) return;
+  mood = 0;
+}
+
+/** Nine stories of ten end happily by themselves: one that has said neither fits. */
+function fits(): bool {
+  return mood == SAD ? felt == SAD : mood == 0 || felt != SAD;
+}
+
 function hasQuote(id: u32): bool {
   for (let at = tokenBytes(id), end = at + tokenLength(id); at < end; at++) {
     if (load<u8>(at) == QUOTE) return true;
@@ -134,6 +154,9 @@ function hasQuote(id: u32): bool {
 function followStory(id: u32): void {
   leans = tokenLength(id) > 0;
   since++;
+  if (is(id, " happy") || is(id, " happily")) felt = HAPPY;
+  else if (is(id, " sad")) felt = SAD;
+  closed = closes(id);
   came = false;
   if (forced != 0 && ++forcedAt == load<u16>(forced)) forced = 0;
   for (let i: u32 = 0; i < words; i++) {
@@ -166,13 +189,18 @@ export function lean(): i32 {
   if (!leans) return -1;
   if (forced != 0) return load<u16>(forced + 2 + 2 * forcedAt);
   let complete = missing == 0 && !speaks;
-  if (!complete || told >= high) {
+  let mayEnd = complete && told >= low;
+  if (mayEnd && !fits() && !moodDue && (told >= high || endIsNear())) {
+    moodDue = true;
+    since = 0;
+  }
+  if (!complete || told >= high || moodDue) {
     let id = nearest(complete);
     if (id >= 0) return id;
   }
-  if (!complete || told < low) {
-    // Where a story would end and may not, a new line would begin another story.
-    if (highest() - load<f32>(LOGITS + 4 * (vocab - 1)) <= LEAST_GAP) for (let id: u32 = 0; id < vocab; id++) if (beginsLine(id)) bar(id);
+  if (!mayEnd || !fits()) {
+    // Where a story would end and may not, a new line or a capital would begin another story.
+    if (endIsNear()) for (let id: u32 = 0; id < vocab; id++) if (beginsLine(id)) bar(id);
     bar(vocab - 1);
   }
   if (silent) for (let i: u32 = 0; i < speechCount; i++) bar(load<u16>(SPEECH + 2 * i));
@@ -194,7 +222,13 @@ function is(id: u32, literal: string): bool {
 }
 
 function beginsLine(id: u32): bool {
-  return tokenLength(id) > 0 && load<u8>(tokenBytes(id)) == NEWLINE;
+  if (tokenLength(id) == 0) return false;
+  let first: u32 = load<u8>(tokenBytes(id));
+  return first == NEWLINE || first - 0x41 < 26;
+}
+
+function endIsNear(): bool {
+  return highest() - load<f32>(LOGITS + 4 * (vocab - 1)) <= LEAST_GAP;
 }
 
 function highest(): f32 {
@@ -225,7 +259,10 @@ function nearest(complete: bool): i32 {
     word = 0;
     id = QUOTE;
   }
-  if (complete) least = <f32>0.5 * (most - load<f32>(LOGITS + 4 * (vocab - 1)));
+  if (complete && !fits()) {
+    least = <f32>0.75 * (most - load<f32>(LOGITS + 4 * moodWord));
+    id = moodWord;
+  } else if (complete && (closed || !moodDue)) least = <f32>0.5 * (most - load<f32>(LOGITS + 4 * (vocab - 1)));
   if (least > LEAST_GAP + GAP_GROWTH * <f32>since) return -1;
   forced = word;
   forcedAt = 0;

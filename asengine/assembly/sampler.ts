@@ -75,14 +75,15 @@ export function recent(back: u32): u32 {
 function penalise(): void {
   for (let back: u32 = 1, count = min(seen, HISTORY_LENGTH); back <= count; back++) {
     let id = recent(back);
-    if (endsSentence(id)) return;
+    if (closes(id)) return;
     if (!isWord(id) || isLater(back)) continue;
     let at = LOGITS + 4 * id;
     store<f32>(at, load<f32>(at) - penalty);
   }
 }
 
-function endsSentence(id: u32): bool {
+/** Whether a sentence ends with this token. */
+export function closes(id: u32): bool {
   let length = tokenLength(id);
   for (let at = tokenBytes(id), end = at + length; at < end; at++) {
     let byte: u32 = load<u8>(at);

@@ -16,7 +16,7 @@ from typing import Optional
 import numpy as np
 
 from fable6c.model.numerics import f32
-from fable6c.model.sampling import Sampler
+from fable6c.model.sampling import Sampler, closes
 
 HEADING, TEXT = "\x01", "\x02"
 HEADING_TOKEN, TEXT_TOKEN = 1, 2  # a byte's token has its number, and no merge has these bytes (fable6c/data/bpe.py)
@@ -28,6 +28,7 @@ MAX_WISHES, MAX_WISH_TOKENS = 4, 23  # to lean towards: three words and a name, 
 # How much likelier the likeliest token may be, in nats, than one that is missing and comes instead: at first, and more with each token that
 # one is waited for. For words it is half of that in the first half of a story, then twice that, as for the end.
 LEAST_GAP, GAP_GROWTH = 2.0, 0.0625
+HAPPY, SAD = b" happy", b" sad"  # the tokens that say a mood
 NEVER = -1e30  # the logit of a token that is not to be drawn
 MANY, LATE = 400, 150
 # Words before which a story does not end, and from which it leans to its end, by the first letter of its Length.
@@ -129,6 +130,10 @@ class Leaning:
         self._word: list[int] = []  # of the header, not yet whole
         self._missing: list[list[int]] = []  # the tokens of each word that has not come
         self._talk: Optional[bool] = None
+        self._mood = b""  # HAPPY or SAD, as the story is to end
+        self._felt = b""  # which of both the story has said last
+        self._mood_due = False  # the story would have ended, and did not fit its mood
+        self._closed = False  # the last token may end a sentence
         self._low, self._high = 0, MANY  # words between which the story may end
         self._words = 0  # of the story
         self._came = False  # with the last token a word came that was missing
@@ -136,7 +141,7 @@ class Leaning:
         self._tail: list[int] = []
         self._forced: list[int] = []  # tokens that finish a word
         self._inner = [token for token, text in enumerate(texts) if text[:1].isalpha() and text not in ENDINGS]
-        self._lines = [token for token, text in enumerate(texts) if text[:1] == b"\n"]
+        self._lines = [token for token, text in enumerate(texts) if re.match(rb"[\nA-Z]", text)]
         self._speech = [token for token, text in enumerate(texts) if any(quote in text for quote in QUOTES)][:MAX_SPEECH]
 
     def read(self, token: int) -> None:
@@ -153,6 +158,8 @@ class Leaning:
         text = self._texts[token]
         if token == TEXT_TOKEN or not text:
             self._close_word()
+            if self._mood not in self._texts:  # no token for it: it is left to the model
+                self._mood = b""
             self._in_header, self._leans = False, bool(text)
         elif text[:1] == b"\n":
             self._close_word()
@@ -171,6 +178,8 @@ class Leaning:
             value = text[1:2] if text[:1] == b" " else text[:1]
             if self._field == b"T":
                 self._talk = {b"y": True, b"n": False}.get(value)
+            elif self._field == b"M":
+                self._mood = {b"h": HAPPY, b"s": SAD}.get(value, b"")
             elif self._field == b"L":
                 self._low, self._high = LEANED_LENGTHS.get(value, (0, MANY))
             self._field = b""
@@ -190,7 +199,10 @@ class Leaning:
             self._missing, self._since = left, 0
         if self._talk and token in self._speech:
             self._talk, self._since = None, 0
-        if self._texts[token][:1] == b" ":
+        text = self._texts[token]
+        self._felt = HAPPY if text in (HAPPY, b" happily") else SAD if text == SAD else self._felt
+        self._closed = closes(text)
+        if text[:1] == b" ":
             self._words += 1
             if self._words == self._high:
                 self._since = 0
@@ -202,12 +214,19 @@ class Leaning:
         if self._forced:
             return self._forced.pop(0)
         wanted = [*self._missing, *([[QUOTE]] if self._talk else [])]
+        fits = self._felt == SAD if self._mood == SAD else not self._mood or self._felt != SAD  # nine stories of ten end happily by themselves
         may_end = not wanted and self._words >= self._low
+        end_is_near = logits.max() - logits[-1] <= f32(LEAST_GAP)
+        if may_end and not fits and not self._mood_due and (self._words >= self._high or end_is_near):
+            self._mood_due, self._since = True, 0
         weights = [2.0 if self._words < min(self._high, LATE) // 2 else 0.5] * len(self._missing) + [
             1.0
         ]  # while there is time, more is asked of a word's place
-        if not wanted and self._words >= self._high:
-            wanted, weights = [[len(self._texts) - 1]], [0.5]
+        if not wanted and (self._words >= self._high or self._mood_due):
+            if not fits:
+                wanted, weights = [[self._texts.index(self._mood)]], [0.75]
+            elif self._closed or not self._mood_due:
+                wanted, weights = [[len(self._texts) - 1]], [0.5]
         if wanted:
             gaps = [f32(weight) * (logits.max() - logits[tokens[0]]) for weight, tokens in zip(weights, wanted)]
             nearest = int(np.argmin(gaps))
@@ -215,8 +234,8 @@ class Leaning:
                 token, *self._forced = wanted[nearest]
                 return token
         logits = logits.copy()
-        if not may_end:
-            if logits.max() - logits[-1] <= f32(LEAST_GAP):  # where a story would end and may not, a new line would begin another story
+        if not may_end or not fits:
+            if end_is_near:  # where a story would end and may not, a new line or a capital would begin another story
                 logits[self._lines] = NEVER
             logits[-1] = NEVER
         if self._talk is False:

@@ -46,12 +46,17 @@ def _rotate(x: int, k: int) -> int:
     return (x << k | x >> 32 - k) & 0xFFFFFFFF
 
 
+def closes(text: bytes) -> bool:
+    """Whether a sentence ends with a token of these bytes."""
+    return not text or SENTENCE_END.search(text) is not None
+
+
 def words_said(history: Sequence[int], texts: Sequence[bytes]) -> list[int]:
     """The tokens of the words that the last sentence of `history` has, the last one first. `texts` are the bytes of each token."""
     said: list[int] = []
     for token in history[: -SENTENCE_WINDOW - 1 : -1]:
         text = texts[token]
-        if not text or SENTENCE_END.search(text):
+        if closes(text):
             break
         if WORD.fullmatch(text) and token not in said:
             said.append(token)
