@@ -71,7 +71,7 @@ the least repetition, *bad* the one with the most, *middling* the tenth of the t
 only one way to be bad: a good one by this rule may still make no sense.
 
 `build/fable6c MODEL -p "Once upon a time" -s SEED` tells each again. `train.txt` is [the text of the release](../README.md#make-the-headline-again). A budget in tokens gives the same model on every machine with the same
-instruction set; `python -m fable6c.export runs/NAME -o build/NAME.f6c` makes its file.
+instruction set; `python -m fable6c.export runs/NAME -o build/NAME.f6c` makes its file. The chapters of models that are not in the release are of 2026-11-29, when there was no [penalty](learning.md#the-tic) yet: add `--penalty 0`.
 """
 
 
