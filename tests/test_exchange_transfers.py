@@ -6,6 +6,7 @@ A default run takes some hundred of them, the slow one ten thousand. Among them 
 import contextlib
 import dataclasses
 import gzip
+import hashlib
 import itertools
 import os
 import random
@@ -395,3 +396,105 @@ def test_answers_of_members_of_the_dht_that_lie(count, monkeypatch):
     finally:
         member.close()
     assert taken == 0
+
+
+class LyingPeer:
+    """Speaks BitTorrent (BEP 3, with the fast extension of BEP 6) as if it had the whole file, and gives wrong blocks of it, or words that are none."""
+
+    def __init__(self, manifest, data, draw, lt):
+        self.handshake = b"\x13BitTorrent protocol" + bytes(5) + b"\x10\x00\x14" + lt_hash(manifest, lt)[:20] + draw.randbytes(20)
+        self.data, self.draw, self.lied = data, draw, 0
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listening.getsockname()
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def close(self):
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.listening.close()
+        self.thread.join()
+
+    def _serve(self):
+        while True:
+            try:
+                one, _ = self.listening.accept()
+            except OSError:
+                return
+            with one, contextlib.suppress(OSError, EOFError):
+                one.settimeout(PATIENCE)
+                self._talk(one)
+
+    def _talk(self, one):
+        read(one, 68)
+        one.sendall(self.handshake + message(14) + message(1))  # it has all, and lets the other ask
+        draw = self.draw
+        while True:
+            (size,) = struct.unpack(">I", read(one, 4))
+            said = read(one, size)
+            if said[:1] != b"\x06":
+                continue
+            index, begin, length = struct.unpack(">III", said[1:13])
+            block = self.data[begin : begin + length]
+            wrong = bytearray(block)
+            wrong[draw.randrange(len(block))] ^= 1 << draw.randrange(8)
+            self.lied += 1
+            one.sendall(draw.choice((
+                message(7, struct.pack(">II", index, begin) + wrong), message(7, struct.pack(">II", index, begin) + wrong[:-1]),
+                message(7, struct.pack(">II", index, begin) + block + b"x"), message(7, struct.pack(">II", draw.randrange(1 << 32), begin) + block),
+                message(7, struct.pack(">II", index, draw.randrange(1, 1 << 32)) + block), message(20, b"\x01" + draw.randbytes(200)),
+                message(22, draw.randbytes(48 + 32 * draw.randrange(9))), struct.pack(">I", 1 << 31) + draw.randbytes(99), draw.randbytes(500),
+                message(draw.randrange(256), draw.randbytes(draw.randrange(99))), message(16, said[1:]), b"",
+            )))  # fmt: skip
+            if draw.random() < 0.3:
+                return
+
+
+def message(kind, content=b""):
+    return struct.pack(">IB", 1 + len(content), kind) + content
+
+
+def read(one, size):
+    found = b""
+    while len(found) < size:
+        block = one.recv(size - len(found))
+        if not block:
+            raise EOFError
+        found += block
+    return found
+
+
+def lt_hash(manifest, lt):
+    return hashlib.sha256(lt.bencode(describe(manifest))).digest()
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_peers_that_lie(tmp_path, rounds):
+    """Fifty at a time: what they give is thrown away, and an honest peer among as many others is found."""
+    lt = pytest.importorskip("libtorrent", reason="libtorrent is not installed: make .venv/exchange")
+    draw, data = random.Random(15), encode_model(tiny_model(seed=2))
+    manifest = signed(data)
+    (tmp_path / "right").mkdir()
+    (tmp_path / "right" / manifest.file_name).write_bytes(data)
+    lied = 0
+    for number in range(rounds):
+        liars = [LyingPeer(manifest, data, draw, lt) for _ in range(50)]
+        shelf = Shelf(str(tmp_path / str(number)), lambda: NOW)
+        os.makedirs(tmp_path / str(number) / manifest.key)
+        try:
+            with Peer(("127.0.0.1", 0)) as peer, Peer(("127.0.0.1", 0), up=1 << 20) as honest:
+                peer.session.apply_settings({"enable_outgoing_utp": False, "out_enc_policy": 2})  # as the liars understand it
+                addresses = [liar.address for liar in liars]
+                while not any(liar.lied for liar in liars):
+                    with pytest.raises(UserError, match="bytes came in"), shelf.incoming(manifest) as folder:
+                        peer.fetch(manifest, folder, addresses, 2.0, progress=False)
+                lied += sum(liar.lied for liar in liars)
+                honest.seed(manifest, str(tmp_path / "right" / manifest.file_name))
+                with shelf.incoming(manifest) as folder:
+                    path = peer.fetch(manifest, folder, [*addresses, ("127.0.0.1", honest.port)], PATIENCE, progress=False)
+                    shelf.take(manifest, manifests.sign(manifest, KEY), path)
+        finally:
+            for liar in liars:
+                liar.close()
+        with open(shelf.file_path(manifest), "rb") as file:
+            assert file.read() == data
+    print(f"{lied} blocks and words of peers that lie")
