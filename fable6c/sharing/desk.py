@@ -16,7 +16,7 @@ from fable6c.sharing import keys
 from fable6c.sharing import manifest as manifests
 from fable6c.sharing.bittorrent import Peer, library
 from fable6c.sharing.dht import Address, item_bytes, read_item
-from fable6c.sharing.http import Server, Throttle, check_source, fetch_file, fetch_manifest
+from fable6c.sharing.http import MANIFEST_SECONDS, Server, Throttle, check_source, fetch_file, fetch_manifest
 from fable6c.sharing.manifest import KINDS, Manifest
 from fable6c.sharing.shelf import DAY, Refused, Shelf, check_kind
 
@@ -167,7 +167,7 @@ def _answers(key: str, name: str, network: Network, peer: Optional[Peer]) -> lis
     answers: list[tuple[str, object]] = []
     for source in network.sources:
         try:
-            answers.append((source, fetch_manifest(source, key, name)))
+            answers.append((source, fetch_manifest(source, key, name, min(MANIFEST_SECONDS, network.seconds))))
         except UserError as error:
             answers.append((source, error))
     if network.dht and peer is not None:
@@ -207,7 +207,9 @@ def _fetch_file(shelf: Shelf, manifest: Manifest, data: bytes, network: Network,
 
     def by_http(source: str) -> Callable[[str], None]:
         throttle = Throttle(network.down)
-        return lambda folder: fetch_file(source, manifest, os.path.join(folder, manifest.file_name), throttle, network.progress)
+        return lambda folder: fetch_file(
+            source, manifest, os.path.join(folder, manifest.file_name), network.seconds, throttle, network.progress
+        )
 
     def by_torrent(folder: str) -> None:
         assert peer is not None

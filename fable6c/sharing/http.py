@@ -5,10 +5,12 @@ A source is an address (http://HOST/… or https://…) or a folder: a USB stick
 
 import contextlib
 import errno
+import http.client
 import http.server
 import os
 import re
 import shutil
+import socket
 import threading
 import time
 import urllib.error
@@ -18,6 +20,7 @@ from http.client import HTTPException
 from typing import Any, Optional
 
 from fable6c import __version__
+from fable6c.cli import harmless
 from fable6c.errors import UsageError, UserError
 from fable6c.files import open_file
 from fable6c.progress import Progress
@@ -26,6 +29,7 @@ from fable6c.sharing.manifest import Manifest
 from fable6c.sharing.shelf import Refused, Shelf
 
 TIMEOUT = 30.0  # seconds without a byte
+MANIFEST_SECONDS = 60.0  # for all of a manifest
 PIECE = 1 << 16
 MAX_CONNECTIONS = 32
 TRIES = 5
@@ -50,10 +54,66 @@ class Throttle:
 # ---- fetching
 
 
+class _Line:
+    """The connections of one answer, redirections included, which are cut when its time is over: who sends a byte now and then would hold the reader for ever."""
+
+    def __init__(self, seconds: float):
+        self.over = False
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Line":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._timer.cancel()
+        self._end()  # those too that an error left open
+
+    def _cut(self) -> None:
+        self.over = True
+        self._end()
+
+    def _end(self) -> None:
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(one, socket.SHUT_RDWR)  # past TLS, of which the reader is in the middle
+
+    def handlers(self) -> list[urllib.request.BaseHandler]:
+        line = self
+
+        class Plain(http.client.HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                line._connected(self.sock)
+
+        class Secure(http.client.HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                line._connected(self.sock)
+
+        class Http(urllib.request.HTTPHandler):
+            def http_open(self, request: Any) -> Any:
+                return self.do_open(Plain, request)
+
+        class Https(urllib.request.HTTPSHandler):
+            def https_open(self, request: Any) -> Any:
+                return self.do_open(Secure, request)
+
+        return [Http(), Https(), _WebOnly()]
+
+    def _connected(self, one: socket.socket) -> None:
+        self._sockets.append(one)
+        if self.over:
+            raise TimeoutError("its time is over")
+
+
 class _WebOnly(urllib.request.HTTPRedirectHandler):
-    """Follows redirections to http and https alone."""
+    """Follows redirections to http and https alone, and reads nothing of the page that comes with them."""
 
     def redirect_request(self, request: Any, file: Any, code: int, message: str, headers: Any, url: str) -> Any:
+        file.close()  # else urllib reads it to its end, which may never come
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
             raise urllib.error.HTTPError(request.full_url, code, f"redirected to {url[:80]}", headers, file)
         return super().redirect_request(request, file, code, message, headers, url)
@@ -67,8 +127,8 @@ def check_source(source: str) -> None:
 
 
 @contextlib.contextmanager
-def _open(source: str, path: str, start: int = 0) -> Any:
-    """What a source has at `path` from byte `start` on. UserError where it has it not."""
+def _open(source: str, path: str, seconds: float, start: int = 0) -> Any:
+    """What a source has at `path` from byte `start` on. UserError where it has it not, or not all of it is read after `seconds`."""
     where = f"{source.rstrip('/')}/{path}"
     if not where.startswith(("http://", "https://")):
         try:
@@ -81,51 +141,65 @@ def _open(source: str, path: str, start: int = 0) -> Any:
     headers = {"User-Agent": f"fable6c/{__version__} (exchange)", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    try:
-        with urllib.request.build_opener(_WebOnly()).open(urllib.request.Request(where, headers=headers), timeout=TIMEOUT) as answer:
-            if start and not (answer.headers.get("Content-Range") or "").startswith(f"bytes {start}-"):
-                raise UserError(f"{where}: the server does not go on at byte {start}")
-            yield answer
-    except urllib.error.HTTPError as error:
-        raise UserError(f"{where}: the server answered {error.code}") from None
-    except urllib.error.URLError as error:
-        raise UserError(f"{where}: cannot be reached ({error.reason})") from None
-    except (HTTPException, OSError, ValueError) as error:
-        raise UserError(f"{where}: broke off ({str(error)[:100] or type(error).__name__})") from None
+    with _Line(seconds) as line:
+        try:
+            opener = urllib.request.build_opener(*line.handlers())
+            with opener.open(urllib.request.Request(where, headers=headers), timeout=TIMEOUT) as answer:
+                if start and not (answer.headers.get("Content-Range") or "").startswith(f"bytes {start}-"):
+                    raise UserError(f"{where}: the server does not go on at byte {start}")
+                yield answer
+            if line.over:
+                raise TimeoutError
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise UserError(f"{where}: the server answered {error.code}") from None
+        except (HTTPException, OSError, ValueError) as error:
+            if line.over:
+                raise UserError(f"{where}: was cut off after {seconds:.0f} s; it comes too slowly") from None
+            if isinstance(error, urllib.error.URLError):
+                raise UserError(f"{where}: cannot be reached ({_words(error.reason)})") from None
+            raise UserError(f"{where}: broke off ({_words(error)})") from None
 
 
-def fetch_manifest(source: str, key: str, name: str) -> bytes:
+def _words(error: Any) -> str:
+    """What an error says, in one line: the server may have chosen its words."""
+    return " ".join(harmless(str(error)).split())[:100] or type(error).__name__
+
+
+def fetch_manifest(source: str, key: str, name: str, seconds: float = MANIFEST_SECONDS) -> bytes:
     """The bytes that a source has for a series' manifest, unchecked and no more than a manifest can have."""
-    with _open(source, f"{key}/{name}.f6m") as answer:
-        data: bytes = answer.read(manifests.MAX_BYTES + 1)
+    data = b""
+    with _open(source, f"{key}/{name}.f6m", seconds) as answer:
+        while len(data) <= manifests.MAX_BYTES and (block := answer.read1(manifests.MAX_BYTES + 1 - len(data))):
+            data += block
     return data
 
 
-def fetch_file(source: str, manifest: Manifest, path: str, throttle: Throttle, progress: bool = True) -> None:
-    """Bring a manifest's file to `path`, where what an earlier try left is gone on with. UserError if the source does not give it all; Refused if it gives
-    more. The content is not checked here."""
+def fetch_file(source: str, manifest: Manifest, path: str, seconds: float, throttle: Throttle, progress: bool = True) -> None:
+    """Bring a manifest's file to `path`, where what an earlier try left is gone on with. UserError if the source does not give it all in that time; Refused
+    if it gives more. The content is not checked here."""
+    ends = time.monotonic() + seconds
     for attempt in range(TRIES):
         have = os.path.getsize(path) if os.path.isfile(path) else 0
         if have >= manifest.size:
             return
         try:
-            _go_on(source, manifest, path, have, throttle, progress)
+            _go_on(source, manifest, path, have, ends - time.monotonic(), throttle, progress)
         except Refused:
             raise
-        except UserError:
+        except UserError as error:
+            if time.monotonic() >= ends:
+                raise UserError(f"{error}; the same command goes on from there (--minutes)") from None
             if attempt == TRIES - 1 or os.path.getsize(path) <= have:  # no byte more: it has nothing to give
                 raise
     raise UserError(f"{source}: broke off {TRIES} times; the same command goes on from there")
 
 
-def _go_on(source: str, manifest: Manifest, path: str, have: int, throttle: Throttle, progress: bool) -> None:
+def _go_on(source: str, manifest: Manifest, path: str, have: int, seconds: float, throttle: Throttle, progress: bool) -> None:
     with open(path, "ab") as file, Progress(manifest.file_name, manifest.size, "bytes", progress) as shown:
         shown.add(have)
-        with _open(source, f"{manifest.key}/{manifest.file_name}", have) as answer:
-            while True:
-                block = answer.read(min(PIECE, manifest.size - have + 1))
-                if not block:
-                    break
+        with _open(source, f"{manifest.key}/{manifest.file_name}", seconds, have) as answer:
+            while block := answer.read1(min(PIECE, manifest.size - have + 1)):
                 have += len(block)
                 if have > manifest.size:
                     raise Refused(
