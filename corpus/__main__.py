@@ -1,4 +1,4 @@
-"""python -m fable6c.corpus list|get|synth|instruct|keys|select|clean|db: from sources to the training database, each stage on its own."""
+"""python -m fable6c.corpus list|get|synth|instruct|questions|keys|select|clean|db: from sources to the training database, each stage on its own."""
 
 import sys
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ STAGES = {
     "get": ("sources", "download a source"),
     "synth": ("synth", "make up stories: the source that needs no network"),
     "instruct": ("instruct", "write before each story what one would have to ask for to get it"),
+    "questions": ("questions", "write questions and their answers between the lines"),
     "keys": ("selection", "write down which stories a text has, without the text"),
     "select": ("selection", "pick those stories out of public files"),
     "clean": ("clean", "decode, repair, filter and deduplicate any pile of text"),
@@ -29,7 +30,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         if code:  # synth returns its exit code
             sys.exit(code)
         return
-    stages = "\n".join(f"  {name:8} {says}" for name, (_, says) in STAGES.items())
+    stages = "\n".join(f"  {name:9} {says}" for name, (_, says) in STAGES.items())
     parser = ArgumentParser(
         "python -m fable6c.corpus",
         f"From sources to the training database.\n\n{stages}\n\n`python -m fable6c.corpus STAGE --help` explains a stage.",

@@ -370,6 +370,13 @@ static int match_class(int64_t length) {
 
 static inline uint16_t match_state(int class, int guess) { return class ? (uint16_t)(1 + class * 2 + guess) : 0; }
 
+// Where the table keeps the place after the `reach` tokens before `position`.
+static inline uint32_t *match_place(const scout *s, const scout_kind *kind, uint64_t position) {
+    uint64_t hash = 0;
+    for (int back = 1; back <= kind->reach; back++) hash = stir(hash, s->ring[(position - (uint64_t)back) & (s->ring_slots - 1)] + 1u);
+    return s->tables + kind->table + (hash >> 32) * kind->slots / 4294967296u;
+}
+
 // Follows or finds the match after the token before `position` was read.
 static void match_move(const scout *s, const scout_kind *kind, int64_t *match, uint64_t position) {
     const uint16_t *ring = s->ring;
@@ -381,9 +388,7 @@ static void match_move(const scout *s, const scout_kind *kind, int64_t *match, u
         match[1] = 0;
     }
     if (position < (uint64_t)kind->reach) return;
-    uint64_t hash = 0;
-    for (int back = 1; back <= kind->reach; back++) hash = stir(hash, ring[(position - back) & wrap] + 1u);
-    uint32_t *place = s->tables + kind->table + (hash >> 32) * kind->slots / 4294967296u;
+    uint32_t *place = match_place(s, kind, position);
     uint64_t found = *place;
     if (!match[1] && found && position - found + LONGEST + BLOCK < s->ring_slots) {
         int64_t length = 0;
@@ -654,6 +659,59 @@ void scout_read(const scout *s, const uint16_t *tokens, double *probability, int
         s->position[0] += (int64_t)block;
         tokens += block, probability += block, confidence += 4 * block, N -= block;
     }
+}
+
+// ---- reading what is then forgotten
+
+// Copies what frozen reading of N tokens changes to `kept`, or back. The ring must hold these tokens, behind what it keeps.
+static uint8_t *move_memory(const scout *s, size_t N, uint8_t *kept, int back) {
+    struct {
+        void *part;
+        size_t size;
+    } parts[] = {{s->position, (1 + 2 * (size_t)s->K) * sizeof *s->position},
+                 {s->streams, (size_t)STREAMS * (PAST + BLOCK) * sizeof *s->streams},
+                 {s->averages, 4 * (size_t)s->E * sizeof *s->averages}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++, kept += parts[i - 1].size)
+        memcpy(back ? parts[i].part : kept, back ? kept : parts[i].part, parts[i].size);
+    for (int k = 0; k < s->K; k++) {
+        const scout_kind *kind = &s->kinds[k];
+        uint32_t *table = s->tables + kind->table;
+        size_t size = kind->form == WINDOW || kind->form == RECENT ? kind->slots * sizeof *table : 0;
+        memcpy(back ? (uint8_t *)table : kept, back ? kept : (uint8_t *)table, size);
+        kept += size;
+        for (size_t i = 1; kind->form == MATCH && i <= N; i++, kept += sizeof *table) {
+            uint64_t position = (uint64_t)s->position[0] + i;
+            if (position < (uint64_t)kind->reach) continue;
+            uint32_t *place = match_place(s, kind, position);
+            memcpy(back ? (uint8_t *)place : kept, back ? kept : (uint8_t *)place, sizeof *place);
+        }
+    }
+    return kept;
+}
+
+// Bytes that scout_keep needs for at most N tokens.
+size_t scout_keep_size(const scout *s, size_t N) {
+    size_t size = (1 + 2 * (size_t)s->K) * sizeof *s->position + (size_t)STREAMS * (PAST + BLOCK) * sizeof *s->streams +
+                  4 * (size_t)s->E * sizeof *s->averages + N * sizeof *s->ring;
+    for (int k = 0; k < s->K; k++)
+        size += (s->kinds[k].form == MATCH ? N : s->kinds[k].form >= WINDOW ? s->kinds[k].slots : 0) * sizeof *s->tables;
+    return size;
+}
+
+// Before N tokens are read with learn = 0, in one call or several: `kept` is what scout_forget needs to forget them without a trace.
+void scout_keep(const scout *s, const uint16_t *tokens, size_t N, uint8_t *kept) {
+    for (size_t i = 0; i < N; i++) {
+        uint16_t *place = s->ring + ((size_t)(s->position[0] + (int64_t)i) & (s->ring_slots - 1));
+        memcpy(kept + i * sizeof *place, place, sizeof *place);
+        *place = tokens[i];
+    }
+    move_memory(s, N, kept + N * sizeof *s->ring, 0);
+}
+
+void scout_forget(const scout *s, size_t N, const uint8_t *kept) {
+    move_memory(s, N, (uint8_t *)kept + N * sizeof *s->ring, 1);
+    for (size_t i = 0; i < N; i++)
+        memcpy(s->ring + ((size_t)(s->position[0] + (int64_t)i) & (s->ring_slots - 1)), kept + i * sizeof *s->ring, sizeof *s->ring);
 }
 
 // The states of all nodes: states (nodes,K) here. Only entries' paths are walked: elsewhere nothing was seen, state 0.

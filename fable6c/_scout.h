@@ -110,3 +110,29 @@ void scout_logits(float *logits, const double *probability, size_t V);
 void scout_read(const scout *s, const uint16_t *tokens, double *probability, int32_t *confidence, int learn, size_t N);
 // probability (*)
 void scout_distribution(const scout *s, double *probability);
+
+// ---- a text that is read only to see what it costs, and is then forgotten
+
+size_t scout_keep_size(const scout *s, size_t N);
+void scout_keep(const scout *s, const uint16_t *tokens, size_t N, uint8_t *kept);
+void scout_forget(const scout *s, size_t N, const uint8_t *kept);
+
+// ---- questions about a text that was read (_scout_ask.c)
+
+enum { ASK_MOST = 256, ASK_QUESTION = 512 };  // questions at a time, bytes of one
+
+typedef struct {
+    int64_t file, document, line;
+    double gain, bits;  // what the question costs less after the quote; what the answer costs
+    char quote[512];
+    char answer[200];
+} scout_answer;
+
+// The questions each end in a line feed. All lines of the text are handed over in pass 0 and then in pass 1, or ask_memory is called in each.
+typedef struct asking asking;
+asking *ask_begin(const uint16_t *merges, int32_t count, const char *questions);
+void ask_line(asking *a, int32_t pass, const char *line, size_t size, int64_t file, int64_t document, int64_t number);
+void ask_memory(asking *a, int32_t pass, const scout *s);
+// 1; 0 where no sentence has a word of the question; -1 without memory.
+int ask_answer(asking *a, const scout *s, int32_t which, scout_answer *answer);
+void ask_end(asking *a);

@@ -6,9 +6,15 @@
 #pragma GCC target("avx2")
 #define scout_read scout_read_avx2
 #define scout_distribution scout_distribution_avx2
+#define scout_keep_size scout_keep_size_avx2
+#define scout_keep scout_keep_avx2
+#define scout_forget scout_forget_avx2
 #include "_scout.c"
 #undef scout_read
 #undef scout_distribution
+#undef scout_keep_size
+#undef scout_keep
+#undef scout_forget
 #else
 #include "_scout.h"
 #endif

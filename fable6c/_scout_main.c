@@ -1,4 +1,4 @@
-// The scout as a program of its own: train, evaluate, generate and chat, without Python. docs/scout.md explains it; `make scout` builds it, and
+// The scout as a program of its own: train, evaluate, generate, chat and ask, without Python. docs/scout.md explains it; `make scout` builds it, and
 // so does a bare compiler: cc -O3 -o scout fable6c/_scout*.c fable6c/_bpe.c -lm
 
 #define _GNU_SOURCE
@@ -25,6 +25,8 @@ static const char MAGIC[] = "\x89"
 static const uint8_t SAVED[] = {CODE,        LENGTH,         FLAGS, TOKEN_VECTORS, TABLES,      MAPS,          MIXERS,  FINAL_WEIGHTS,
                                 CORRECTIONS, VECTOR_WEIGHTS, ASKED, AVERAGES,      RING_TOKENS, STREAM_VALUES, POSITION};
 
+// _scout_ask.c
+extern void (*ask_read)(const scout *, const uint16_t *, double *, int32_t *, int, size_t);
 // _scout_avx2.c
 void scout_read_best(const scout *s, const uint16_t *tokens, double *probability, int32_t *confidence, int learn, size_t N);
 void scout_distribution_best(const scout *s, double *probability);
@@ -53,7 +55,11 @@ static const char USAGE[] =
     "      -t T                   temperature; 0 always takes the likeliest (default: 0.8)\n"
     "      -s SEED                the same seed tells the same story (default: 1)\n"
     "  chat SCOUT                 write a story together, line by line; -n, -t and -s as above\n"
-    "  --threads N                for all four; no bit depends on it (default: 2)\n";
+    "  ask SCOUT [QUESTION ...]   answer who, what and where from a text that was read, with the sentence and its place;\n"
+    "                             without QUESTION they come from standard input, one in a line\n"
+    "      --text FILE            the text, may be given again (default: the end of what the scout read, 4 million tokens)\n"
+    "      --json                 print one JSON object for each question\n"
+    "  --threads N                for all five; no bit depends on it (default: 2)\n";
 
 static void fail(int status, const char *format, ...) {
     va_list values;
@@ -769,6 +775,114 @@ static int chat(const char *path, long n, float temperature, uint32_t seed, int 
     return 0;
 }
 
+// ---- ask: _scout_ask.c
+
+static void put_json(const char *text) {
+    putchar('"');
+    for (; *text; text++) {
+        uint8_t c = (uint8_t)*text;
+        if (c == '"' || c == '\\') printf("\\%c", c);
+        else if (c < 32) printf("\\u%04x", c);
+        else putchar(c);
+    }
+    putchar('"');
+}
+
+static void print_answer(const char *question, int found, const scout_answer *a, char *const *paths, int texts, int json) {
+    const char *file = texts ? paths[a->file] : "";
+    if (json) {
+        printf("{\"question\": ");
+        put_json(question);
+        printf(", \"answer\": "), put_json(a->answer), printf(", \"quote\": "), put_json(a->quote), printf(", \"file\": "), put_json(file);
+        printf(", \"document\": %lld, \"line\": %lld, \"gain\": %.2f, \"bits\": %.2f}\n", (long long)a->document, (long long)a->line,
+               a->gain, a->bits);
+    } else if (!found) {
+        puts("No sentence of the text has a word of this question.");
+    } else {
+        say((const uint8_t *)a->answer, strlen(a->answer));
+        say((const uint8_t *)"\n  ", 3), say((const uint8_t *)a->quote, strlen(a->quote)), say_end();
+        printf("\n  ");
+        if (texts) {
+            say((const uint8_t *)file, strlen(file)), say_end();
+            printf(", document %lld, line %lld\n", (long long)a->document, (long long)a->line);
+        } else {
+            printf("token %lld of what the scout read\n", (long long)a->line);
+        }
+    }
+    flush_output();
+}
+
+// Answers questions that each end in a line feed.
+static void answer_all(model *m, char *questions, char *const *paths, int texts, int json) {
+    asking *a = ask_begin(m->tokens.merge[0], m->tokens.merges, questions);
+    if (!a) fail(1, "there is not enough memory for the questions");
+    progress_begin();
+    for (int pass = 0; pass < 2; pass++) {
+        lines text = {paths, texts, 0, NULL, NULL, 0, 0};
+        uint64_t bytes = 0;
+        int64_t document, line;
+        while (next_line(&text)) {
+            text_place(text.text, &document, &line);
+            ask_line(a, pass, (const char *)text.line, text.size, text.next - 1, document, line);
+            bytes += text.size;
+            progress_show(pass ? "looking" : "counting words", bytes, "bytes", 0);
+        }
+        if (!texts) ask_memory(a, pass, &m->s);
+    }
+    progress_end();
+    scout_answer answer;
+    for (int i = 0; *questions; i++) {
+        char *end = strchr(questions, '\n');
+        *end = 0;
+        int found = ask_answer(a, &m->s, i, &answer);
+        if (found < 0) fail(1, "there is not enough memory to read the text again");
+        print_answer(questions, found, &answer, paths, texts, json);
+        questions = end + 1;
+    }
+    ask_end(a);
+}
+
+// Adds a question to those that wait, as it is asked: with its mark, and a line feed.
+static void add_question(char *questions, size_t *size, int *waiting, const char *text) {
+    size_t n = strlen(text), words = 0;
+    while (n && strchr("\n\r ?", text[n - 1])) n--;
+    while (n && *text == ' ') text++, n--;
+    for (size_t i = 0; i < n; i++) words += text[i] == ' ';
+    if (!n) return;
+    if (n >= ASK_QUESTION) fail(1, "a question of %zu bytes is too long; %d are the most", n, ASK_QUESTION - 1);
+    if (!words || memchr(text, '\n', n)) fail(1, "a question is one line of several words, such as: Who found the key?");
+    memcpy(questions + *size, text, n);
+    memcpy(questions + *size + n, "?\n", 3);
+    *size += n + 2;
+    ++*waiting;
+}
+
+static int ask(const char *path, char **asked, int count, char *const *paths, int texts, int json, int threads) {
+    static model m;
+    static char questions[ASK_MOST * (ASK_QUESTION + 4)], line[1 << 12];
+    int terminal = isatty(0) && isatty(1) && !count, waiting = 0;
+    size_t size = 0;
+    for (int i = 0; i < texts; i++)
+        if (strcmp(paths[i], "-") == 0) fail(2, "--text -: the text is read twice; give a file");
+    load(&m, path, threads);
+    ask_read = scout_read_best;
+    out.terminal = isatty(1);
+    if (terminal) puts("Ask who, what or where; Ctrl-D ends.");
+    for (int i = 0; count == 0 || i < count; i++) {
+        if (terminal) fputs("> ", stdout);
+        flush_output();
+        if (count == 0 && !fgets(line, sizeof line, stdin)) break;
+        add_question(questions, &size, &waiting, count ? asked[i] : line);
+        if (waiting < (terminal ? 1 : ASK_MOST)) continue;
+        answer_all(&m, questions, paths, texts, json);
+        waiting = 0, size = 0;
+    }
+    if (waiting) answer_all(&m, questions, paths, texts, json);
+    if (terminal) putchar('\n');
+    flush_output();
+    return 0;
+}
+
 // ---- the command line
 
 static double number_of(const char *option, const char *text, double low, double high, int whole) {
@@ -787,9 +901,11 @@ static int64_t size_of(const char *text) {
 }
 
 int main(int argc, char **argv) {
-    const char *command = argc > 1 ? argv[1] : "", *output = NULL, *tokenizer = NULL, *text = NULL, *prompt = "", *tier_name = "normal";
-    static const char *const commands[] = {"train", "evaluate", "generate", "chat"};
-    int which = 0, tier = 0, count = 0, frozen = 0, json = 0, threads = 2;
+    const char *command = argc > 1 ? argv[1] : "", *output = NULL, *tokenizer = NULL, *prompt = "", *tier_name = "normal";
+    static const char *const commands[] = {"train", "evaluate", "generate", "chat", "ask"};
+    char **paths = calloc((size_t)argc + 1, sizeof *paths);
+    if (!paths) fail(1, "there is not enough memory");
+    int which = 0, tier = 0, count = 0, texts = 0, frozen = 0, json = 0, threads = 2;
     int64_t memory = 1 << 30;
     double chars = 0, save_after = 120, temperature = 0.8, n = 200, seed = 1;
     for (int i = 1; i < argc; i++)
@@ -802,15 +918,15 @@ int main(int argc, char **argv) {
         execv("/proc/self/exe", argv);  // goes on here where it fails
     }
 #endif
-    while (which < 4 && strcmp(command, commands[which]) != 0) which++;
-    if (which == 4) fail(2, "scout: give one of train, evaluate, generate, chat; see --help");
+    while (which < 5 && strcmp(command, commands[which]) != 0) which++;
+    if (which == 5) fail(2, "scout: give one of train, evaluate, generate, chat, ask; see --help");
     // Which commands take an option: a bit for each.
     static const struct {
         const char *name;
         int takes, of;
     } options[] = {{"-o", 1, 1},     {"--output", 1, 1}, {"--tier", 1, 1},  {"--memory", 1, 1}, {"--tokenizer", 1, 1},
-                   {"--save", 1, 1}, {"--text", 1, 2},   {"--chars", 1, 2}, {"--frozen", 0, 2}, {"--json", 0, 2},
-                   {"-p", 1, 4},     {"-n", 1, 12},      {"-t", 1, 12},     {"-s", 1, 12},      {"--threads", 1, 15}};
+                   {"--save", 1, 1}, {"--text", 1, 18},  {"--chars", 1, 2}, {"--frozen", 0, 2}, {"--json", 0, 18},
+                   {"-p", 1, 4},     {"-n", 1, 12},      {"-t", 1, 12},     {"-s", 1, 12},      {"--threads", 1, 31}};
     for (int i = 2; i < argc; i++) {
         const char *word = argv[i];
         if (word[0] != '-' || word[1] == 0) {
@@ -827,7 +943,7 @@ int main(int argc, char **argv) {
         else if (strcmp(word, "--memory") == 0) memory = size_of(value);
         else if (strcmp(word, "--tokenizer") == 0) tokenizer = value;
         else if (strcmp(word, "--save") == 0) save_after = number_of(word, value, 0, 1e6, 0);
-        else if (strcmp(word, "--text") == 0) text = value;
+        else if (strcmp(word, "--text") == 0) paths[texts++] = argv[i];
         else if (strcmp(word, "--chars") == 0) chars = number_of(word, value, 1, 1e15, 1);
         else if (strcmp(word, "--frozen") == 0) frozen = 1;
         else if (strcmp(word, "--json") == 0) json = 1;
@@ -842,11 +958,12 @@ int main(int argc, char **argv) {
     if (temperature > 0 && temperature < 0.01) fail(2, "-t: give 0, or a number from 0.01 to 100");
     if (which == 0 && !count) fail(2, "scout train: give a text; see --help");
     if (which == 0 && !output) fail(2, "scout train: give -o FILE; see --help");
-    if (which > 0 && count != 1) fail(2, "scout %s: give one SCOUT, a file made by train; see --help", command);
-    if (which == 1 && !text) fail(2, "scout evaluate: give --text FILE; see --help");
+    if (which > 0 && (which == 4 ? count < 1 : count != 1)) fail(2, "scout %s: give one SCOUT, a file made by train; see --help", command);
+    if (which == 1 && texts != 1) fail(2, "scout evaluate: give --text FILE; see --help");
     signal(SIGPIPE, SIG_DFL);
     if (which == 0) return train(argv + 2, count, output, tier, memory, tokenizer, threads, save_after);
-    if (which == 1) return evaluate(argv[2], text, chars, frozen, json, threads);
+    if (which == 1) return evaluate(argv[2], paths[0], chars, frozen, json, threads);
     if (which == 2) return generate(argv[2], prompt, (long)n, (float)temperature, (uint32_t)seed, threads);
+    if (which == 4) return ask(argv[2], argv + 3, count - 1, paths, texts, json, threads);
     return chat(argv[2], (long)n, (float)temperature, (uint32_t)seed, threads);
 }

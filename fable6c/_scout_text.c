@@ -563,6 +563,8 @@ struct text_reader {
     uint8_t need, low, high, first;  // of the UTF-8 character that is being read: bytes to come, limits of the next one, its first byte
     uint64_t began;                  // where it begins
     int started, after_cr, after_mark, partial, found, done;
+    int marked;  // an end mark came since the last line; so it is at the beginning
+    int64_t document, number;
     uint8_t line[LONGEST_LINE + 64];
     size_t size, given;
 };
@@ -630,7 +632,7 @@ text_reader *text_open(const char *path, char *message) {
             path, MARK);
     else if (!(t = calloc(1, sizeof *t))) snprintf(message, MESSAGE, "%s: there is not enough memory to read it", name);
     if (!t) return NULL;
-    t->path = name;
+    t->path = name, t->marked = 1;
     t->file = standard ? stdin : fopen(path, "rb");
     if (!t->file) {
         snprintf(message, MESSAGE, "%s: cannot be read (%s); check its permissions and its disk", name, strerror(errno));
@@ -657,6 +659,8 @@ text_reader *text_open(const char *path, char *message) {
     text_close(t);
     return NULL;
 }
+
+void text_place(const text_reader *t, int64_t *document, int64_t *line) { *document = t->document, *line = t->number; }
 
 void text_close(text_reader *t) {
     if (!t) return;
@@ -704,6 +708,8 @@ static int utf8(text_reader *t, uint8_t c, char *message) {
 // The result of text_line: the line's first `given` bytes.
 static int give(text_reader *t, size_t *size, size_t given, int partial) {
     for (size_t i = 0; i < given && !t->found; i++) t->found = t->line[i] != ' ' && (t->line[i] < 9 || t->line[i] > 13);
+    if (t->marked) t->document++, t->number = 0, t->marked = 0;
+    t->number += !t->partial;
     *size = t->given = given;
     t->partial = partial;
     return partial ? 2 : 1;
@@ -737,7 +743,7 @@ int text_line(text_reader *t, const uint8_t **line, size_t *size, char *message)
             return -1;
         }
         t->at++, t->offset++;
-        int after_cr = t->after_cr, ends = c == '\n' || c == '\r';
+        int after_cr = t->after_cr, ends = c == '\n' || c == '\r', mark = 0;
         t->after_cr = c == '\r';
         if (c == '\n' && after_cr) continue;
         if (ends) t->after_mark = 0;
@@ -746,9 +752,11 @@ int text_line(text_reader *t, const uint8_t **line, size_t *size, char *message)
         if (c == '>' && t->size >= sizeof MARK - 1 && memcmp(t->line + t->size - (sizeof MARK - 1), MARK, sizeof MARK - 1) == 0) {
             t->size -= sizeof MARK - 1;
             while (t->size && (t->line[t->size - 1] == ' ' || t->line[t->size - 1] == '\t')) t->size--;
-            ends = t->after_mark = 1;
+            ends = mark = t->after_mark = 1;
         }
-        if (ends && (t->size || t->partial)) return give(t, size, t->size, 0);
+        int given = ends && (t->size || t->partial) ? give(t, size, t->size, 0) : 0;
+        t->marked |= mark;
+        if (given) return given;
         if (t->size >= LONGEST_LINE && !t->need) {
             size_t cut = t->size;
             while (cut > 1 && t->line[cut - 1] != ' ') cut--;

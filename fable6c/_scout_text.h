@@ -36,6 +36,8 @@ text_reader *text_open(const char *path, char *message);
 // line that is too long to come at once, the rest of which follows; 0 at the end; -1 with a message. End marks <|endoftext|> end a line,
 // and the blanks beside them are left out. CRLF and CR are line ends too.
 int text_line(text_reader *t, const uint8_t **line, size_t *size, char *message);
+// Where the line that was given last stands: the number of its document in the file, and its own number in it, empty ones not counted.
+void text_place(const text_reader *t, int64_t *document, int64_t *line);
 void text_close(text_reader *t);
 
 // ---- tokens: docs/tokenizer.md

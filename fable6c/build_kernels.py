@@ -52,7 +52,7 @@ def _extension(library: str, isa: str, header: str, **options: Any) -> cffi.FFI:
     return builder
 
 
-SOURCES = {"scout": ["scout", "scout_setup"]}  # of a library that has more than one
+SOURCES = {"scout": ["scout", "scout_setup", "scout_ask", "scout_text", "bpe"]}  # of a library that has more than one
 
 
 def _builder(library: str, isa: str = "", flags: Sequence[str] = ()) -> cffi.FFI:

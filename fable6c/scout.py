@@ -3,6 +3,7 @@
 python -m fable6c.scout train stories.txt -o stories.scout
 python -m fable6c.scout evaluate stories.scout --text valid.txt
 python -m fable6c.scout generate stories.scout -p "Once upon a time"
+python -m fable6c.scout ask stories.scout "Who found the key?" --text stories.txt
 """
 
 if __name__ == "__main__" and not __package__:
@@ -37,7 +38,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         "Learn text by counting and mixing, in one reading; score it on other text; let it write.",
         "python -m fable6c.scout train stories.txt -o stories.scout",
     )
-    commands = parser.subcommands("train|evaluate|generate")
+    commands = parser.subcommands("train|evaluate|generate|ask")
     learn = commands.add_parser(
         "train",
         help="read text once and write a scout",
@@ -82,12 +83,27 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         help="temperature; 0 always takes the likeliest (default: 0.8)",
     )
     write.add_argument("-s", metavar="SEED", type=whole(0, 2**32 - 1), default=1, help="the same seed tells the same story (default: 1)")
-    for command in (score, write):
+    question = commands.add_parser(
+        "ask",
+        help="ask a scout about a text",
+        purpose="Ask who, what and where of a text that was read. The answer comes with its sentence and the place of it.",
+        example='python -m fable6c.scout ask stories.scout "Who found the key?" --text stories.txt',
+    )
+    question.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the text, may be given again (default: the end of what the scout read, 4 million tokens)",
+    )
+    question.add_argument("--json", action="store_true", help="print one JSON object for each question")
+    for command in (score, write, question):
         command.add_argument("scout", metavar="SCOUT", help="a file made by train")
-    for command in (learn, score, write):
+    question.add_argument("question", nargs="*", metavar="QUESTION", help="default: one in each line of standard input")
+    for command in (learn, score, write, question):
         command.add_argument("--threads", type=whole(1, 64), default=2, metavar="N", help="threads; no bit depends on them (default: 2)")
     options = parser.parse_args(argv)
-    {"train": _train, "evaluate": _evaluate, "generate": _generate}[options.command](options)
+    {"train": _train, "evaluate": _evaluate, "generate": _generate, "ask": _ask}[options.command](options)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -144,6 +160,23 @@ def _generate(options: argparse.Namespace) -> None:
     for token in generate(scout, scout.tokenizer.encode(prompt).tolist(), options.n, Sampler(options.t, seed=options.s)):
         show(decoder.decode(token).encode("utf-8"))
     show(decoder.decode(b"", final=True).encode("utf-8") + b"\n")
+
+
+def _ask(options: argparse.Namespace) -> None:
+    from fable6c.mixing.asking import answers
+
+    questions = options.question or [line for line in map(str.strip, sys.stdin) if line]
+    show = harmless if sys.stdout.isatty() else str
+    for found in answers(Scout.load(options.scout, options.threads), questions, options.text):
+        if options.json:
+            print(json.dumps(found))
+        elif not found["answer"]:
+            print("No sentence of the text has a word of this question.")
+        else:
+            place = f"{found['file']}, document {found['document']}, line {found['line']}" if options.text else ""
+            print(
+                f"{show(found['answer'])}\n  {show(found['quote'])}\n  {place or 'token ' + str(found['line']) + ' of what the scout read'}"
+            )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def test_help():
     done = benchmark("--help")
     assert done.returncode == 0
     for word in (
-        "train|engine|all|gradients|scout|flashlm|floats|ablate|curve|wishes|cluster|mix|z80|exchange",
+        "train|engine|all|gradients|scout|ask|flashlm|floats|ablate|curve|wishes|cluster|mix|z80|exchange",
         "--quick",
         "--json FILE",
         "--profile",
@@ -64,7 +64,7 @@ def test_help():
         (["curve"], "required: RUN"),
         (["cluster", "--outer", "1"], "expected 2 arguments"),
         (["exchange", "models"], "invalid choice: 'models'"),
-        (["train", "--corpus", "x"], "--corpus belongs to gradients and scout"),
+        (["train", "--corpus", "x"], "--corpus belongs to gradients, scout and ask"),
     ],
     ids=" ".join,
 )
@@ -244,6 +244,20 @@ def test_quick_scout_benchmark(tmp_path):
     ours = rows["fable6c scout, normal"]
     assert 0.1 < ours["bits"] < 1 and ours["bits"] < ours["frozen"] and ours["cpu"] > 0 and ours["peak_mib"] <= 1024  # its --memory is 1G
     assert all(ours["bits"] < row["bits"] for row in rows.values() if row is not ours)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / "build" / "scout").exists(), reason="build/scout is not built")
+def test_quick_benchmark_of_questions(tmp_path):
+    done = benchmark("ask", "--quick", "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["rows"]
+    assert len(rows) == 5
+    (read, chance) = (
+        sum(seed["exact"]["all"][0] for seed in rows[name])
+        for name in ("the scout, having read questions", "chance: any words of the right sentence")
+    )
+    assert read > 2 * chance
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="Node is not here")

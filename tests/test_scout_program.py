@@ -189,8 +189,8 @@ def test_bad_input_is_one_line(folder, tmp_path):
         (2, "give -o FILE", "train", text),
         (2, "give --text FILE", "evaluate", scout),
         (2, "give one SCOUT", "generate"),
-        (2, "train, evaluate, generate, chat"),
-        (2, "train, evaluate, generate, chat", "teach"),
+        (2, "train, evaluate, generate, chat, ask"),
+        (2, "train, evaluate, generate, chat, ask", "teach"),
     ]:  # fmt: skip
         done = program(*arguments, timeout=60)
         error = done.stderr.decode()
