@@ -203,12 +203,22 @@ void rmsnorm_backward(float *dinp, float *dgain, const float *dout, const float 
 // ---------------------------------------------------------------------------------------------------------------------
 // Activations to int8: q (N, C padded to a multiple of 4 with zeros), s (N): inp ≈ q·s. Straight-through: no backward.
 
+// In two halves, so that the latency of one comparison passes beside the other.
+INLINE float largest_magnitude(const float *x, size_t n) {
+    size_t half = n / 2;
+    float a = n % 2 ? fabsf(x[n - 1]) : 0.0f, b = 0.0f;
+    const float *y = x + half;
+#pragma omp simd reduction(max : a, b)
+    for (size_t i = 0; i < half; i++) {
+        a = fabsf(x[i]) > a ? fabsf(x[i]) : a;
+        b = fabsf(y[i]) > b ? fabsf(y[i]) : b;
+    }
+    return a > b ? a : b;
+}
+
 INLINE float quantize_row(int8_t *q, const float *x, size_t C) {
-    float a = 0.0f;
-#pragma omp simd reduction(max : a)
-    for (size_t c = 0; c < C; c++) a = fabsf(x[c]) > a ? fabsf(x[c]) : a;
-    float inv = a < 1e-30f ? 0.0f : 127.0f / a;
-    for (size_t c = 0; c < C; c++) q[c] = (int8_t)(int32_t)nearest(x[c] * inv);
+    float a = largest_magnitude(x, C), inv = a < 1e-30f ? 0.0f : 127.0f / a;
+    for (size_t c = 0; c < C; c++) q[c] = nearest_int8(x[c] * inv);
     for (size_t c = C; c < round_up(C, 4); c++) q[c] = 0;
     return a < 1e-30f ? 0.0f : a / 127.0f;
 }
@@ -230,10 +240,7 @@ INLINE float dither(uint32_t start, size_t i) {
 // The same for a gradient, rounded at random: draw[0] names the draw. dout (N,C) ≈ q·s.
 
 INLINE float quantize_gradient_row(int8_t *q, const float *dy, uint32_t start, size_t C) {
-    float a = 0.0f;
-#pragma omp simd reduction(max : a)
-    for (size_t c = 0; c < C; c++) a = fabsf(dy[c]) > a ? fabsf(dy[c]) : a;
-    float inv = a < 1e-30f ? 0.0f : 126.5f / a;  // half a level of room for the dither
+    float a = largest_magnitude(dy, C), inv = a < 1e-30f ? 0.0f : 126.5f / a;  // half a level of room for the dither
     for (size_t c = 0; c < C; c++) q[c] = nearest_int8(dy[c] * inv + dither(start, c));
     for (size_t c = C; c < round_up(C, 4); c++) q[c] = 0;
     return a < 1e-30f ? 0.0f : a / 126.5f;
