@@ -29,6 +29,7 @@ PROGRAM = os.path.join(common.ROOT, "build", "scout")
 KINDS = ("Who", "What", "Where")
 SEEDS = (1, 2)
 EACH = 110  # questions of each kind and seed
+CHARACTERS = 5_000_000  # of the corpus that are read and asked about
 WORD = re.compile(r"[A-Za-z0-9\u0080-\U0010ffff]+")
 SPAN = re.compile(r"[A-Za-z0-9\u0080-\U0010ffff]+(?:['-][A-Za-z0-9\u0080-\U0010ffff]+)*")
 
@@ -38,7 +39,6 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", default="")
     parser.add_argument("--corpus", default=common.CORPUS)
-    parser.add_argument("--tier", default="normal")
     options = parser.parse_args()
     if not os.path.exists(PROGRAM):
         raise Failure("build/scout is not there; run `make scout`")
@@ -64,7 +64,7 @@ def main() -> None:
     for name, text in (("the scout, having read questions", "asked"), ("the scout, having read none", "plain")):
         path = os.path.join(work, "x.scout")
         common.say(f"reading {text}")
-        run([PROGRAM, "train", texts[text], "-o", path, "--tier", options.tier])
+        run([PROGRAM, "train", texts[text], "-o", path, "--memory", "512M"])
         rows[name] = [scored(draw, asked_of(path, draw, texts["plain"])) for draw in draws]
     common.say("the plain rules")
     overlap = Overlap(documents)
@@ -97,7 +97,13 @@ def stories(corpus: str, quick: bool) -> list[str]:
     path = os.path.join(corpus, "train.txt.zst")
     if not os.path.exists(path):
         raise Failure(f"{corpus} has no train.txt.zst; name the folder with --corpus")
-    return [normalize(document) for document in read_documents([path])]
+    documents, size = [], 0
+    for document in map(normalize, read_documents([path])):
+        documents.append(document)
+        size += len(document)
+        if size >= CHARACTERS:
+            break
+    return documents
 
 
 def drawn(documents: Sequence[str], rules: Rules, each: int) -> tuple[list[list], int]:

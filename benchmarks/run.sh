@@ -11,12 +11,13 @@ Measure training and the engine on this machine, side by side with their peers.
 example:
   benchmarks/run.sh train --profile
 
-usage: benchmarks/run.sh train|engine|all|gradients|scout|ask|flashlm|floats|ablate|curve|wishes|cluster|mix|z80|exchange [options]
+usage: benchmarks/run.sh train|engine|all|gradients|scout|scout-parts|ask|flashlm|floats|ablate|curve|wishes|cluster|mix|z80|exchange [options]
   train      training speed for each instruction set, PyTorch beside it, shares of the CPU's peak, memory
   engine     speed, loading and memory of a model in every runtime that is here
   all        train and engine
   gradients  whether the fast gradients cost quality: the same run twice, bits per character
   scout      the scout beside xz, PPMd and zpaq, and how it grows with its text
+  scout-parts  the scout without each of its parts in turn
   ask        questions that a rule makes of what the scout has read, and its answers
   flashlm    what FlashLM v4's recipe learns in some minutes, in PyTorch; its options: flashlm --help
   floats     what training for the rounding buys: micro in PyTorch without any, rounded afterwards; its options: floats --help
@@ -33,7 +34,7 @@ usage: benchmarks/run.sh train|engine|all|gradients|scout|ask|flashlm|floats|abl
   --profile        train: the time of each kernel
   --model FILE     engine: measure this model, may be given again (default: tests/golden/model.f6c)
   --llama2c WASM   engine: the peer, a build of llama2.c's run.c for wasm32-wasi (METHOD.md)
-  --corpus DIR     gradients, scout, ask: folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)
+  --corpus DIR     gradients, scout, scout-parts, ask: folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)
   --tokens N       gradients: tokens of each run (default 10000000)
 
 PYTHON names the interpreter that has fable6c (default .venv/bin/python, else python3). Records go to benchmarks/record.
@@ -45,10 +46,10 @@ wrong() {
     exit 2
 }
 
-names='train, engine, all, gradients, scout, ask, flashlm, floats, ablate, curve, wishes, cluster, mix, z80 or exchange'
+names='train, engine, all, gradients, scout, scout-parts, ask, flashlm, floats, ablate, curve, wishes, cluster, mix, z80 or exchange'
 [ $# -gt 0 ] || wrong "say what to measure: $names"
 case "$1" in
-    train | engine | all | gradients | scout | ask | flashlm | floats | ablate | curve | wishes | cluster | mix | z80 | exchange) what=$1 ;;
+    train | engine | all | gradients | scout | scout-parts | ask | flashlm | floats | ablate | curve | wishes | cluster | mix | z80 | exchange) what=$1 ;;
     -h | --help) usage; exit ;;
     *) wrong "there is no benchmark '$1': $names" ;;
 esac
@@ -115,7 +116,7 @@ done
 case "$what" in train | all) ;; *) [ ${#profile[@]} = 0 ] || wrong "--profile belongs to train" ;; esac
 case "$what" in engine | all) ;; *) [ ${#engine[@]} = 0 ] || wrong "${engine[0]} belongs to engine" ;; esac
 [ "$what" = gradients ] || [ ${#gradients[@]} = 0 ] || wrong "--tokens belongs to gradients"
-case "$what" in gradients | scout | ask) ;; *) [ ${#corpus[@]} = 0 ] || wrong "--corpus belongs to gradients, scout and ask" ;; esac
+case "$what" in gradients | scout | scout-parts | ask) ;; *) [ ${#corpus[@]} = 0 ] || wrong "--corpus belongs to gradients, scout, scout-parts and ask" ;; esac
 
 # The peak meter for each instruction set; the flags are those of fable6c/build_kernels.py.
 compile_peak_meters() {
@@ -150,6 +151,7 @@ case "$what" in
     engine) engine "$json" ;;
     gradients) "$python" benchmarks/gradients.py "${quick[@]}" "${corpus[@]}" "${gradients[@]}" --json "$json" ;;
     scout) "$python" benchmarks/scout.py "${quick[@]}" "${corpus[@]}" --json "$json" ;;
+    scout-parts) "$python" benchmarks/scout_parts.py "${quick[@]}" "${corpus[@]}" --json "$json" ;;
     ask) "$python" benchmarks/ask.py "${quick[@]}" "${corpus[@]}" --json "$json" ;;
     all)
         train "$build/train.json"

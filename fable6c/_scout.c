@@ -147,11 +147,17 @@ static inline uint32_t line_find(const uint32_t *line, uint32_t mask, uint32_t w
 #endif
 }
 
+// Makes the slot `at` the youngest of its line: those behind it move down.
+static inline int newest(uint32_t *line, uint32_t at) {
+    memmove(line + at, line + at + 1, (LINE - 1 - at) * sizeof *line);
+    return LINE - 1;
+}
+
 // ---- dense: a table of (node, context), for contexts that many tokens follow
 // A slot is ones << 22 | zeros << 12 | check. The nodes of GROUP depths of a context share a line, in which the slot with the smallest
-// sum gives way.
+// sum gives way, of those the oldest; the youngest slots are spared.
 
-enum { GROUP = 3, MOST = 1023 };
+enum { GROUP = 3, MOST = 1023, OLD = 14 };
 
 static uint32_t *dense_line(const scout *s, const scout_kind *kind, uint64_t context, uint32_t root, uint32_t *check) {
     uint64_t hash = (context + root) * 0x9E3779B97F4A7C15u;
@@ -175,11 +181,11 @@ static void dense_count(uint32_t *line, int at, uint32_t check, int y) {
         zeros = line[at] >> 12 & MOST, ones = line[at] >> 22;
     } else {
         uint32_t least = -1u;
-        for (int i = 0; i < LINE; i++) {
+        for (int i = 0; i < OLD; i++) {
             uint32_t sum = ((line[i] >> 12 & MOST) + (line[i] >> 22)) << 4 | (uint32_t)i;
             least = sum < least ? sum : least;
         }
-        at = least & 15;
+        at = newest(line, least & 15);
     }
     if (y) ones++;
     else zeros++;
@@ -264,6 +270,7 @@ static void list_count(uint32_t *line, uint32_t check, uint32_t token) {
     if ((line[least] & 255) > 1) {
         line[least]--;
     } else {
+        least = newest(line, (uint32_t)least);
         line[least] = check << 20 | token << 8 | 1;
         list_front(line, check, least);
     }

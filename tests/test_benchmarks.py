@@ -32,7 +32,7 @@ def test_help():
     done = benchmark("--help")
     assert done.returncode == 0
     for word in (
-        "train|engine|all|gradients|scout|ask|flashlm|floats|ablate|curve|wishes|cluster|mix|z80|exchange",
+        "train|engine|all|gradients|scout|scout-parts|ask|flashlm|floats|ablate|curve|wishes|cluster|mix|z80|exchange",
         "--quick",
         "--json FILE",
         "--profile",
@@ -64,7 +64,7 @@ def test_help():
         (["curve"], "required: RUN"),
         (["cluster", "--outer", "1"], "expected 2 arguments"),
         (["exchange", "models"], "invalid choice: 'models'"),
-        (["train", "--corpus", "x"], "--corpus belongs to gradients, scout and ask"),
+        (["train", "--corpus", "x"], "--corpus belongs to gradients, scout, scout-parts and ask"),
     ],
     ids=" ".join,
 )
@@ -244,6 +244,25 @@ def test_quick_scout_benchmark(tmp_path):
     ours = rows["fable6c scout, normal"]
     assert 0.1 < ours["bits"] < 1 and ours["bits"] < ours["frozen"] and ours["cpu"] > 0 and ours["peak_mib"] <= 1024  # its --memory is 1G
     assert all(ours["bits"] < row["bits"] for row in rows.values() if row is not ours)
+
+
+def test_the_exponent_of_growth(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    curve, bits = [], 0.0
+    for million in range(1, 41):
+        bits += 1e6 * 2 * (million - 0.5) ** -0.1
+        curve.append({"characters": million * 1_000_000, "bits": bits})
+    slope, low, high = __import__("scout").exponent(curve)
+    assert abs(slope + 0.1) < 1e-6 and high - low < 1e-6
+
+
+def test_the_changes_that_leave_out_a_part_of_the_scout_still_change_its_source(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    parts = __import__("scout_parts").PARTS
+    for name, edits in parts.items():
+        for file, edit in edits:
+            text = (ROOT / "fable6c" / file).read_text(encoding="utf-8")
+            assert edit(text) != text, name
 
 
 @pytest.mark.slow
