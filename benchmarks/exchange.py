@@ -23,7 +23,8 @@ from fable6c.corpus import synth
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.windows import batch, window_starts
 from fable6c.model.architecture import Dimensions, tensor_specs
-from fable6c.sharing.combine import Losses, clip_to_median, combine
+from fable6c.sharing.combine import PROBE, Losses, clip_to_median, combine
+from fable6c.sharing.desk import RENEW_SECONDS
 from fable6c.sharing.updates import make_update
 from fable6c.training.config import Recipe
 from fable6c.training.network import Network
@@ -103,27 +104,34 @@ class Trainer:
         return self.losses.of(tokens)
 
 
-def attacked(attack: str, honest: list[np.ndarray], base: np.ndarray, spy: Callable[[np.ndarray], float], seed: int) -> np.ndarray:
-    """What an attacker sends who sees all that the honest ones send, and has a text of their kind (`spy`), not the private ones."""
+def attacked(
+    attack: str, honest: list[np.ndarray], bad: int, base: np.ndarray, spy: Callable[[np.ndarray], float], seed: int
+) -> np.ndarray:
+    """What each of the `bad` attackers sends, who see all that the honest ones send, and have a text of their kind (`spy`), not the private ones."""
     mean = np.mean(honest, axis=0)
     if attack in ("-10", "-0.5"):
         change = float(attack) * mean
     elif attack == "little":  # Baruch et al. 2019: within the spread of the honest ones, against their mean
         change = mean - 1.5 * np.std(honest, axis=0)
-    else:  # adaptive: turns as many parameters around as the gate lets pass, of which it knows the rule
+    else:  # turn as many parameters around, threefold, as come through: "adaptive" knows the gate for each update, "insider" all of `combine`
         order, before = np.random.default_rng(seed).permutation(len(mean)), spy(base)
-        wanted = 0.55 * float(np.median([before - spy(base + 0.5 * one) for one in honest]))
+        wanted = 0.55 * float(np.median([before - spy(base + PROBE * one) for one in honest]))
+
+        def turned(share: float) -> np.ndarray:
+            lie = mean.copy()
+            lie[order[: int(share * len(mean))]] *= -3
+            return lie
+
+        def used(lie: np.ndarray) -> bool:
+            if attack == "adaptive":
+                return before - spy(base + PROBE * clip_to_median([*honest, lie])[-1]) >= wanted
+            return len(honest) in combine(base, [*honest, *[lie] * bad], spy, spy).survivors
+
         low, high = 0.0, 1.0
         for _ in range(5):
             middle = (low + high) / 2
-            change = mean.copy()
-            change[order[: int(middle * len(mean))]] *= -3
-            if before - spy(base + 0.5 * clip_to_median([*honest, change])[-1]) >= wanted:
-                low = middle
-            else:
-                high = middle
-        change = mean.copy()
-        change[order[: int(low * len(mean))]] *= -3
+            low, high = (middle, high) if used(turned(middle)) else (low, middle)
+        change = turned(low)
     return make_update(change.astype(np.float32), SIZES, bytes(32), 1).change()
 
 
@@ -136,7 +144,7 @@ def learn(text: Text, honest: int, bad: int, attack: str, defended: bool, seed: 
     for number in range(rounds):
         changes = [trainer.update(peer, base, number / rounds, 1 / rounds) for peer in range(honest)]
         if bad:
-            changes += [attacked(attack, changes, base, spy, seed + number)] * bad
+            changes += [attacked(attack, changes, bad, base, spy, seed + number)] * bad
 
         def step(mean: np.ndarray, velocity: np.ndarray = velocity) -> np.ndarray:
             return RATE * (mean + MOMENTUM * (MOMENTUM * velocity + mean)) / (1 + MOMENTUM)  # Nesterov
@@ -175,6 +183,7 @@ def trust(options: argparse.Namespace) -> list[dict]:
                     ("-0.5", True),
                     ("little", True),
                     ("adaptive", True),
+                    ("insider", True),
                 ):
                     if options.quick and attack not in ("none", "adaptive"):
                         continue
@@ -198,6 +207,7 @@ def trust(options: argparse.Namespace) -> list[dict]:
 # ---- peers: a DHT with churn
 
 BITS, K, BRANCHING = 64, 8, 5  # of the ids here; nodes that keep an item, and that are asked at a time (libtorrent's)
+PUT_MINUTES, TICK_MINUTES = RENEW_SECONDS / 60, 5.0
 
 
 class Dht:
@@ -275,7 +285,7 @@ def simulate(count: int, online: float, keepers: int, publisher_lives: bool, hou
     """keepers: followers that put what they have again, besides the publisher; each when it is online. Every 6 hours there is a newer manifest."""
     dht = Dht(count, online, online, seed)
     draw = random.Random(seed + 1)
-    target, tick, every = draw.getrandbits(BITS), 10.0, 30.0
+    target = draw.getrandbits(BITS)
     followers = draw.sample(range(count), keepers)
     sequence, found, wrong, none, asked = 0, 0, 0, 0, []
     have: dict[int, int] = {}
@@ -298,7 +308,7 @@ def simulate(count: int, online: float, keepers: int, publisher_lives: bool, hou
     while minutes < 60 * hours:
         if minutes % 360 == 0 and (publisher_lives or minutes == 0):
             sequence += 1
-        if minutes % every == 0:
+        if minutes % PUT_MINUTES == 0:
             if publisher_lives or minutes < 60:
                 dht.alive[publisher] = True
                 put(publisher, sequence, minutes)
@@ -307,8 +317,8 @@ def simulate(count: int, online: float, keepers: int, publisher_lives: bool, hou
                     have[node] = max(have.get(node, 0), get(node, minutes))
                     if have[node]:
                         put(node, have[node], minutes)
-        dht.churn(tick, 0.3)
-        minutes += tick
+        dht.churn(TICK_MINUTES, 0.3 * TICK_MINUTES / 10)
+        minutes += TICK_MINUTES
         if minutes < 60:
             continue
         online_now = [node for node in range(count) if dht.alive[node]]
@@ -324,15 +334,16 @@ def peers(options: argparse.Namespace) -> list[dict]:
     rows = []
     for count in (200,) if options.quick else (1000, 5000):
         for online, keepers, lives in ((60.0, 0, True), (30.0, 0, True), (30.0, 20, True), (60.0, 0, False), (60.0, 20, False)):
-            started = time.process_time()
-            row = simulate(count, online, keepers, lives, 2 if options.quick else 8, 1, 5 if options.quick else 20)
-            rows.append({**row, "cpu_seconds": round(time.process_time() - started, 1)})
-            print(
-                f"{count} peers, online {online:g} min on average, publisher {'lives' if lives else 'dies after an hour'}, {keepers} followers put it again: "
-                f"{row['newest']:.2%} of {row['lookups']} lookups find the newest, {row['older']:.2%} an older one, {row['nothing']:.2%} nothing; {row['asked']:.0f} asked  "
-                f"{rows[-1]['cpu_seconds']} s",
-                flush=True,
-            )
+            for seed in range(1, 1 + options.seeds):
+                started = time.process_time()
+                row = simulate(count, online, keepers, lives, 2 if options.quick else 8, seed, 5 if options.quick else 20)
+                rows.append({**row, "seed": seed, "cpu_seconds": round(time.process_time() - started, 1)})
+                print(
+                    f"{count} peers, online {online:g} min on average, publisher {'lives' if lives else 'dies after an hour'}, {keepers} followers put it again, "
+                    f"seed {seed}: {row['newest']:.2%} of {row['lookups']} lookups find the newest, {row['older']:.2%} an older one, {row['nothing']:.2%} "
+                    f"nothing; {row['asked']:.0f} asked  {rows[-1]['cpu_seconds']} s",
+                    flush=True,
+                )
     return rows
 
 
@@ -344,7 +355,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     parser.add_argument("what", choices=("trust", "peers"))
     parser.add_argument("--quick", action="store_true", help="see in seconds that everything works; the figures mean nothing")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trust: so many seeds (default: 1)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="so many seeds (default: 1)")
     parser.add_argument(
         "--data",
         choices=("both", "equal", "unequal"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fable6c.sharing.combine import clip_to_median, combine, passing, trimmed_mean
+from fable6c.sharing.combine import clip_to_median, combine, helping, passing, trimmed_mean
 
 GOAL = np.linspace(-1, 1, 50, dtype=np.float32)
 BASE = np.zeros(50, np.float32)
@@ -54,6 +54,26 @@ def test_who_passes():
     assert passing([1.0, 1.1, 0.9, -0.5]) == [0, 1, 2]
     assert passing([0.01, -0.02, 0.02, 0.0, -1.0]) == [0, 1, 2, 3]  # late, when a step by itself brings nothing
     assert passing([-np.inf, 1.0, 1.0]) == [1, 2] and passing([-np.inf] * 3) == [] == passing([])
+
+
+def test_who_passes_alone_and_harms_the_step_is_left_out():
+    """In a tenth of its numbers it turns around what the others learn: alone that is a gain, beside them it is none. Two such of ten are left to trimming."""
+    lie = 0.3 * GOAL
+    lie[::10] *= -0.8
+    changes = [*honest(6), *[lie] * 4]
+    assert passing([loss(BASE) - loss(BASE + 0.5 * change) for change in changes]) == list(range(10))
+    used = helping(BASE, changes, range(10), loss, loss(BASE))
+    assert used[:6] == list(range(6)) and len(used) == 8
+    outcome = combine(BASE, changes, loss, loss)
+    assert outcome.survivors == used
+    assert loss(outcome.parameters) == pytest.approx(loss(combine(BASE, honest(6), loss, loss).parameters), rel=0.02)
+    # Most of all updates stay, whatever the private text says; of two both.
+    assert len(helping(BASE, [*honest(2), *[10 * lie] * 3], range(5), loss, loss(BASE))) >= 3
+    assert helping(BASE, [honest(1)[0], -lie], [0, 1], loss, loss(BASE)) == [0, 1] and helping(BASE, [], [], loss, loss(BASE)) == []
+
+
+def test_chance_leaves_nobody_out():
+    assert helping(BASE, honest(10), range(10), loss, loss(BASE)) == list(range(10))
 
 
 def test_the_step_may_be_the_callers():

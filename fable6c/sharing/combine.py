@@ -1,5 +1,5 @@
-"""Updates of strangers made one step, so that those who lie do no harm: clip to the median norm, let each pass a gate on private text, take the trimmed mean
-of the survivors, step, and go back if private text says that it got worse.
+"""Updates of strangers made one step, so that those who lie do no harm: clip to the median norm, let each pass a gate on private text, leave out those
+without which the step is better there, take the trimmed mean of the rest, step, and go back if private text says that it got worse.
 
     outcome = combine(base, changes, gate, guard)
     base = outcome.parameters
@@ -26,15 +26,16 @@ from fable6c.training.run import load_run
 from fable6c.training.start import Start
 
 PROBE = 0.5  # of an update: at its full length each by itself overshoots, and what only their mean repairs would hide who lies
-PASS, SPREAD = 0.5, 3.0  # an update passes within half of the median gain below it, or within so many median deviations
-TRIM = 0.2  # of the survivors, at each end of each parameter
+PASS, SPREAD = 0.25, 3.0  # an update passes within a quarter of the median gain below it, or within so many median deviations
+MARGIN = 0.01  # of the step's gain: whose absence brings more than that is left out; less is chance
+TRIM = 0.25  # of the survivors, at each end of each parameter
 
 Loss = Callable[[np.ndarray], float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """parameters: what to go on with, the base itself where `kept` is False; survivors: which updates passed; gains: what half of each brings on the gate's
+    """parameters: what to go on with, the base itself where `kept` is False; survivors: which updates were used; gains: what half of each brings on the gate's
     text (base's loss minus its own); before, after: the guard's losses."""
 
     parameters: np.ndarray
@@ -74,6 +75,25 @@ def passing(gains: Sequence[float]) -> list[int]:
     return [i for i, gain in enumerate(gains) if gain >= lowest]
 
 
+def helping(base: np.ndarray, changes: Sequence[np.ndarray], passed: Sequence[int], gate: Loss, before: float) -> list[int]:
+    """Those of `passed` with which the step is better than without: one after the other goes the update whose absence makes the gate's loss of the step
+    smallest, as long as that brings more than MARGIN of the step's gain and most of `changes` stay. Who just passes alone does harm here."""
+    used = list(passed)
+
+    def loss(chosen: Sequence[int]) -> float:
+        return gate(base + trimmed_mean([changes[i] for i in chosen]))
+
+    now = loss(used) if used else before
+    while 2 * len(used) > len(changes) + 2:
+        without = [loss([other for other in used if other != one]) for one in used]
+        best = int(np.argmin(without))
+        if not now - without[best] > MARGIN * abs(before - now):
+            break
+        now = without[best]
+        del used[best]
+    return used
+
+
 def combine(
     base: np.ndarray, changes: Sequence[np.ndarray], gate: Loss, guard: Loss, step: Callable[[np.ndarray], np.ndarray] = lambda mean: mean
 ) -> Outcome:
@@ -82,7 +102,7 @@ def combine(
     before_gate, before = gate(base), guard(base)
     gains = [before_gate - gate(base + np.float32(PROBE) * change) for change in clipped]
     gains = [gain if np.isfinite(gain) else -np.inf for gain in gains]
-    survivors = passing(gains)
+    survivors = helping(base, clipped, passing(gains), gate, before_gate)
     if not survivors:
         return Outcome(base, False, [], gains, before, before)
     parameters = base + step(trimmed_mean([clipped[i] for i in survivors]))
