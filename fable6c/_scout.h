@@ -114,7 +114,9 @@ void scout_distribution(const scout *s, double *probability);
 // ---- a text that is read only to see what it costs, and is then forgotten
 
 size_t scout_keep_size(const scout *s, size_t N);
+// tokens (N), kept (*)
 void scout_keep(const scout *s, const uint16_t *tokens, size_t N, uint8_t *kept);
+// kept (*)
 void scout_forget(const scout *s, size_t N, const uint8_t *kept);
 
 // ---- questions about a text that was read (_scout_ask.c)
@@ -130,6 +132,7 @@ typedef struct {
 
 // The questions each end in a line feed. All lines of the text are handed over in pass 0 and then in pass 1, or ask_memory is called in each.
 typedef struct asking asking;
+// merges (*,2)
 asking *ask_begin(const uint16_t *merges, int32_t count, const char *questions);
 void ask_line(asking *a, int32_t pass, const char *line, size_t size, int64_t file, int64_t document, int64_t number);
 void ask_memory(asking *a, int32_t pass, const scout *s);

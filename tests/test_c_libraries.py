@@ -24,7 +24,7 @@ def parsed_by_cffi(library):
     for node in tree.ext:
         if isinstance(node, c_ast.Decl) and isinstance(node.type, c_ast.FuncDecl):
             functions[node.name] = [(parameter.name, write(parameter.type)) for parameter in node.type.args.params if parameter.name]
-        elif isinstance(node, c_ast.Typedef) and isinstance(node.type.type, c_ast.Struct):
+        elif isinstance(node, c_ast.Typedef) and isinstance(node.type.type, c_ast.Struct) and node.type.type.decls:  # or an opaque one
             structs[node.name] = [(field.name, write(field.type).partition(" [")[0]) for field in node.type.type.decls]
     return functions, structs
 

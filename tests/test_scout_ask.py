@@ -92,12 +92,11 @@ def test_what_is_read_is_forgotten_again(tier, folder, tmp_path):
     before = {name: array.copy() for name, array in scout.text_memory().items()}
     expected = None
     for _ in range(2):
-        args = library.ffi.from_buffer("uint16_t[]", tokens), len(tokens), library.ffi.from_buffer("uint8_t[]", kept)
-        library.lib.scout_keep(scout._c, *args)
+        library.call("scout_keep", scout._c, tokens, kept)
         bits = [*scout.probabilities_of(tokens[:50], learn=False)[0], *scout.probabilities_of(tokens[50:], learn=False)[0]]
         assert expected is None or bits == expected
         expected = bits
-        library.lib.scout_forget(scout._c, len(tokens), library.ffi.from_buffer("uint8_t[]", kept))
+        library.call("scout_forget", scout._c, len(tokens), kept)
         assert [name for name, array in scout.text_memory().items() if not np.array_equal(array, before[name])] == []
 
 

@@ -40,8 +40,8 @@ def answers(scout: Scout, questions: Sequence[str], texts: Sequence[str], progre
 def _answer_some(scout: Scout, questions: Sequence[str], texts: Sequence[str], progress: bool) -> Iterator[dict[str, Any]]:
     library = native.load("scout")
     ffi, lib = library.ffi, library.lib
-    merges = np.array(scout.tokenizer.merges, np.uint16)
-    asking = lib.ask_begin(ffi.from_buffer("uint16_t[]", merges), len(merges), "".join(f"{q}\n" for q in questions).encode())
+    merges = np.array(scout.tokenizer.merges, np.uint16).reshape(-1, 2)
+    asking = library.call("ask_begin", merges, len(merges), "".join(f"{q}\n" for q in questions).encode())
     if asking == ffi.NULL:
         raise UserError("there is not enough memory for the questions")
     asking = ffi.gc(asking, lib.ask_end)
