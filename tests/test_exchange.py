@@ -376,7 +376,9 @@ def test_over_http(tmp_path, maker, served):
     (half / manifest.file_name).write_bytes(open(GOLDEN, "rb").read()[:1000])
     asked = []
     open_before = web._open
-    web._open = lambda source, path, seconds, start=0: asked.append((path.split("/")[1], start)) or open_before(source, path, seconds, start)
+    web._open = lambda source, path, seconds, start=0: (
+        asked.append((path.split("/")[1], start)) or open_before(source, path, seconds, start)
+    )
     try:
         found = desk.fetch(reader(tmp_path), public, "small", from_folder(served))
     finally:
