@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from engine_module import EngineModule
-from fable6c.model.file import encode_model
 from fable6c.corpus import synth
 from fable6c.data.bpe import train_tokenizer
+from fable6c.model.file import encode_model
 from fable6c.model.sampling import Sampler, words_said
 from fable6c.model.tokenizer import Tokenizer
 from tiny_models import tiny_model

@@ -356,7 +356,23 @@ def test_greedy_takes_the_lowest_id_and_draws_nothing():
 
 
 def test_the_words_that_a_sentence_has_said():
-    texts = [b" Then", b" the", b" dragon", b" Mia", b" Bo", b" I", b"brave", b" x-ray", b" ran", b",", b'."', b"\n", b"\x02", b" \xc3\xbcber", b""]
+    texts = [
+        b" Then",
+        b" the",
+        b" dragon",
+        b" Mia",
+        b" Bo",
+        b" I",
+        b"brave",
+        b" x-ray",
+        b" ran",
+        b",",
+        b'."',
+        b"\n",
+        b"\x02",
+        b" \xc3\xbcber",
+        b"",
+    ]
     then, the, dragon, mia, bo, i, brave, xray, ran, comma, stop, line, text, other, end = range(15)
     story = [then, dragon, comma, the, mia, i, brave, xray, ran, other, bo, mia]
     for before in ([], [dragon, bo, stop], [dragon, line], [dragon, text], [dragon, end]):

@@ -11,7 +11,7 @@ import pytest
 import make_golden
 from fable6c.model.file import encode_model, read_model
 from fable6c.model.reference import Reference, generate
-from fable6c.model.sampling import Sampler
+from fable6c.model.sampling import PENALTY, TOP_K, Sampler
 from fable6c.model.tokenizer import Tokenizer
 from story_models import ending_model
 
@@ -131,7 +131,7 @@ def tell():
 
     def tell(*parts, n, temperature=0.8):
         prompt = [token for part in parts for token in (part if isinstance(part, list) else tokenizer.encode(part).tolist())]
-        return list(generate(reference, prompt, n, Sampler(temperature, 40)))
+        return list(generate(reference, prompt, n, Sampler(temperature, TOP_K, penalty=PENALTY)))
 
     return tell
 

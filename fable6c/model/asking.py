@@ -214,7 +214,9 @@ class Leaning:
         if self._forced:
             return self._forced.pop(0)
         wanted = [*self._missing, *([[QUOTE]] if self._talk else [])]
-        fits = self._felt == SAD if self._mood == SAD else not self._mood or self._felt != SAD  # nine stories of ten end happily by themselves
+        fits = (
+            self._felt == SAD if self._mood == SAD else not self._mood or self._felt != SAD
+        )  # nine stories of ten end happily by themselves
         may_end = not wanted and self._words >= self._low
         end_is_near = logits.max() - logits[-1] <= f32(LEAST_GAP)
         if may_end and not fits and not self._mood_due and (self._words >= self._high or end_is_near):
