@@ -11,6 +11,7 @@ const LEAST_GAP: f32 = 2;
 const GAP_GROWTH: f32 = 0.0625;
 const NEVER: f32 = -1e30; // the logit of a token that is not to be drawn
 const HAPPY: u32 = 0x68, SAD: u32 = 0x73; // h, s
+const MOOD_HURRY: u32 = 2;
 const MANY: u32 = 400;
 const LATE: u32 = 150;
 
@@ -263,7 +264,8 @@ function nearest(complete: bool): i32 {
     least = <f32>0.75 * (most - load<f32>(LOGITS + 4 * moodWord));
     id = moodWord;
   } else if (complete && (closed || !moodDue)) least = <f32>0.5 * (most - load<f32>(LOGITS + 4 * (vocab - 1)));
-  if (least > LEAST_GAP + GAP_GROWTH * <f32>since) return -1;
+  let waited = moodDue ? MOOD_HURRY * since : since;
+  if (least > LEAST_GAP + GAP_GROWTH * <f32>waited) return -1;
   forced = word;
   forcedAt = 0;
   return id;

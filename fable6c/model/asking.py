@@ -29,6 +29,7 @@ MAX_WISHES, MAX_WISH_TOKENS = 4, 23  # to lean towards: three words and a name, 
 # one is waited for. For words it is half of that in the first half of a story, then twice that, as for the end.
 LEAST_GAP, GAP_GROWTH = 2.0, 0.0625
 HAPPY, SAD = b" happy", b" sad"  # the tokens that say a mood
+MOOD_HURRY = 2  # so many times as fast grows what is allowed for them: until they come, a story that has ended goes on
 NEVER = -1e30  # the logit of a token that is not to be drawn
 MANY, LATE = 400, 150
 # Words before which a story does not end, and from which it leans to its end, by the first letter of its Length.
@@ -232,7 +233,7 @@ class Leaning:
         if wanted:
             gaps = [f32(weight) * (logits.max() - logits[tokens[0]]) for weight, tokens in zip(weights, wanted)]
             nearest = int(np.argmin(gaps))
-            if gaps[nearest] <= f32(LEAST_GAP) + f32(GAP_GROWTH) * f32(self._since):
+            if gaps[nearest] <= f32(LEAST_GAP) + f32(GAP_GROWTH) * f32(MOOD_HURRY * self._since if self._mood_due else self._since):
                 token, *self._forced = wanted[nearest]
                 return token
         logits = logits.copy()
