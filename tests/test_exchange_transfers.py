@@ -399,7 +399,9 @@ def test_answers_of_members_of_the_dht_that_lie(count, monkeypatch):
 
 
 class LyingPeer:
-    """Speaks BitTorrent (BEP 3, with the fast extension of BEP 6) as if it had the whole file, and gives wrong blocks of it, or words that are none."""
+    """Speaks BitTorrent (BEP 3, with the fast extension of BEP 6) as if it had the whole file, and gives wrong blocks of it, or words that are none.
+
+    It sends no hashes (message 22): random ones that nobody asked for end the process of libtorrent 2.1.1 with a segmentation fault (docs/exchange.md)."""
 
     def __init__(self, manifest, data, draw, lt):
         self.handshake = b"\x13BitTorrent protocol" + bytes(5) + b"\x10\x00\x14" + lt_hash(manifest, lt)[:20] + draw.randbytes(20)
@@ -442,8 +444,8 @@ class LyingPeer:
                 message(7, struct.pack(">II", index, begin) + wrong), message(7, struct.pack(">II", index, begin) + wrong[:-1]),
                 message(7, struct.pack(">II", index, begin) + block + b"x"), message(7, struct.pack(">II", draw.randrange(1 << 32), begin) + block),
                 message(7, struct.pack(">II", index, draw.randrange(1, 1 << 32)) + block), message(20, b"\x01" + draw.randbytes(200)),
-                message(22, draw.randbytes(48 + 32 * draw.randrange(9))), struct.pack(">I", 1 << 31) + draw.randbytes(99), draw.randbytes(500),
-                message(draw.randrange(256), draw.randbytes(draw.randrange(99))), message(16, said[1:]), b"",
+                struct.pack(">I", 1 << 31) + draw.randbytes(99), draw.randbytes(500),
+                message(draw.choice([kind for kind in range(256) if kind != 22]), draw.randbytes(draw.randrange(99))), message(16, said[1:]), b"",
             )))  # fmt: skip
             if draw.random() < 0.3:
                 return
@@ -484,9 +486,11 @@ def test_peers_that_lie(tmp_path, rounds):
             with Peer(("127.0.0.1", 0)) as peer, Peer(("127.0.0.1", 0), up=1 << 20) as honest:
                 peer.session.apply_settings({"enable_outgoing_utp": False, "out_enc_policy": 2})  # as the liars understand it
                 addresses = [liar.address for liar in liars]
-                while not any(liar.lied for liar in liars):
+                for _ in range(5):  # until one of them was asked
                     with pytest.raises(UserError, match="bytes came in"), shelf.incoming(manifest) as folder:
                         peer.fetch(manifest, folder, addresses, 2.0, progress=False)
+                    if any(liar.lied for liar in liars):
+                        break
                 lied += sum(liar.lied for liar in liars)
                 honest.seed(manifest, str(tmp_path / "right" / manifest.file_name))
                 with shelf.incoming(manifest) as folder:
@@ -498,3 +502,4 @@ def test_peers_that_lie(tmp_path, rounds):
         with open(shelf.file_path(manifest), "rb") as file:
             assert file.read() == data
     print(f"{lied} blocks and words of peers that lie")
+    assert lied >= rounds
