@@ -1,6 +1,5 @@
 """Questions that a rule makes of a text that the scout has read, and what it answers. METHOD.md explains."""
 
-import argparse
 import collections
 import itertools
 import json
@@ -35,11 +34,7 @@ SPAN = re.compile(r"[A-Za-z0-9\u0080-\U0010ffff]+(?:['-][A-Za-z0-9\u0080-\U0010f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", default="")
-    parser.add_argument("--corpus", default=common.CORPUS)
-    options = parser.parse_args()
+    options = common.corpus_parser().parse_args()
     if not os.path.exists(PROGRAM):
         raise Failure("build/scout is not there; run `make scout`")
     work = os.path.join(common.BUILD, "ask")

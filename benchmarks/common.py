@@ -3,6 +3,7 @@
 Only the standard library is imported at the top: the PyTorch peer runs this file in an environment that has nothing of ours.
 """
 
+import argparse
 import datetime
 import importlib.metadata
 import json
@@ -22,6 +23,21 @@ BUILD = os.path.join(ROOT, "build", "benchmarks")
 CORPUS = os.path.join(ROOT, os.pardir, "shared", "corpus", "tinystories")  # train.txt.zst and valid500.txt, if nobody names another folder
 CHARACTERS = 405_081  # of valid500.txt: what its bits are divided by, as in the published figures
 ISAS = ["baseline", "avx2", "avx512", "avx512bf16"]  # what FABLE6C_ISA takes, worst first
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of every benchmark that writes a record."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", default="")
+    return parser
+
+
+def corpus_parser() -> argparse.ArgumentParser:
+    """The same, of those that read the folder of train.txt.zst and valid500.txt."""
+    asked = parser()
+    asked.add_argument("--corpus", default=CORPUS)
+    return asked
 
 
 class Failure(Exception):

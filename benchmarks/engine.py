@@ -1,6 +1,5 @@
 """The engine in every runtime that is here: loading, memory, tokens a second, each checked to tell the same story. METHOD.md explains."""
 
-import argparse
 import base64
 import os
 import re
@@ -180,9 +179,7 @@ def count_instructions(program: str, model: str) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", default="")
+    parser = common.parser()
     parser.add_argument("--model", action="append", default=[])
     parser.add_argument("--llama2c", default="")
     options = parser.parse_args()

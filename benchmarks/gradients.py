@@ -1,6 +1,5 @@
 """Do the fast gradients cost quality? The same training run as it is by default and with all gradients in f32. METHOD.md explains."""
 
-import argparse
 import json
 import os
 import shutil
@@ -62,10 +61,7 @@ def train(isa: str, config: str, corpus: str, tokens: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", default="")
-    parser.add_argument("--corpus", default=common.CORPUS)
+    parser = common.corpus_parser()
     parser.add_argument("--tokens", type=int, default=10_000_000)
     options = parser.parse_args()
     corpus, tokens = ("", 20_000) if options.quick else (os.path.abspath(options.corpus), options.tokens)

@@ -1,6 +1,5 @@
 """The scout beside public compressors, and how it grows with the text that it reads. METHOD.md explains."""
 
-import argparse
 import json
 import math
 import os
@@ -30,11 +29,7 @@ GROWTH = {  # text: its place beside the folder of TinyStories
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", default="")
-    parser.add_argument("--corpus", default=common.CORPUS)
-    options = parser.parse_args()
+    options = common.corpus_parser().parse_args()
     work = os.path.join(common.BUILD, "scout")
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)

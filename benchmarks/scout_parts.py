@@ -1,6 +1,5 @@
 """What each part of the scout is worth: the program is built again without it, and reads the same text. METHOD.md explains."""
 
-import argparse
 import json
 import os
 import re
@@ -83,11 +82,7 @@ PARTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", default="")
-    parser.add_argument("--corpus", default=common.CORPUS)
-    options = parser.parse_args()
+    options = common.corpus_parser().parse_args()
     work = os.path.join(common.BUILD, "scout-parts")
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)

@@ -1,6 +1,5 @@
 """Training speed, side by side: our trainer, the PyTorch peer and the CPU's peak, in turn. METHOD.md explains; run.sh calls it."""
 
-import argparse
 import json
 import os
 import sys
@@ -287,10 +286,8 @@ def profile(record: Record, best: str, peaks: Peaks, quick: bool) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true")
+    parser = common.parser()
     parser.add_argument("--profile", action="store_true")
-    parser.add_argument("--json", default="")
     parser.add_argument("--torch", default="", help="the Python of an environment that has PyTorch")
     options = parser.parse_args()
     record = Record("train", options.quick)

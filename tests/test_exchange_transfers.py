@@ -51,12 +51,11 @@ def forged(said, key=KEY):
 
 
 class Liar:
-    """An HTTP server of one thread: what it answers is `answer(path, start)`, bytes or an iterable of bytes, until the reader goes away."""
+    """Listens with one thread of its own, which talks to one reader after the other."""
 
     def __init__(self):
-        self.answer = None
         self.listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+        self.address = self.listening.getsockname()
         self.thread = threading.Thread(target=self._serve)
         self.thread.start()
 
@@ -71,21 +70,33 @@ class Liar:
                 one, _ = self.listening.accept()
             except OSError:
                 return
-            with one, contextlib.suppress(OSError):
+            with one, contextlib.suppress(OSError, EOFError):
                 one.settimeout(PATIENCE)
-                asked = b""
-                while b"\r\n\r\n" not in asked and (block := one.recv(65536)):
-                    asked += block
-                if not asked:  # its time was over before it had said anything
-                    continue
-                lines = asked.decode("latin-1").split("\r\n")
-                start = next((int(line[13:].rstrip("-")) for line in lines if line.lower().startswith("range: bytes=")), 0)
-                answer = self.answer(lines[0].split(" ")[1], start)
-                for part in [answer] if isinstance(answer, bytes) else answer:
-                    one.sendall(part)
-                one.shutdown(socket.SHUT_WR)
-                while one.recv(65536):  # else what lies there unread would take the answer away
-                    pass
+                self._talk(one)
+
+
+class LyingServer(Liar):
+    """An HTTP server: what it answers is `answer(path, start)`, bytes or an iterable of bytes, until the reader goes away."""
+
+    def __init__(self):
+        self.answer = None
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.address[1]}"
+
+    def _talk(self, one):
+        asked = b""
+        while b"\r\n\r\n" not in asked and (block := one.recv(65536)):
+            asked += block
+        if not asked:  # its time was over before it had said anything
+            return
+        lines = asked.decode("latin-1").split("\r\n")
+        start = next((int(line[13:].rstrip("-")) for line in lines if line.lower().startswith("range: bytes=")), 0)
+        answer = self.answer(lines[0].split(" ")[1], start)
+        for part in [answer] if isinstance(answer, bytes) else answer:
+            one.sendall(part)
+        one.shutdown(socket.SHUT_WR)
+        while one.recv(65536):  # else what lies there unread would take the answer away
+            pass
 
 
 def page(content, status=b"200 OK", length=None, *headers):
@@ -244,7 +255,7 @@ def test_transfers_of_servers_that_lie(tmp_path, count):
     for name, content in before.items():
         (tmp_path / "fetched" / key / name).write_bytes(content)
     incoming, whole = tmp_path / "fetched" / key / "incoming", tree(tmp_path)
-    server, refused, accepted = Liar(), 0, 0
+    server, refused, accepted = LyingServer(), 0, 0
     try:
         for number in range(count):
             network = desk.Network(sources=[server.url], seconds=PATIENCE, progress=False)
@@ -287,7 +298,7 @@ def test_transfers_of_servers_that_lie(tmp_path, count):
 def test_what_never_ends_is_cut(tmp_path, what, path):
     data = encode_model(tiny_model())
     manifest = signed(data)
-    server = Liar()
+    server = LyingServer()
     server.answer = lambda asked, start: (
         slowly(SLOW[what]()) if not asked.endswith(".f6m") or path == "small.f6m" else page(manifests.sign(manifest, KEY))
     )
@@ -336,21 +347,21 @@ def test_no_torrent_but_the_manifests_own(count):
     assert refused > count // 2 and taken + refused == count
 
 
-def resumed(content, manifest, library):
+def resumed(content, manifest, lt):
     """What Peer makes of a resume file."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
         peer = Peer.__new__(Peer)
-        peer.lt = library
+        peer.lt = lt
         return peer._resumed(manifest, file.name)
 
 
 class LyingMember:
     """A member of a DHT: what it answers is `answer(query)`, bytes."""
 
-    def __init__(self, library):
-        self.answer, self.library = None, library
+    def __init__(self, lt):
+        self.answer, self.lt = None, lt
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.address = self.socket.getsockname()
@@ -362,7 +373,7 @@ class LyingMember:
             packet, sender = self.socket.recvfrom(65536)
             if packet == b"end":
                 return self.socket.close()
-            self.socket.sendto(self.answer(self.library.bdecode(packet)), sender)
+            self.socket.sendto(self.answer(self.lt.bdecode(packet)), sender)
 
     def close(self):
         self.socket.sendto(b"end", self.address)
@@ -398,7 +409,7 @@ def test_answers_of_members_of_the_dht_that_lie(count, monkeypatch):
     assert taken == 0
 
 
-class LyingPeer:
+class LyingPeer(Liar):
     """Speaks BitTorrent (BEP 3, with the fast extension of BEP 6) as if it had the whole file, and gives wrong blocks of it, or words that are none.
 
     It sends no hashes (message 22): random ones that nobody asked for end the process of libtorrent 2.1.1 with a segmentation fault (docs/exchange.md)."""
@@ -406,25 +417,7 @@ class LyingPeer:
     def __init__(self, manifest, data, draw, lt):
         self.handshake = b"\x13BitTorrent protocol" + bytes(5) + b"\x10\x00\x14" + lt_hash(manifest, lt)[:20] + draw.randbytes(20)
         self.data, self.draw, self.lied = data, draw, 0
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.address = self.listening.getsockname()
-        self.thread = threading.Thread(target=self._serve)
-        self.thread.start()
-
-    def close(self):
-        self.listening.shutdown(socket.SHUT_RDWR)
-        self.listening.close()
-        self.thread.join()
-
-    def _serve(self):
-        while True:
-            try:
-                one, _ = self.listening.accept()
-            except OSError:
-                return
-            with one, contextlib.suppress(OSError, EOFError):
-                one.settimeout(PATIENCE)
-                self._talk(one)
+        super().__init__()
 
     def _talk(self, one):
         read(one, 68)
