@@ -11,7 +11,7 @@ const LEAST_GAP: f32 = 2;
 const GAP_GROWTH: f32 = 0.0625;
 const NEVER: f32 = -1e30; // the logit of a token that is not to be drawn
 const HAPPY: u32 = 0x68, SAD: u32 = 0x73; // h, s
-const MOOD_HURRY: u32 = 2;
+const MOOD_HURRY: u32 = 2; // so many times as fast grows what is allowed for the mood
 const MANY: u32 = 400;
 const LATE: u32 = 150;
 

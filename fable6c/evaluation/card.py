@@ -93,6 +93,7 @@ def write(model: Model, file_name: str, size: int, measured: dict[str, Any], abo
                 ("its licence", facts["training_licence"]),
                 ("SHA-256 of the text", f"`{inside.get('text_sha256', 'not stated')}`"),
                 ("tokens seen", _count(inside.get("tokens_trained"))),
+                *([("went on from", f"the model file with SHA-256 `{inside['from']}`, whose tokens are not counted here")] if "from" in inside else []),
             ]
         ),
         "",
@@ -113,7 +114,7 @@ def write(model: Model, file_name: str, size: int, measured: dict[str, Any], abo
         "It repeats the prejudices above and may repeat passages of its text word for word. A story may hold violence, grief or nonsense: nothing "
         "filters it. It learned from no personal data that its makers know of.",
         "",
-        *_cost(minutes, facts),
+        *_cost(minutes, facts, "from" in inside),
         "",
         "## Caveats and recommendations",
         "",
@@ -214,10 +215,11 @@ def _leanings(rows: list[dict], what: str, up: str, down: str) -> list[str]:
     return lines
 
 
-def _cost(minutes: Any, facts: dict[str, Any]) -> list[str]:
+def _cost(minutes: Any, facts: dict[str, Any], went_on: bool) -> list[str]:
     if not isinstance(minutes, (int, float)) or not facts["threads"]:
         return ["**Cost.** Not stated."]
     hours = minutes / 60 * facts["threads"]
+    before = ", beside what the model cost that it went on from" if went_on else ""
     return [
-        f"**Cost.** {hours:.1f} CPU hours ({minutes:.0f} minutes on {facts['threads']} threads of: {facts['machine']}). Energy was not measured."
+        f"**Cost.** {hours:.1f} CPU hours ({minutes:.0f} minutes on {facts['threads']} threads of: {facts['machine']}){before}. Energy was not measured."
     ]
