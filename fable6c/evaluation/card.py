@@ -93,7 +93,11 @@ def write(model: Model, file_name: str, size: int, measured: dict[str, Any], abo
                 ("its licence", facts["training_licence"]),
                 ("SHA-256 of the text", f"`{inside.get('text_sha256', 'not stated')}`"),
                 ("tokens seen", _count(inside.get("tokens_trained"))),
-                *([("went on from", f"the model file with SHA-256 `{inside['from']}`, whose tokens are not counted here")] if "from" in inside else []),
+                *(
+                    [("went on from", f"the model file with SHA-256 `{inside['from']}`, whose tokens are not counted here")]
+                    if "from" in inside
+                    else []
+                ),
             ]
         ),
         "",
