@@ -30,11 +30,11 @@ def expected_bits(preset: str, tokens: float) -> str:
 
 
 def expectation(run: Run) -> str:
-    """A line for a run with a budget of minutes that has done some steps: what these minutes buy at the speed so far."""
-    assert run.seconds_budget is not None
-    tokens, preset = run.step / run.progress() * run.tokens_per_step, run.command["preset"]
+    """A line for a run with a budget of minutes: what these buy, once they are planned."""
+    assert run.seconds_budget is not None and run.steps_budget is not None
+    tokens, preset = run.steps_budget * run.tokens_per_step, run.command["preset"]
     times = tokens / len(run.dataset.train)
-    said = f"{run.seconds_budget / 60:g} minutes buy about {tokens / 1e6:,.1f} million tokens here, {times:.1f} times the text"
+    said = f"{run.seconds_budget / 60:g} minutes buy {tokens / 1e6:,.1f} million tokens here, {times:.1f} times the text"
     from_nothing = "from" not in run.command and "teachers" not in run.command
     if preset in CURVES and from_nothing and run.config.model == load_config(preset).model:
         said += f"; from as many, {preset} learns TinyStories to {expected_bits(preset, tokens)} bits per character (docs/numbers.md)"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Callable, Optional
 
 from fable6c.cli import harmless
+from fable6c.training.expectation import expectation
 from fable6c.training.plot import draw_loss
 from fable6c.training.report import Reporter, append
 from fable6c.training.run import Run
@@ -16,6 +17,7 @@ MAX_WAIT, WAIT_SECONDS = 10.0, 1.0  # a lap counts at most for so many times its
 PROMPTS = ["Once upon a time", "One day, a little", '"Where are you going?"']
 CHECKS = 10  # times in a run that the held-out text is scored and a sample is told
 CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of it
+TRIAL_STEPS, TRIAL_SECONDS, TRIAL_SHARE = 2, 5.0, 0.02  # what a plan rests on: so many steps, seconds, or share of the minutes
 
 
 def train(run: Run, save_minutes: float, advance: Optional[Callable[[], Optional[float]]] = None) -> int:
@@ -27,8 +29,13 @@ def train(run: Run, save_minutes: float, advance: Optional[Callable[[], Optional
     saved = time.monotonic()
     clock = Clock() if advance is None else Clock(busy=False)
     advance = advance or run.train_step
-    next_check = _next_check(run)
     with StopSignal() as stop:
+        if run.steps_budget is None:
+            plan_steps(run)
+        if run.seconds_budget is not None:
+            with stop.heard():
+                print(expectation(run), flush=True)
+        next_check = _next_check(run)
         while run.progress() < 1.0 and not stop.number:
             run.elapsed += clock.lap()
             loss = advance()
@@ -68,8 +75,35 @@ def train(run: Run, save_minutes: float, advance: Optional[Callable[[], Optional
     return 0
 
 
+def plan_steps(run: Run) -> None:
+    """Fix the steps of a run with a budget of minutes: as many as they buy at the speed of a few steps, a check and a sample, which are undone.
+
+    From then on it is a run of tokens: the clock changes nothing, and as many tokens give the same bits on any machine."""
+    assert run.seconds_budget is not None
+    description, arrays = run.state()
+    kept = {name: array.copy() for name, array in arrays.items()}
+    began = time.monotonic()
+    run.train_step()  # slower than the others: its memory and threads are new
+    trial = min(TRIAL_SECONDS, TRIAL_SHARE * run.seconds_budget)
+    steps, started = 0, time.monotonic()
+    while steps < TRIAL_STEPS or time.monotonic() - started < trial:
+        run.train_step()
+        steps += 1
+    step_seconds = (time.monotonic() - started) / steps
+    score, started = run.config.train.batch * run.config.model.context, time.monotonic()
+    run.bits_per_char(score)
+    checked = (CHECKS - 1) * min(CHECK_TOKENS, len(run.dataset.valid)) + len(run.dataset.valid)
+    other_seconds, started = (time.monotonic() - started) * checked / score, time.monotonic()
+    run.sample(PROMPTS[0], seed=1)
+    other_seconds += (time.monotonic() - started) * (CHECKS - 1 + len(PROMPTS))
+    run.restore(description, kept)
+    spent = run.elapsed + time.monotonic() - began
+    left = run.seconds_budget - spent - other_seconds * (1.0 - run.elapsed / run.seconds_budget)
+    run.steps_budget = run.step + max(1, round(left / step_seconds))
+
+
 class Clock:
-    """Measures what a run has of its budget, lap by lap. Time in which nothing ran (Ctrl-Z, a frozen container, a laptop that slept) is not
+    """Measures the time that a run takes, lap by lap. Time in which nothing ran (Ctrl-Z, a frozen container, a laptop that slept) is not
     counted: it is seen from the processor time, which a busy machine stretches a few times and a stopped process not at all. All time counts
     for a process that is not `busy`, but waits for others."""
 

@@ -11,7 +11,6 @@ import numpy as np
 from fable6c.errors import UserError
 from fable6c.files import atomic_write, open_file
 from fable6c.progress import say_once
-from fable6c.training.expectation import expectation
 from fable6c.training.run import Run
 
 REPORT_SECONDS = 5.0  # between two lines of progress
@@ -29,7 +28,6 @@ class Reporter:
         self.step = run.step  # at the last report
         self.seconds = 0.0  # that the steps since then took: checks and saves are not slow steps
         self.reported = time.monotonic()
-        self.expected_said = False
 
     def note(self, loss: float, seconds: float) -> None:
         """Take in one step."""
@@ -50,15 +48,10 @@ class Reporter:
             entry["bits_per_char"] = round(bits_per_char, 4)
         append(self.path, json.dumps(entry) + "\n")
         left = r.elapsed * (1 - progress) / progress if progress > 0 else 0.0
-        if r.seconds_budget is not None:
-            left = max(0.0, r.seconds_budget - r.elapsed)
         loss = f"loss {entry['loss']:.3f}  {entry['tokens_per_second']:,} tokens/s  " if self.losses else ""
         self.losses, self.step, self.seconds, self.reported = [], r.step, 0.0, time.monotonic()  # before the prints, which may fail
         held_out = f"held-out {bits_per_char:.4f} bits/char  " if bits_per_char is not None else ""
         print(f"step {r.step:,}  {progress:.1%}  {loss}{held_out}{_clock(r.elapsed)} gone, {_clock(left)} to go", flush=True)
-        if r.seconds_budget is not None and not self.expected_said and 0.0 < progress < 1.0:
-            print(expectation(r), flush=True)
-            self.expected_said = True
 
 
 def append(path: str, text: str) -> None:

@@ -53,6 +53,7 @@ class Run:
         recipe, context = config.train, config.model.context
         self.tokens_per_step = recipe.batch * recipe.accumulate * context
         self.seconds_budget = None if minutes is None else 60.0 * minutes
+        # Of a budget in minutes not known before `plan_steps` has measured what they buy here (loop.py).
         self.steps_budget = None if tokens is None else max(1, -(-tokens // self.tokens_per_step))
         taught = recipe.taught if teachers else 0.0
         self.network = Network(config.model, recipe.batch, 1.0 / self.tokens_per_step, recipe.fast_gradients, recipe.dropout, taught)
@@ -72,10 +73,7 @@ class Run:
 
     def progress(self) -> float:
         """How much of the budget is spent, in [0, 1]."""
-        if self.steps_budget is not None:
-            return min(1.0, self.step / self.steps_budget)
-        assert self.seconds_budget is not None  # a run has one of the two
-        return min(1.0, self.elapsed / self.seconds_budget)
+        return min(1.0, self.step / self.steps_budget) if self.steps_budget else 0.0
 
     def next_starts(self) -> np.ndarray:
         """The next `batch` windows, from one epoch to the next."""
@@ -134,20 +132,25 @@ class Run:
         told = generate(Reference(model), tokens, SAMPLE_TOKENS, Sampler.by_default(seed))
         return prompt + b"".join(text for _, text in told).decode("utf-8", "replace")
 
-    def save(self) -> None:
-        """Write a checkpoint (atomically; the previous one is kept)."""
+    def state(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """What `restore` goes on from: a description, and the arrays themselves, no copies."""
         description = {
             "command": self.command, "step": self.step, "elapsed": self.elapsed, "finished": self.finished, "epoch": self.epoch,
             "window": self.window, "optimizer_steps": self.optimizer.steps, "tokenizer": self.dataset.tokenizer.to_bytes().hex(),
             "corpus": self.dataset.description["corpus"], "source": self.dataset.description["source"],
             "text_sha256": self.dataset.description["sha256"], "bits_per_char": self.last_bits_per_char,
-            "asks": self.dataset.description.get("asks", ""), "verdict": self.verdict, **self.more,
+            "asks": self.dataset.description.get("asks", ""), "verdict": self.verdict, "steps": self.steps_budget, **self.more,
         }  # fmt: skip
-        arrays = {"parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second, **self.more_arrays}
-        checkpoint.save(self.folder, description, arrays)
+        return description, {
+            "parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second, **self.more_arrays,
+        }  # fmt: skip
+
+    def save(self) -> None:
+        """Write a checkpoint (atomically; the previous one is kept)."""
+        checkpoint.save(self.folder, *self.state())
 
     def restore(self, description: dict, arrays: dict[str, np.ndarray]) -> None:
-        """Go on from a checkpoint that `save` wrote."""
+        """Go on from a `state`."""
         if description["tokenizer"] != self.dataset.tokenizer.to_bytes().hex():
             raise UserError(
                 f"{self.folder}: the tokenizer in its data folder is not the one that its checkpoint was trained with (made by another "
@@ -158,7 +161,7 @@ class Run:
         self.step, self.elapsed, self.optimizer.steps = description["step"], description["elapsed"], description["optimizer_steps"]
         self.epoch, self.window = description["epoch"], description["window"]
         self.finished, self.last_bits_per_char = description["finished"], description["bits_per_char"]
-        self.verdict = description.get("verdict")
+        self.verdict, self.steps_budget = description.get("verdict"), description.get("steps") or self.steps_budget
         self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
         self.network.quantize_weights()
 
@@ -240,6 +243,9 @@ def load_run(folder: str) -> Optional[tuple[dict, dict[str, np.ndarray]]]:
         value = description.get(name, refuse)
         if not isinstance(value, kinds) or isinstance(value, bool) and bool not in kinds:
             raise refuse(f"its {name} is {'missing' if value is refuse else repr(value)[:40]}")
+    steps = description.get("steps")  # runs of minutes that an older version began have none
+    if steps is not None and not (type(steps) is int and 0 < steps < 2**53):
+        raise refuse(f"its steps are {steps!r}")
     for name in ("step", "epoch", "window", "optimizer_steps", "elapsed"):
         if not 0 <= description[name] < 2**53:
             raise refuse(f"its {name} is {description[name]}")
