@@ -52,6 +52,11 @@ enum { BYTES = 32 };
 #define NEXT _mm256_fmadd_ps(a, b, sum)
 PEAK(f32, __m256, _mm256_setzero_ps(), __m256, _mm256_set1_ps(0.5f))
 #undef NEXT
+#ifdef __AVXVNNI__
+#define NEXT _mm256_dpbusd_avx_epi32(sum, a, b)
+PEAK(int8, __m256i, _mm256_setzero_si256(), __m256i, _mm256_set1_epi8(1))
+#undef NEXT
+#else
 // with ternary weights pairs of products fit 16 bits, and so does a short sum of them
 #define NEXT _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, b))
 PEAK(int8, __m256i, _mm256_setzero_si256(), __m256i, _mm256_set1_epi8(1))
@@ -59,6 +64,7 @@ PEAK(int8, __m256i, _mm256_setzero_si256(), __m256i, _mm256_set1_epi8(1))
 #define NEXT _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
 PEAK(int16, __m256i, _mm256_setzero_si256(), __m256i, _mm256_set1_epi16(1))
 #undef NEXT
+#endif
 #else
 enum { BYTES = 16 };
 #define NEXT _mm_add_ps(sum, _mm_mul_ps(a, b))
@@ -92,7 +98,7 @@ static const struct kind {
 #else
     {"int8", int8, BYTES / 2 * 2},
 #endif
-#if defined(__AVX2__) && !defined(__AVX512F__)
+#if defined(__AVX2__) && !defined(__AVX512F__) && !defined(__AVXVNNI__)
     {"int16", int16, BYTES / 2 * 2},
 #else
     {"int16", NULL, 0},

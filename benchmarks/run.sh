@@ -129,6 +129,7 @@ compile_peak_meters() {
     done <<END
 baseline
 avx2 $avx2
+avxvnni $avx2 -mavxvnni
 avx512 $avx2 $avx512
 avx512bf16 $avx2 $avx512 -mavx512bf16
 END

@@ -208,17 +208,18 @@ def ratio_table(record: Record, rows: dict[str, Worker], best: str) -> None:
         record.table("Ours over the peer's, equal tokens in a step", ["ours", "peer", "times as fast"], lines)
 
 
-def small_preset(record: Record, best: str, quick: bool) -> dict[str, Worker]:
-    """The preset `small` on text: threads, length of the text, length of the window, memory."""
-    text = 1_000_000 if quick else 8_000_000
+def small_preset(record: Record, isas: list[str], quick: bool) -> dict[str, Worker]:
+    """The preset `small` on text: threads, instruction sets without AVX-512, length of the text, length of the window, memory."""
+    best, text = isas[-1], 1_000_000 if quick else 8_000_000
     settings = {
         "2 threads": {}, "1 thread": dict(threads=1), "text of 2 MB": dict(text=2_000_000), "text of 32 MB": dict(text=32_000_000),
         "windows of 128": dict(context=128, batch=8), "windows of 512": dict(context=512, batch=2),
+        **{f"kernels {isa}": dict(isa=isa) for isa in ("avxvnni", "avx2") if isa in isas[:-1]},
     }  # fmt: skip
     if quick:
         settings = {"2 threads": {}, "windows of 128": dict(context=128, batch=8)}
     rows = {
-        name: ours(f"fable6c small, {name}", best, **{"shape": "small", "accumulate": 4, "text": text, **changes})
+        name: ours(f"fable6c small, {name}", **{"isa": best, "shape": "small", "accumulate": 4, "text": text, **changes})
         for name, changes in settings.items()
     }
     common.in_turn(list(rows.values()), *((2, 0.5) if quick else (7, 4.0)))
@@ -240,12 +241,13 @@ def small_preset(record: Record, best: str, quick: bool) -> dict[str, Worker]:
     return rows
 
 
-def threads_table(record: Record, rows: dict[str, Worker], small: dict[str, Worker], best: str) -> None:
+def threads_table(record: Record, rows: dict[str, Worker], small: dict[str, Worker], isas: list[str]) -> None:
     """What the second core gives."""
     pairs = {
-        f"v4-small shape, {best}, 2,048 tokens in a step": [
-            rows.get(f"fable6c {best}, {threads}, 2,048") for threads in ("2 threads", "1 thread")
+        f"v4-small shape, {isa}, 2,048 tokens in a step": [
+            rows.get(f"fable6c {isa}, {threads}, 2,048") for threads in ("2 threads", "1 thread")
         ]
+        for isa in isas
     }
     pairs["small"] = [small.get("2 threads"), small.get("1 thread")]
     ratios = {
@@ -306,8 +308,8 @@ def main() -> None:
         profile(record, isas[-1], peaks, options.quick)
     for meter in peaks.values():
         meter.close()
-    small = small_preset(record, isas[-1], options.quick)
-    threads_table(record, rows, small, isas[-1])
+    small = small_preset(record, isas, options.quick)
+    threads_table(record, rows, small, isas)
     record.write(
         {"training, v4-small shape": {name: summary(worker.values("tokens_per_second")) for name, worker in rows.items()}},
         "tokens/s",

@@ -2,6 +2,9 @@
 
 #include <stdbool.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #elif defined(__aarch64__) && defined(__APPLE__)
@@ -32,11 +35,14 @@ int cpu_supports(const char *isa) {
     if (strcmp(isa, "dotprod") == 0) return dotprod();
     if (strcmp(isa, "i8mm") == 0) return dotprod() && i8mm();
 #if defined(__x86_64__) && defined(__GNUC__)
+    unsigned eax = 0, ebx, ecx, edx;
     __builtin_cpu_init();
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
     if (strcmp(isa, "avx2") == 0) return avx2;
+    // Old compilers do not know its name.
+    if (strcmp(isa, "avxvnni") == 0) return avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && eax >> 4 & 1;
     if (strcmp(isa, "avx512") == 0) return avx512;
     if (strcmp(isa, "avx512bf16") == 0) return avx512 && __builtin_cpu_supports("avx512bf16");
 #endif

@@ -12,6 +12,7 @@ What an array must be stands in the library's header: see headers.py. A struct i
 
 import functools
 import importlib
+import importlib.util
 import os
 import platform
 import weakref
@@ -26,7 +27,9 @@ from fable6c.errors import UsageError, UserError
 
 # From best to worst: the names that FABLE6C_ISA takes. build_kernels.py has the compilers' options for them.
 INSTRUCTION_SETS = (
-    ("i8mm", "dotprod", "baseline") if platform.machine().lower() in ("aarch64", "arm64") else ("avx512bf16", "avx512", "avx2", "baseline")
+    ("i8mm", "dotprod", "baseline")
+    if platform.machine().lower() in ("aarch64", "arm64")
+    else ("avx512bf16", "avx512", "avxvnni", "avx2", "baseline")
 )
 # Those that a library is compiled for, where it is for more than the baseline: whatever every machine of the platform has.
 COMPILED_FOR: dict[str, tuple[str, ...]] = {"kernels": INSTRUCTION_SETS, "scout": ("avx2", "baseline")}
@@ -57,17 +60,29 @@ def instruction_set(library: str) -> str:
     supports = load("cpu").lib.cpu_supports
     if wanted and not supports(wanted.encode()):
         raise UserError(f"FABLE6C_ISA={wanted}: this CPU does not have it; unset the variable or use FABLE6C_ISA=baseline")
+    if wanted in compiled and not _compiled(library, wanted):
+        raise UserError(
+            f"FABLE6C_ISA={wanted}: the compiler that built fable6c does not know it; build with GCC 11 or newer, or unset the variable"
+        )
     allowed = INSTRUCTION_SETS[INSTRUCTION_SETS.index(wanted) if wanted else 0 :]
-    return next(name for name in allowed if name in compiled and supports(name.encode()))
+    return next(name for name in allowed if name in compiled and supports(name.encode()) and _compiled(library, name))
+
+
+def _module(library: str, isa: str) -> str:
+    return f"fable6c._lib_{library}" + ("" if isa == "baseline" else f"_{isa}")
+
+
+def _compiled(library: str, isa: str) -> bool:
+    """Whether there is a module for this set, where a compiler may not have known it (setup.py)."""
+    return isa != "avxvnni" or importlib.util.find_spec(_module(library, isa)) is not None
 
 
 @functools.cache
 def load(library: str) -> "Library":
     """The library `_NAME.c`, loaded once. NotBuilt, one line that says how to build it, where it was not compiled."""
     isa = instruction_set(library)
-    module = f"fable6c._lib_{library}" + ("" if isa == "baseline" else f"_{isa}")
     try:
-        loaded = importlib.import_module(module)
+        loaded = importlib.import_module(_module(library, isa))
     except ImportError as error:
         raise NotBuilt(
             f"the C extension is not built ({error}); run `pip install .` in the project's folder, with a C compiler installed"

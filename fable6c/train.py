@@ -198,7 +198,11 @@ def _introduce(config: Config, preset: str, threads: int) -> None:
     print(
         f"fable6c {__version__}, preset {preset}: {parameter_count(d):,} parameters (dim {d.dim}, {d.layers} layers, hidden {d.hidden}, vocabulary {d.vocab})"
     )
-    lacking = ", ".join(name for name in native.INSTRUCTION_SETS if not native.load("cpu").lib.cpu_supports(name.encode()))
+    lacking = ", ".join(
+        name
+        for name in native.INSTRUCTION_SETS[: native.INSTRUCTION_SETS.index(kernels.ISA)]
+        if not native.load("cpu").lib.cpu_supports(name.encode())
+    )
     best = f" (this CPU lacks the faster {lacking})" if lacking else ""
     allowed = processors()
     share = f", of which {allowed} can run at a time (--threads {allowed} is as fast)" if threads > allowed else ""
