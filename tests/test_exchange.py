@@ -111,7 +111,7 @@ def test_there_is_one_way_to_write_a_manifest():
         b"",
     ]
     for other in others:
-        signature = manifests._sign(manifests.SIGNED + other, KEY).hex().encode() + b"\n"
+        signature = manifests.sign_bytes(manifests.SIGNED + other, KEY).hex().encode() + b"\n"
         assert line(manifests.decode, other + signature).startswith("this is no manifest")
     data = manifests.sign(a_manifest(), KEY)
     for other in (data[:-1] + b" ", data[:-2] + b"A\n", data + b"\n", data + bytes(1000)):

@@ -14,19 +14,20 @@ from fable6c.files import atomic_file, atomic_write, locked, make_folder, open_f
 from fable6c.model.file import read_model
 from fable6c.sharing import keys
 from fable6c.sharing import manifest as manifests
-from fable6c.sharing.bittorrent import Peer, library
-from fable6c.sharing.dht import Address, item_bytes, read_item
+from fable6c.sharing.dht import Address, item_bytes, read_item, sign_item
 from fable6c.sharing.http import MANIFEST_SECONDS, Server, Throttle, check_source, fetch_file, fetch_manifest
 from fable6c.sharing.manifest import KINDS, Manifest
+from fable6c.sharing.peer import Ended, Peer
 from fable6c.sharing.shelf import DAY, Refused, Shelf, check_kind
 
 __all__ = ["Fetched", "Network", "check_source", "fetch", "key_of", "publish", "serve"]
 
 MAX_ABOUT = 240  # bytes
 DHT_SECONDS = 60.0  # for one search in the DHT
-PUT_SECONDS = 5.0
 RESCAN_SECONDS = 5.0  # between looks at the folder that is served
 RENEW_SECONDS = 900.0  # between two puts of a manifest: the DHT keeps it for two hours
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0  # seconds until libtorrent is started again, twice as long each time
+CALM_SECONDS = 3600.0  # who ran for so long begins with the first pause again
 
 
 def key_of(path: str) -> tuple[str, bool]:
@@ -150,7 +151,7 @@ def fetch(shelf: Shelf, key: str, name: str, network: Network) -> Fetched:
                     fetched = True
                 held = shelf.held(key, name)
                 if held is not None and peer is not None and held[1] in peer.items:  # `serve` keeps it in the DHT
-                    atomic_write(shelf.item_path(key, name), item_bytes(peer.items[held[1]], peer.lt))
+                    atomic_write(shelf.item_path(key, name), item_bytes(peer.items[held[1]]))
             if news is None or not news[0].successor:
                 break
     found = shelf.newest(first, name)
@@ -171,8 +172,11 @@ def _answers(key: str, name: str, network: Network, peer: Optional[Peer]) -> lis
         except UserError as error:
             answers.append((source, error))
     if network.dht and peer is not None:
-        found = peer.get(key, name, min(DHT_SECONDS, network.seconds))
-        answers += [("the DHT", data) for data in found] or [("the DHT", UserError("has nothing of this series"))]
+        try:
+            found = peer.get(key, name, min(DHT_SECONDS, network.seconds), network.progress)
+            answers += [("the DHT", data) for data in found] or [("the DHT", UserError("has nothing of this series"))]
+        except UserError as error:
+            answers.append(("the DHT", error))
     return answers
 
 
@@ -257,20 +261,32 @@ def serve(
             print(f"http://{http[0] if ':' not in http[0] else f'[{http[0]}]'}:{server.server_address[1]}", flush=True)
         peer = None
         if listen is not None:
-            library()
             peer = stack.enter_context(Peer(listen, up, nodes=nodes, public=public, dht=True))
             print(f"BitTorrent at {listen[0]}:{peer.port}", flush=True)
-        offered: dict[str, float] = {}  # each file's path, and when the DHT is told of it again
+        named: set[str] = set()
+        pause, since = FIRST_PAUSE, time.monotonic()
+        offered: dict[str, float] = {}  # the path of each file that libtorrent offers, and when the DHT is told of it again
         while not stop.is_set():
-            for manifest, data in _offers(shelf):
-                place = shelf.file_path(manifest)
-                if place not in offered:
-                    print(f"{manifest.key[:16]}…/{manifest.name} number {manifest.sequence}", flush=True)
-                    if peer is not None:
+            try:
+                if peer is not None:
+                    peer.check()
+                for manifest, data in _offers(shelf):
+                    place = shelf.file_path(manifest)
+                    if place not in named:
+                        print(f"{manifest.key[:16]}…/{manifest.name} number {manifest.sequence}", flush=True)
+                        named.add(place)
+                    if peer is not None and place not in offered:
                         peer.seed(manifest, place)
-                    offered[place] = 0.0
-                if peer is not None and time.monotonic() >= offered[place]:
-                    offered[place] = _tell_dht(peer, shelf, secrets, manifest, data)
+                        offered[place] = 0.0
+                    if peer is not None and time.monotonic() >= offered[place]:
+                        offered[place] = _tell_dht(peer, shelf, secrets, manifest, data)
+            except Ended as error:
+                pause = FIRST_PAUSE if time.monotonic() - since > CALM_SECONDS else pause
+                print(f"{error}; in {pause:g} s it is started again and offers everything again", flush=True)
+                stop.wait(pause)
+                pause, since = min(2 * pause, LONGEST_PAUSE), time.monotonic()
+                offered.clear()
+                continue
             stop.wait(RESCAN_SECONDS)
 
 
@@ -288,11 +304,11 @@ def _offers(shelf: Shelf) -> list[tuple[Manifest, bytes]]:
 def _tell_dht(peer: Peer, shelf: Shelf, secrets: Sequence[bytes], manifest: Manifest, data: bytes) -> float:
     """Put a manifest into the DHT: one's own, or again what its publisher put there. Returns the time at which to do so again."""
     key = next((secret for secret in secrets if manifests.public_key(secret) == manifest.key), None)
-    item = read_item(shelf.item_path(manifest.key, manifest.name), peer.lt)
     if key is not None:
-        told = peer.put(key, manifest.name, data, PUT_SECONDS)
-    elif item is not None and item.value == data:
-        told = peer.keep(item)
+        item = sign_item(key, manifest.name, data, manifest.sequence)
     else:
-        return float("inf")  # it was fetched elsewhere
-    return time.monotonic() + (RENEW_SECONDS if told else 0.0)
+        kept = read_item(shelf.item_path(manifest.key, manifest.name))
+        if kept is None or kept.value != data:
+            return float("inf")  # it was fetched elsewhere
+        item = kept
+    return time.monotonic() + (RENEW_SECONDS if peer.keep(item) else 0.0)

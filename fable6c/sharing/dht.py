@@ -1,4 +1,5 @@
-"""Keeping a manifest in the DHT that somebody else put there: BEP 44 lets anyone store a signed item again, which libtorrent does only for who has the secret key.
+"""Signed items of the DHT (BEP 44), and storing them there. libtorrent stores only with the secret key; here the item is signed before, in a process that talks to
+nobody, and whoever has it may store it.
 
 The DHT forgets an item after two hours. So a series outlives its publisher while one of those who follow it serves.
 """
@@ -7,6 +8,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from typing import Any, Optional
 
 from fable6c.errors import UserError
 from fable6c.files import open_file
+from fable6c.sharing.manifest import public_key, sign_bytes
 
 Address = tuple[str, int]
 
@@ -40,29 +43,50 @@ class Item:
         return hashlib.sha1(self.key + self.salt).digest()
 
 
-def read_item(path: str, library: Any) -> Optional[Item]:
-    """The item that `write_item` made of a DHT's answer; None where there is none that is right."""
-    with contextlib.suppress(OSError, UserError, RuntimeError, KeyError, TypeError):
+    @property
+    def signed(self) -> bytes:
+        """What is signed (BEP 44, "signature verification")."""
+        return b"4:salt%d:%s3:seqi%de1:v%d:%s" % (len(self.salt), self.salt, self.sequence, len(self.value), self.value)
+
+
+def sign_item(key: bytes, name: str, value: bytes, sequence: int) -> Item:
+    """A manifest as the newest item of the series `name` of a secret key. Its number is the manifest's, so who stores it again need not know which number is next."""
+    item = Item(bytes.fromhex(public_key(key)), name.encode("ascii"), value, sequence, b"")
+    return dataclasses.replace(item, signature=sign_bytes(item.signed, key))
+
+
+def item_bytes(item: Item) -> bytes:
+    """A bencoded dictionary, as the DHT names its parts."""
+    parts = (len(item.salt), item.salt, item.sequence, item.signature, len(item.value), item.value)
+    return b"d1:k32:%s" % item.key + b"4:salt%d:%s3:seqi%de3:sig64:%s1:v%d:%se" % parts
+
+
+def parse_item(data: bytes) -> Optional[Item]:
+    """The item that `item_bytes` made these bytes of; None if it made none such."""
+    found = re.fullmatch(rb"d1:k32:(.{32})4:salt\d{1,3}:(.*)3:seqi(-?\d{1,19})e3:sig64:(.{64})1:v\d{1,4}:(.*)e", data[: 2 * MAX_ITEM], re.DOTALL)
+    if found is None:
+        return None
+    key, salt, sequence, signed, value = found.groups()
+    item = Item(key, salt, value, int(sequence), signed)
+    return item if item_bytes(item) == data else None
+
+
+def read_item(path: str) -> Optional[Item]:
+    """The item in a file; None where there is none that is right."""
+    with contextlib.suppress(OSError, UserError):
         with open_file(path) as file:
-            found = library.bdecode(file.read(2 * MAX_ITEM))
-        item = Item(found[b"k"], found[b"salt"], found[b"v"], found[b"seq"], found[b"sig"])
-        if all(isinstance(part, bytes) for part in (item.key, item.salt, item.value, item.signature)) and isinstance(item.sequence, int):
-            return item
+            return parse_item(file.read(2 * MAX_ITEM))
     return None
 
 
-def item_bytes(item: Item, library: Any) -> bytes:
-    data: bytes = library.bencode({b"k": item.key, b"salt": item.salt, b"v": item.value, b"seq": item.sequence, b"sig": item.signature})
-    return data
-
-
-def keep(item: Item, begin: Sequence[Address], host: str, library: Any, seconds: float = 30.0) -> int:
-    """Store an item again with the members closest to its target, found from those at `begin`; `host`: the own address. Returns how many took it."""
+def keep(item: Item, begin: Sequence[Address], host: str, library: Any, seconds: float = 30.0, mine: Sequence[Address] = ()) -> int:
+    """Store an item with the members closest to its target, found from those at `begin` and from `mine`, which are this peer's own; `host`: the own address.
+    Returns how many others took it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     own, ends = os.urandom(20), time.monotonic() + seconds
     with socket.socket(family, socket.SOCK_DGRAM) as here:
         here.bind((host, 0))
-        known: dict[Address, int] = dict.fromkeys(begin, 1 << 160)  # the distance of who has not said its name is the largest
+        known: dict[Address, int] = dict.fromkeys([*mine, *begin], 1 << 160)  # the distance of who has not said its name is the largest
         tokens: dict[Address, bytes] = {}
         asked: set[Address] = set()
         while len(asked) < MAX_ASKED and time.monotonic() < ends:
@@ -81,8 +105,8 @@ def keep(item: Item, begin: Sequence[Address], host: str, library: Any, seconds:
             for address in next_ones:
                 if address not in tokens:
                     known.pop(address)  # it did not answer
-        closest = sorted(tokens, key=lambda address: known.get(address, 1 << 160))[:COPIES]
-        for address in closest:
+        closest = sorted(tokens.keys() - set(mine), key=lambda address: known.get(address, 1 << 160))[:COPIES]
+        for address in [*closest, *(own for own in mine if own in tokens)]:
             said = {
                 b"id": own,
                 b"token": tokens[address],
@@ -116,8 +140,9 @@ def _nodes(answer: dict, target: bytes, family: int) -> dict[Address, int]:
 
 
 def _send(here: socket.socket, address: Address, query: bytes, arguments: dict, library: Any) -> None:
+    """Ask as one who answers nobody (BEP 43, "ro"), so that no member remembers it."""
     with contextlib.suppress(OSError):
-        here.sendto(library.bencode({b"t": b"f6", b"y": b"q", b"q": query, b"a": arguments}), address)
+        here.sendto(library.bencode({b"t": b"f6", b"y": b"q", b"q": query, b"a": arguments, b"ro": 1}), address)
 
 
 def _answers(here: socket.socket, asked: Sequence[Address], library: Any) -> list[tuple[Address, dict]]:

@@ -115,7 +115,7 @@ def body(manifest: Manifest) -> bytes:
 def sign(manifest: Manifest, key: bytes) -> bytes:
     """The manifest's bytes, signed. UserError where they would be too many."""
     said = body(manifest)
-    data = said + _sign(SIGNED + said, key).hex().encode("ascii") + b"\n"
+    data = said + sign_bytes(SIGNED + said, key).hex().encode("ascii") + b"\n"
     if len(data) > MAX_BYTES:
         raise UserError(f"the manifest has {len(data)} bytes, {MAX_BYTES} at most are allowed; shorten --about by {len(data) - MAX_BYTES}")
     return data
@@ -144,7 +144,7 @@ def decode(data: bytes) -> Manifest:
 
 def accept_succession(old_key: str, name: str, new_key: bytes) -> str:
     """What the new key signs to take over the series `name` of the old one (hex)."""
-    return _sign(ACCEPTED + bytes.fromhex(old_key) + name.encode("ascii"), new_key).hex()
+    return sign_bytes(ACCEPTED + bytes.fromhex(old_key) + name.encode("ascii"), new_key).hex()
 
 
 # ---- what a manifest says of a file
@@ -196,7 +196,8 @@ def public_key(key: bytes) -> str:
     return _library().Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw().hex()
 
 
-def _sign(message: bytes, key: bytes) -> bytes:
+def sign_bytes(message: bytes, key: bytes) -> bytes:
+    """The Ed25519 signature of a message: 64 bytes."""
     return _library().Ed25519PrivateKey.from_private_bytes(key).sign(message)
 
 
