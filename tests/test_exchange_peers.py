@@ -2,18 +2,20 @@
 
 import dataclasses
 import os
-import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from exchange_peers import Room, missing
+from fable6c.errors import UserError
 from fable6c.sharing import keys
 from fable6c.sharing import manifest as manifests
-from fable6c.sharing.bittorrent import Peer, describe, expanded
-from fable6c.sharing.dht import item_bytes, keep, read_item
+from fable6c.sharing.bittorrent import Session, describe
+from fable6c.sharing.dht import Item, item_bytes, keep, parse_item, read_item, sign_item
 from fable6c.sharing.manifest import Manifest
+from fable6c.sharing.peer import Peer
 from fable6c.sharing.shelf import Shelf
 
 lt = pytest.importorskip("libtorrent", reason="libtorrent is not installed: make .venv/exchange")
@@ -40,12 +42,24 @@ def test_the_torrent_follows_from_the_manifest(tmp_path):
     assert lt.torrent_info(made.generate()).info_hashes().v2 == parameters.info_hashes.v2
 
 
-def test_a_key_is_expanded_as_libtorrent_wants_it():
-    """RFC 8032, section 7.1, test 1: the scalar times the base point is the public key, so a signature by one is of the other."""
-    seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
-    assert manifests.public_key(seed) == "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-    scalar = expanded(seed)[:32]
-    assert scalar[0] & 7 == 0 and scalar[31] & 0xC0 == 0x40 and len(expanded(seed)) == 64
+def test_an_item_is_signed_as_the_dht_wants_it():
+    """BEP 44, "test vectors", test 2: its signature is right for what we sign, and its target is ours."""
+    public = bytes.fromhex("77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548")
+    signature = bytes.fromhex(
+        "6834284b6b24c3204eb2fea824d82f88883a3d95e8b4a21b8c0ded553d17d17ddf9a8a7104b1258f30bed3787e6cb896fca78c58f8e03b5f18f14951a87d9a08"
+    )
+    item = Item(public, b"foobar", b"Hello World!", 1, signature)
+    assert item.signed == b"4:salt6:foobar3:seqi1e1:v12:Hello World!"
+    assert item.target.hex() == "411eba73b6f087ca51a3795d9c8c938d365e32c1"
+    manifests._check(public.hex(), signature, item.signed)
+    key = manifests.new_key()
+    mine = sign_item(key, "small", b"x" * 995, 7)
+    manifests._check(manifests.public_key(key), mine.signature, mine.signed)
+    written = item_bytes(mine)
+    assert written == lt.bencode({b"k": mine.key, b"salt": mine.salt, b"v": mine.value, b"seq": mine.sequence, b"sig": mine.signature})
+    assert parse_item(written) == mine
+    for wrong in (written[:-1], written + b"e", written.replace(b"i7e", b"i07e"), written.replace(b"5:small", b"4:small"), b"", b"de"):
+        assert parse_item(wrong) is None
 
 
 @pytest.fixture
@@ -101,9 +115,11 @@ def test_a_forged_and_a_replayed_pointer(tmp_path, maker):
             (b"x" * 900, "no manifest"),
         ):
             script = (
-                "from fable6c.sharing import keys; from fable6c.sharing.bittorrent import Peer; import time\n"
+                "from fable6c.sharing import keys; from fable6c.sharing.dht import sign_item; from fable6c.sharing.peer import Peer; import time\n"
                 f"peer = Peer(({room.address('a')!r}, 7000), up=1000, dht=True); print('listening', flush=True)\n"
-                f"print(peer.put(keys.read_key({key!r}), 'small', {value!r}, 200), flush=True); time.sleep(1000)"
+                f"item = sign_item(keys.read_key({key!r}), 'small', {value!r}, 1)\n"
+                "while not peer.keep(item): time.sleep(1)\n"
+                "time.sleep(1000)"
             )
             forger = subprocess.Popen(room.command("a", sys.executable, "-c", script), stdout=subprocess.PIPE)
             room.started.append(forger)
@@ -148,18 +164,16 @@ def test_flipped_bytes_and_a_restart_in_the_middle(tmp_path, maker):
 
 def test_nothing_is_uploaded_that_nobody_allowed():
     """The settings of a session that only fetches, and of one on an address of its own."""
-    with Peer(("127.0.0.1", 0)) as peer:
-        settings = peer.session.get_settings()
-        assert settings["unchoke_slots_limit"] == 0 and settings["allowed_fast_set_size"] == 0
-        quiet = ("enable_dht", "enable_lsd", "enable_upnp", "enable_natpmp")
-        assert not any(settings[name] for name in quiet) and settings["dht_bootstrap_nodes"] == ""
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            assert other.getsockname()[1] != peer.port
-    with Peer(("127.0.0.1", 0), up=3000, down=2000, nodes=[("127.0.0.1", 9)]) as peer:
-        settings = peer.session.get_settings()
-        assert (settings["upload_rate_limit"], settings["download_rate_limit"]) == (3000, 2000)
-        assert settings["dht_bootstrap_nodes"] == "127.0.0.1:9" and settings["enable_dht"]
+    peer = Session(("127.0.0.1", 0))  # in this process, which nobody talks to
+    settings = peer.session.get_settings()
+    assert settings["unchoke_slots_limit"] == 0 and settings["allowed_fast_set_size"] == 0
+    quiet = ("enable_dht", "enable_lsd", "enable_upnp", "enable_natpmp")
+    assert not any(settings[name] for name in quiet) and settings["dht_bootstrap_nodes"] == ""
+    with pytest.raises(UserError, match="cannot be used .* a free port"):
+        Session(("127.0.0.1", peer.port))
+    settings = Session(("127.0.0.1", 0), up=3000, down=2000, nodes=[("127.0.0.1", 9)]).session.get_settings()
+    assert (settings["upload_rate_limit"], settings["download_rate_limit"]) == (3000, 2000)
+    assert settings["dht_bootstrap_nodes"] == "127.0.0.1:9" and settings["enable_dht"]
 
 
 def test_an_item_outlives_all_who_had_it(tmp_path):
@@ -167,12 +181,15 @@ def test_an_item_outlives_all_who_had_it(tmp_path):
     key, here = manifests.new_key(), "127.0.0.1"
     public = manifests.public_key(key)
     with Peer((here, 0), dht=True) as first, Peer((here, 0), nodes=[(here, first.port)]) as second:
-        assert first.put(key, "small", b"one", PATIENCE) and second.get(public, "small", PATIENCE) == [b"one"]
+        ends = time.monotonic() + PATIENCE
+        while not first.keep(sign_item(key, "small", b"one", 1)):  # the other has not joined yet
+            assert time.monotonic() < ends
+        assert second.get(public, "small", PATIENCE) == [b"one"]
         item = second.items[b"one"]
-    (tmp_path / "small.item").write_bytes(item_bytes(item, lt))
-    assert read_item(str(tmp_path / "small.item"), lt) == item and read_item(str(tmp_path / "none"), lt) is None
+    (tmp_path / "small.item").write_bytes(item_bytes(item))
+    assert read_item(str(tmp_path / "small.item")) == item and read_item(str(tmp_path / "none")) is None
     (tmp_path / "small.item").write_bytes(b"d1:ki3ee")
-    assert read_item(str(tmp_path / "small.item"), lt) is None
+    assert read_item(str(tmp_path / "small.item")) is None
     with Peer((here, 0), dht=True) as third:
         members = [(here, third.port)]
         assert keep(dataclasses.replace(item, value=b"two"), members, here, lt) == 0

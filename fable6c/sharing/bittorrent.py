@@ -100,6 +100,8 @@ class Session:
             "dht_bootstrap_nodes": ",".join([f"{host}:{port}" for host, port in nodes] + [PUBLIC_NODES] * public),
             "download_rate_limit": down, "upload_rate_limit": up, "unchoke_slots_limit": 8 if up else 0, "allowed_fast_set_size": 0,
             "connections_limit": 64, "max_peerlist_size": 500, "dht_upload_rate_limit": 8000,
+            # Who comes back after its process ended is refused by uTP for a minute, as its own double: the other side does not see that it was gone.
+            "enable_outgoing_utp": False,
             # Within one network many have one address, and few have one that the DHT calls verified.
             "allow_multiple_connections_per_ip": near, "dht_restrict_routing_ips": not near, "dht_restrict_search_ips": not near,
             "dht_ignore_dark_internet": not near, "dht_prefer_verified_node_ids": not near,

@@ -25,6 +25,7 @@ MAX_ASKED = 100
 ANSWER_SECONDS = 1.0
 MAX_PACKET = 4096
 MAX_ITEM = 1000
+NAME = os.urandom(20)  # one for all that this process stores: libtorrent remembers who did, though nobody answers there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +84,7 @@ def keep(item: Item, begin: Sequence[Address], host: str, library: Any, seconds:
     """Store an item with the members closest to its target, found from those at `begin` and from `mine`, which are this peer's own; `host`: the own address.
     Returns how many others took it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    own, ends = os.urandom(20), time.monotonic() + seconds
+    ends = time.monotonic() + seconds
     with socket.socket(family, socket.SOCK_DGRAM) as here:
         here.bind((host, 0))
         known: dict[Address, int] = dict.fromkeys([*mine, *begin], 1 << 160)  # the distance of who has not said its name is the largest
@@ -96,7 +97,7 @@ def keep(item: Item, begin: Sequence[Address], host: str, library: Any, seconds:
                 break
             for address in next_ones:
                 asked.add(address)
-                _send(here, address, b"get", {b"id": own, b"target": item.target}, library)
+                _send(here, address, b"get", {b"id": NAME, b"target": item.target}, library)
             for address, answer in _answers(here, next_ones, library):
                 name, token = answer.get(b"id"), answer.get(b"token")
                 if isinstance(token, bytes) and isinstance(name, bytes) and len(name) == 20 and len(token) <= 100:
@@ -108,7 +109,7 @@ def keep(item: Item, begin: Sequence[Address], host: str, library: Any, seconds:
         closest = sorted(tokens.keys() - set(mine), key=lambda address: known.get(address, 1 << 160))[:COPIES]
         for address in [*closest, *(own for own in mine if own in tokens)]:
             said = {
-                b"id": own,
+                b"id": NAME,
                 b"token": tokens[address],
                 b"v": item.value,
                 b"k": item.key,
@@ -140,7 +141,7 @@ def _nodes(answer: dict, target: bytes, family: int) -> dict[Address, int]:
 
 
 def _send(here: socket.socket, address: Address, query: bytes, arguments: dict, library: Any) -> None:
-    """Ask as one who answers nobody (BEP 43, "ro"), so that no member remembers it."""
+    """Ask as one who answers nobody (BEP 43, "ro")."""
     with contextlib.suppress(OSError):
         here.sendto(library.bencode({b"t": b"f6", b"y": b"q", b"q": query, b"a": arguments, b"ro": 1}), address)
 
