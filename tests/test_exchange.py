@@ -156,7 +156,7 @@ def test_hashes_of_a_file(tmp_path):
     root = sha256(sha256(a + b).digest() + sha256(c + bytes(32)).digest()).hexdigest()
     assert manifests.file_hashes(str(tmp_path / "x")) == (len(data), sha256(data).hexdigest(), root)
     assert bittorrent.piece_layer(str(tmp_path / "x"), 32768) == sha256(a + b).digest() + sha256(c + bytes(32)).digest()
-    assert bittorrent.piece_length(2048 * 16384) == 16384 and bittorrent.piece_length(2048 * 16384 + 1) == 32768
+    assert bittorrent.piece_length(2048 * 32768) == 32768 and bittorrent.piece_length(2048 * 32768 + 1) == 65536
 
 
 def test_keys(tmp_path, capsys):

@@ -58,7 +58,7 @@ def test_a_download_goes_on_where_libtorrent_ended(tmp_path, capfd):
 
     def saved():
         with contextlib.suppress(OSError, RuntimeError):
-            return sum(lt.read_resume_data((tmp_path / "to" / "resume").read_bytes()).have_pieces) * 16384
+            return sum(lt.read_resume_data((tmp_path / "to" / "resume").read_bytes()).have_pieces) * 32768
         return 0
 
     class Watched(Peer):

@@ -50,8 +50,9 @@ def library() -> Any:
 
 
 def piece_length(size: int) -> int:
-    """Of a file of that size: 16 KiB, doubled while it had more than 2,048 pieces."""
-    length = BLOCK
+    """Of a file of that size: 32 KiB, doubled while it had more than 2,048 pieces. With 16 KiB, where a piece is a block, libtorrent 2.1.1 ends if a peer
+    rejects, as it may, what it asks for after a wrong block of a file of one piece (`hash_picker::hashes_rejected`)."""
+    length = 2 * BLOCK
     while size > length * MAX_PIECES:
         length *= 2
     return length

@@ -25,7 +25,7 @@ MAX_ASKED = 100
 ANSWER_SECONDS = 1.0
 MAX_PACKET = 4096
 MAX_ITEM = 1000
-NAME = os.urandom(20)  # one for all that this process stores: libtorrent remembers who did, though nobody answers there
+NAME = os.urandom(20)  # always the same: libtorrent remembers who stored something, though nobody answers there, and one such name is enough
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,6 +26,7 @@ from fable6c.sharing.dht import Address, Item, item_bytes, parse_item
 from fable6c.sharing.manifest import Manifest
 
 PROGRAM = ["-m", "fable6c.sharing.bittorrent"]
+PLACE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # Python looks there first: it is this package that runs
 SILENT_SECONDS = 120.0  # without a word, more than what was asked for may take: then it hangs
 KEEP_SECONDS = 30.0
 CLOSING_SECONDS = 5.0  # from the end of what a process says to its own
@@ -57,7 +58,7 @@ class Peer:
 
     def _start(self) -> None:
         command = [sys.executable, *PROGRAM]
-        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.child = subprocess.Popen(command, cwd=PLACE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.lines: queue.Queue[Optional[bytes]] = queue.Queue()
         threading.Thread(target=read_lines, args=(self.child.stdout, self.lines), daemon=True).start()
         try:
