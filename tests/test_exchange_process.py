@@ -13,7 +13,6 @@ import time
 
 import pytest
 
-from fable6c.errors import UserError
 from fable6c.sharing import desk, peer
 from fable6c.sharing import manifest as manifests
 from fable6c.sharing.manifest import Manifest
@@ -63,7 +62,11 @@ def test_a_download_goes_on_where_libtorrent_ended(tmp_path, capfd):
 
     class Watched(Peer):
         def _request(self, read, method, arguments, seconds=0.0, told=None):
-            return super()._request(read, method, arguments, seconds, told and (lambda done: (heard.append((self.crashes, done)), told(done))))
+            def hear(done):
+                heard.append((self.crashes, done))
+                told(done)
+
+            return super()._request(read, method, arguments, seconds, told and hear)
 
     with Peer(HERE, up=1 << 20) as seeder, Watched(HERE, down=700_000) as reader:
         seeder.seed(manifest, str(tmp_path / "from" / manifest.file_name))
@@ -108,10 +111,14 @@ def test_what_is_offered_is_offered_again(tmp_path, monkeypatch, capfd):
     """`serve` starts libtorrent again at the same port, after a pause that grows, and says so once each time."""
     monkeypatch.setattr(desk, "RESCAN_SECONDS", 0.05)
     monkeypatch.setattr(desk, "FIRST_PAUSE", 0.1)
-    started, start = [], Peer._start
-    monkeypatch.setattr(Peer, "_start", lambda self: (started.append(self), start(self)))
-    asked, request = [], Peer._request
-    monkeypatch.setattr(Peer, "_request", lambda self, read, method, *more: (request(self, read, method, *more), asked.append((self, method)))[0])
+    servers, seeded, seed = [], [], Peer.seed
+
+    def watched(self, *arguments):
+        seed(self, *arguments)
+        servers.append(self)
+        seeded.append(self.port)
+
+    monkeypatch.setattr(Peer, "seed", watched)
     key, folder = str(tmp_path / "my.key"), str(tmp_path / "published")
     public, _ = desk.key_of(key)
     desk.publish(Shelf(folder), GOLDEN, key, "small", "MIT")
@@ -120,19 +127,15 @@ def test_what_is_offered_is_offered_again(tmp_path, monkeypatch, capfd):
     serving.start()
     try:
         for number in range(1, 4):
-            until(lambda: [method for one, method in asked if one in started[:1]].count("seed") == number)
+            until(lambda number=number: len(seeded) == number)
             if number < 3:
-                server = started[0]
-                port = server.port
-                kill(server)
-        assert server.port == port and server.crashes == 2
-        pointer = desk.Network(sources=[folder + "/none"], peers=[(HERE[0], port)], progress=False)
-        (tmp_path / "none").mkdir()
-        reader = Shelf(str(tmp_path / "fetched"))
-        os.makedirs(os.path.join(folder, "none", public))
-        with open(os.path.join(folder, "none", public, "small.f6m"), "wb") as file:
-            file.write(Shelf(folder).held(public, "small")[1])
-        found = desk.fetch(reader, public, "small", pointer)
+                kill(servers[0])
+        assert len(set(seeded)) == 1 and servers[0].crashes == 2
+        # Of the folder the manifest alone is here: its file comes from who serves it.
+        (tmp_path / "manifests" / public).mkdir(parents=True)
+        (tmp_path / "manifests" / public / "small.f6m").write_bytes(Shelf(folder).held(public, "small")[1])
+        network = desk.Network(sources=[str(tmp_path / "manifests")], peers=[(HERE[0], seeded[0])], progress=False)
+        found = desk.fetch(Shelf(str(tmp_path / "fetched")), public, "small", network)
         assert open(found.path, "rb").read() == open(GOLDEN, "rb").read()
     finally:
         stop.set()

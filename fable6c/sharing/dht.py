@@ -25,7 +25,8 @@ MAX_ASKED = 100
 ANSWER_SECONDS = 1.0
 MAX_PACKET = 4096
 MAX_ITEM = 1000
-NAME = os.urandom(20)  # always the same: libtorrent remembers who stored something, though nobody answers there, and one such name is enough
+# Always the same, because libtorrent remembers who stored something, though nobody answers there: one such name is enough.
+NAME = os.urandom(20)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,6 @@ class Item:
     def target(self) -> bytes:
         """Where it is kept (BEP 44): SHA-1 of the key and the salt."""
         return hashlib.sha1(self.key + self.salt).digest()
-
 
     @property
     def signed(self) -> bytes:
@@ -64,7 +64,9 @@ def item_bytes(item: Item) -> bytes:
 
 def parse_item(data: bytes) -> Optional[Item]:
     """The item that `item_bytes` made these bytes of; None if it made none such."""
-    found = re.fullmatch(rb"d1:k32:(.{32})4:salt\d{1,3}:(.*)3:seqi(-?\d{1,19})e3:sig64:(.{64})1:v\d{1,4}:(.*)e", data[: 2 * MAX_ITEM], re.DOTALL)
+    found = re.fullmatch(
+        rb"d1:k32:(.{32})4:salt\d{1,3}:(.*)3:seqi(-?\d{1,19})e3:sig64:(.{64})1:v\d{1,4}:(.*)e", data[: 2 * MAX_ITEM], re.DOTALL
+    )
     if found is None:
         return None
     key, salt, sequence, signed, value = found.groups()

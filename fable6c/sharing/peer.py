@@ -26,7 +26,8 @@ from fable6c.sharing.dht import Address, Item, item_bytes, parse_item
 from fable6c.sharing.manifest import Manifest
 
 PROGRAM = ["-m", "fable6c.sharing.bittorrent"]
-PLACE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # Python looks there first: it is this package that runs
+# Python looks for the package there first: it is this one that runs, and none that lies in the current folder.
+PLACE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SILENT_SECONDS = 120.0  # without a word, more than what was asked for may take: then it hangs
 KEEP_SECONDS = 30.0
 CLOSING_SECONDS = 5.0  # from the end of what a process says to its own
@@ -134,7 +135,9 @@ class Peer:
                 return once(max(0.0, ends - time.monotonic()))
             except Ended as error:
                 if restarts == RESTARTS or time.monotonic() >= ends:
-                    raise Ended(f"{error}; the same command goes on from what came, and --from with an address or a folder asks no peer") from None
+                    raise Ended(
+                        f"{error}; the same command goes on from what came, and --from with an address or a folder asks no peer"
+                    ) from None
                 restarts += 1
                 if say:
                     print(f"{error}; it is started again and goes on", file=sys.stderr, flush=True)
@@ -171,18 +174,16 @@ class Peer:
             if line is None:
                 raise self._ended()
             try:
-                (kind, said), *_ = json.loads(line).items()
-                answer = int(said) if kind == "done" else read(said) if kind == "value" else str(said)
+                ((kind, said),) = json.loads(line).items()
+                if kind == "value":
+                    return read(said)
+                done = int(said) if kind == "done" else 0
             except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
                 raise self._ended("answers nothing that makes sense") from None
-            if kind == "value":
-                return answer
-            if kind == "refused":
-                raise UserError(answer)
-            if kind == "bug":
-                raise RuntimeError(answer)
+            if kind != "done":
+                raise (RuntimeError if kind == "bug" else UserError)(str(said))
             if told is not None:
-                told(answer)
+                told(done)
 
     def _ended(self, why: str = "") -> Ended:
         """What is said of a process that has ended, or that does not do what it should: then it is ended here."""
