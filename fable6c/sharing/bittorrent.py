@@ -82,15 +82,11 @@ class Gone(Exception):
 
 
 class Session:
-    """A session of libtorrent; the arguments are those of `Peer` (peer.py). `wanted` is called while something is waited for, and raises Gone if nobody wants it
-    any more."""
+    """A session of libtorrent; the arguments are those of `Peer` (peer.py)."""
 
-    def __init__(
-        self, listen: Address, up: int = 0, down: int = 0, nodes: Sequence[Address] = (), public: bool = False, dht: bool = False,
-        wanted: Callable[[], None] = lambda: None,
-    ):  # fmt: skip
+    def __init__(self, listen: Address, up: int = 0, down: int = 0, nodes: Sequence[Address] = (), public: bool = False, dht: bool = False):
         self.lt = lt = library()
-        self.host, self.nodes, self.wanted = listen[0], list(nodes), wanted
+        self.host, self.nodes = listen[0], list(nodes)
         kinds = lt.alert.category_t
         near = not ipaddress.ip_address(listen[0]).is_global
         settings = {
@@ -143,8 +139,8 @@ class Session:
         self._add(parameters)
 
     def fetch(self, manifest: Manifest, folder: str, peers: Iterable[Address], seconds: float, told: Callable[[int], None]) -> None:
-        """Bring a manifest's file into `folder`; `told` hears how many bytes are there. UserError if it is not there after `seconds`; what came stays for
-        the next try."""
+        """Bring a manifest's file into `folder`; `told` hears how many bytes are there, and raises Gone if nobody wants it any more. UserError if it is
+        not there after `seconds`. What came stays for the next try."""
         lt, resume = self.lt, os.path.join(folder, RESUME)
         parameters = self._resumed(manifest, resume) or lt.load_torrent_buffer(lt.bencode({b"info": describe(manifest)}))
         parameters.save_path = os.path.abspath(folder)
@@ -152,7 +148,6 @@ class Session:
         try:
             self._download(torrent, list(peers), seconds, told, manifest, resume)
         except (UserError, Gone):
-            self.wanted = lambda: None  # what came is saved for the next one who wants it
             with contextlib.suppress(UserError, OSError):
                 self._save(torrent, resume)
             self.session.remove_torrent(torrent)
@@ -209,7 +204,6 @@ class Session:
         started = saved = asked = time.monotonic()
         told_at, told_of = 0.0, 0
         while True:
-            self.wanted()
             status, now = torrent.status(), time.monotonic()
             if status.errc.value():
                 raise UserError(
@@ -248,7 +242,6 @@ class Session:
         """The first alert that is wanted; None after `seconds`."""
         started = time.monotonic()
         while seconds is None or time.monotonic() - started < seconds:
-            self.wanted()
             # An alert is only there until the next ones are asked for.
             for alert in self.session.pop_alerts():
                 if wanted(alert):
@@ -284,18 +277,19 @@ def read_lines(stream: BinaryIO, lines: "queue.Queue[Optional[bytes]]") -> None:
 
 
 class Requests:
-    """What the other process asks for, and the way to answer it."""
+    """What the other process asks for, and the way to answer it. When that has gone, this one ends, at once but in a download: then what came is saved."""
 
     def __init__(self) -> None:
         self.lines: queue.Queue[Optional[bytes]] = queue.Queue()
-        self.over = False
+        self.fetching = self.over = False
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         read_lines(sys.stdin.buffer, self.lines)
         self.over = True
-        time.sleep(END_SECONDS)
-        os._exit(1)  # libtorrent does not answer
+        if self.fetching:
+            time.sleep(END_SECONDS)
+        os._exit(0)
 
     def next(self) -> list:
         """The next request: the name of a method and its arguments."""
@@ -305,11 +299,9 @@ class Requests:
         request: list = json.loads(line)
         return request
 
-    def wanted(self) -> None:
+    def answer(self, **said: Any) -> None:
         if self.over:
             raise Gone
-
-    def answer(self, **said: Any) -> None:
         try:
             sys.stdout.buffer.write(json.dumps(said).encode("ascii") + b"\n")
             sys.stdout.buffer.flush()
@@ -319,6 +311,7 @@ class Requests:
 
 def do(session: Session, requests: Requests, method: str, arguments: dict[str, Any]) -> Any:
     """What a request's answer holds."""
+    requests.fetching = method == "fetch"
     if "manifest" in arguments:
         arguments["manifest"] = Manifest(**arguments["manifest"])
     if method == "seed":
@@ -340,7 +333,7 @@ def main() -> None:
     try:
         _, settings = requests.next()
         listen, nodes = tuple(settings.pop("listen")), [tuple(node) for node in settings.pop("nodes")]
-        session = Session(listen, nodes=nodes, wanted=requests.wanted, **settings)
+        session = Session(listen, nodes=nodes, **settings)
         requests.answer(value=session.port)
         while True:
             method, arguments = requests.next()

@@ -28,7 +28,7 @@ from fable6c.sharing.manifest import Manifest
 PROGRAM = ["-m", "fable6c.sharing.bittorrent"]
 # Python looks for the package there first: it is this one that runs, and none that lies in the current folder.
 PLACE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SILENT_SECONDS = 120.0  # without a word, more than what was asked for may take: then it hangs
+SILENT_SECONDS = 120.0  # without a word where each second has one, else more than what was asked for may take: then it hangs
 KEEP_SECONDS = 30.0
 CLOSING_SECONDS = 5.0  # from the end of what a process says to its own
 RESTARTS = 20  # in one fetch or search
@@ -60,12 +60,12 @@ class Peer:
     def _start(self) -> None:
         command = [sys.executable, *PROGRAM]
         self.child = subprocess.Popen(command, cwd=PLACE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.lines: queue.Queue[Optional[bytes]] = queue.Queue()
+        self.lines: queue.Queue[Optional[bytes]] = queue.Queue(1000)
         threading.Thread(target=read_lines, args=(self.child.stdout, self.lines), daemon=True).start()
         try:
             self.port = self._request(int, "start", self.settings)
             self.settings["listen"] = self.host, self.port  # a new one is where the old one was
-        except UserError:
+        except BaseException:
             self.close()
             raise
 
@@ -166,9 +166,11 @@ class Peer:
         with contextlib.suppress(OSError):  # if it has ended: that is heard below
             self.child.stdin.write(json.dumps([method, arguments]).encode("ascii") + b"\n")
             self.child.stdin.flush()
+        ends = time.monotonic() + seconds + SILENT_SECONDS
         while True:
+            left = ends - time.monotonic()
             try:
-                line = self.lines.get(timeout=seconds + SILENT_SECONDS)
+                line = self.lines.get(timeout=max(0.0, left if told is None else min(left, SILENT_SECONDS)))
             except queue.Empty:
                 raise self._ended("does not answer") from None
             if line is None:
@@ -195,5 +197,6 @@ class Peer:
         status = child.wait()
         self.crashes += 1
         if not why:
-            why = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status:#x}"
+            name = next((one.name for one in signal.Signals if one == -status), f"signal {-status}")
+            why = f"was ended by {name}" if status < 0 else f"ended with status {status:#x}"
         return Ended(f"libtorrent {why}, which a peer that lies can bring about; nothing of it was accepted")
