@@ -21,6 +21,7 @@ from fable6c.sharing.shelf import Shelf
 
 lt = pytest.importorskip("libtorrent", reason="libtorrent is not installed: make .venv/exchange")
 pytest.importorskip("cryptography", reason="cryptography is not installed: make .venv/exchange")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "golden", "model.f6c")
 HERE = ("127.0.0.1", 0)
@@ -36,7 +37,7 @@ def until(what):
 
 
 def kill(one):
-    os.kill(one.child.pid, getattr(signal, "SIGSEGV", signal.SIGTERM))
+    os.kill(one.child.pid, signal.SIGSEGV)
 
 
 def offered(folder, size):
@@ -50,8 +51,8 @@ def offered(folder, size):
 
 
 def test_a_download_goes_on_where_libtorrent_ended(tmp_path, capfd):
-    """Its process is killed when half is there; the next one begins with what was saved."""
-    manifest, data = offered(tmp_path / "from", 2_000_000)
+    """Its process is killed in the middle; the next one begins with what was saved."""
+    manifest, data = offered(tmp_path / "from", 1_500_000)
     (tmp_path / "to").mkdir()
     heard = []
 
@@ -72,7 +73,7 @@ def test_a_download_goes_on_where_libtorrent_ended(tmp_path, capfd):
         seeder.seed(manifest, str(tmp_path / "from" / manifest.file_name))
 
         def kill_it():
-            until(lambda: saved() > 300_000)
+            until(lambda: saved() > 200_000)
             kill(reader)
 
         killer = threading.Thread(target=kill_it)
@@ -80,7 +81,7 @@ def test_a_download_goes_on_where_libtorrent_ended(tmp_path, capfd):
         path = reader.fetch(manifest, str(tmp_path / "to"), [(HERE[0], seeder.port)], PATIENCE)
         killer.join()
         assert open(path, "rb").read() == data and os.listdir(tmp_path / "to") == [manifest.file_name]
-        assert reader.crashes == 1 and next(done for crashes, done in heard if crashes and done) > 300_000
+        assert reader.crashes == 1 and next(done for crashes, done in heard if crashes and done) > 200_000
     assert capfd.readouterr().err.count("libtorrent was ended by SIGSEGV, which a peer that lies can bring about") == 1
 
 
@@ -157,7 +158,7 @@ def test_it_ends_with_who_asked(tmp_path):
     with Peer(HERE, up=1 << 20) as seeder:
         seeder.seed(manifest, str(tmp_path / "from" / manifest.file_name))
         askers = []
-        for how in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             folder = tmp_path / f"to-{how}"
             folder.mkdir()
             arguments = [json.dumps(vars(manifest)), str(folder), str(seeder.port)]

@@ -50,8 +50,8 @@ def library() -> Any:
 
 
 def piece_length(size: int) -> int:
-    """Of a file of that size: 32 KiB, doubled while it had more than 2,048 pieces. With 16 KiB, where a piece is a block, libtorrent 2.1.1 ends if a peer
-    rejects, as it may, what it asks for after a wrong block of a file of one piece (`hash_picker::hashes_rejected`)."""
+    """Of a file of that size: 32 KiB, doubled while it had more than 2,048 pieces. With 16 KiB, where a piece is a block, libtorrent 2.1.1 ends when
+    an honest peer rejects what it asks for after a wrong block of a file of one piece (`hash_picker::hashes_rejected`)."""
     length = 2 * BLOCK
     while size > length * MAX_PIECES:
         length *= 2
@@ -238,10 +238,10 @@ class Session:
         if isinstance(found, lt.save_resume_data_alert):
             atomic_write(path, lt.write_resume_data_buf(found.params))
 
-    def _wait_for(self, wanted: Callable[[Any], bool], seconds: Optional[float]) -> Optional[Any]:
+    def _wait_for(self, wanted: Callable[[Any], bool], seconds: float) -> Optional[Any]:
         """The first alert that is wanted; None after `seconds`."""
         started = time.monotonic()
-        while seconds is None or time.monotonic() - started < seconds:
+        while time.monotonic() - started < seconds:
             # An alert is only there until the next ones are asked for.
             for alert in self.session.pop_alerts():
                 if wanted(alert):
