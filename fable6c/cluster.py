@@ -139,6 +139,7 @@ def _address(text: str) -> str:
         raise UsageError(f"--bind {text}: give this machine's address in numbers, as in 192.168.1.10") from None
     if address.is_unspecified or address.is_multicast:
         raise UsageError(f"--bind {text}: that is no machine's own address; name the one in the network of the other machines")
+    machines.not_local(text, f"--bind {text}")
     return text
 
 
@@ -146,6 +147,7 @@ def _target(text: str) -> str:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise UsageError(f"{text}: give the first machine as HOST:PORT, as in 192.168.1.10:{PORT}")
+    machines.not_local(host, text)
     return text
 
 

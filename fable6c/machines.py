@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable
 
-from fable6c.errors import UserError
+from fable6c.errors import UsageError, UserError
 from fable6c.files import atomic_write, make_folder, open_file
 
 FOLDER = os.path.join("~", ".fable6c", "cluster")  # what a machine keeps of its cluster
@@ -206,9 +206,18 @@ def last_line(error: BaseException) -> str:
     return next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else type(error).__name__)
 
 
+def not_local(host: str, named: str) -> None:
+    """UsageError for the addresses in whose place Ray asks another one of this machine, where nobody listens; `named`: as a person gave it."""
+    if host.strip("[]") in ("127.0.0.1", "::1", "localhost"):
+        raise UsageError(
+            f"{named}: Ray takes that for this machine's address in its network; give that one, or 127.0.0.2 for this machine alone"
+        )
+
+
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[Any]:
     """Ray, connected to the cluster at HOST:PORT from one of its machines. UserError where that cannot be."""
+    not_local(address.rpartition(":")[0], address)
     ray = ray_module()
     try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False, namespace="fable6c")

@@ -301,12 +301,20 @@ def test_what_would_listen_on_all_interfaces_listens_at_one():
 # ---- the command
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_cluster_is_not_asked_for_where_ray_asks_somebody_else(host):
+    with pytest.raises(UsageError, match="Ray takes that for this machine's address"), machines.connected(f"{host}:6379"):
+        pass
+
+
 @pytest.mark.parametrize(
     "words, kind, line",
     [
         (["head", "--bind", "0.0.0.0"], UsageError, "--bind 0.0.0.0: that is no machine's own address"),
         (["head", "--bind", "::"], UsageError, "--bind ::: that is no machine's own address"),
         (["head", "--bind", "laptop"], UsageError, "--bind laptop: give this machine's address in numbers"),
+        (["head", "--bind", "127.0.0.1"], UsageError, "--bind 127.0.0.1: Ray takes that for this machine's address in its network"),
+        (["join", "localhost:6379", "--bind", "10.0.0.2"], UsageError, "localhost:6379: Ray takes that for"),
         (["join", "10.0.0.1", "--bind", "10.0.0.2"], UsageError, "10.0.0.1: give the first machine as HOST:PORT"),
         (["join", "10.0.0.1:99999", "--bind", "10.0.0.2"], UsageError, "10.0.0.1:99999: give the first machine as HOST:PORT"),
         (["join", "10.0.0.1:6379", "--bind", "10.0.0.2"], UserError, "the cluster's token cannot be read"),
