@@ -82,24 +82,25 @@ def plan_steps(run: Run) -> None:
     assert run.seconds_budget is not None
     description, arrays = run.state()
     kept = {name: array.copy() for name, array in arrays.items()}
-    began = time.monotonic()
-    run.train_step()  # slower than the others: its memory and threads are new
-    trial = min(TRIAL_SECONDS, TRIAL_SHARE * run.seconds_budget)
-    steps, started = 0, time.monotonic()
-    while steps < TRIAL_STEPS or time.monotonic() - started < trial:
+    clock = Clock()
+    run.train_step()
+    spent = clock.lap()  # more than other steps take: memory and threads are new
+    steps, ends = 0, time.monotonic() + min(TRIAL_SECONDS, TRIAL_SHARE * run.seconds_budget)
+    while steps < TRIAL_STEPS or time.monotonic() < ends:
         run.train_step()
         steps += 1
-    step_seconds = (time.monotonic() - started) / steps
-    score, started = run.config.train.batch * run.config.model.context, time.monotonic()
-    run.bits_per_char(score)
-    checked = (CHECKS - 1) * min(CHECK_TOKENS, len(run.dataset.valid)) + len(run.dataset.valid)
-    other_seconds, started = (time.monotonic() - started) * checked / score, time.monotonic()
+    trial = clock.lap()
+    tokens = run.config.train.batch * run.config.model.context
+    run.bits_per_char(tokens)
+    check = clock.lap()
     run.sample(PROMPTS[0], seed=1)
-    other_seconds += (time.monotonic() - started) * (CHECKS - 1 + len(PROMPTS))
+    sample = clock.lap()
     run.restore(description, kept)
-    spent = run.elapsed + time.monotonic() - began
-    left = run.seconds_budget - spent - other_seconds * (1.0 - run.elapsed / run.seconds_budget)
-    run.steps_budget = run.step + max(1, round(left / step_seconds))
+    checked = (CHECKS - 1) * min(CHECK_TOKENS, len(run.dataset.valid)) + len(run.dataset.valid)
+    others = check * checked / tokens + sample * (CHECKS - 1 + len(PROMPTS))
+    spent += run.elapsed + trial + check + sample
+    left = run.seconds_budget - spent - others * (1.0 - run.elapsed / run.seconds_budget)
+    run.steps_budget = run.step + max(1, round(left * steps / trial))
 
 
 class Clock:
