@@ -532,7 +532,8 @@ def test_peers_that_lie(tmp_path, rounds, monkeypatch, capfd):
         manifest = signed(data)
         (tmp_path / "right").mkdir(exist_ok=True)
         (tmp_path / "right" / manifest.file_name).write_bytes(data)
-        liars = [LyingPeer(manifest, data, draw, lt) for _ in range(50)]
+        # Of several pieces each has to be told by one peer alone before it is known who lied: that takes minutes with fifty.
+        liars = [LyingPeer(manifest, data, draw, lt) for _ in range(10 if number % 5 == 4 else 50)]
         shelf = Shelf(str(tmp_path / str(number)), lambda: NOW)
         os.makedirs(tmp_path / str(number) / manifest.key)
         try:
