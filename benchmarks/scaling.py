@@ -2,7 +2,7 @@
 
 A power law with a floor, bits = floor + factor · tokens^-exponent (Hoffmann et al. 2022, with the size held fixed), is fitted to the points of
 each size in the newest record of the curve. The intervals come from 2,000 fits to points that are moved by the spread between seeds, which the
-newest record of `ablate` has. That is the noise of a point. That the law is the right one, nothing here shows.
+newest record of `ablate` with several seeds has. That is the noise of a point. That the law is the right one, nothing here shows.
 """
 
 import json
@@ -16,7 +16,11 @@ EXPONENTS = np.linspace(0.05, 2.0, 196)
 
 
 def newest(pattern):
-    return json.loads(max(ROOT.glob(f"benchmarks/record/*/{pattern}")).read_text(encoding="utf-8"))
+    return records(pattern)[-1]
+
+
+def records(pattern):
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(ROOT.glob(f"benchmarks/record/*/{pattern}"))]
 
 
 def seed_spread(record):
@@ -44,7 +48,7 @@ def fit(tokens, bits):
 
 def estimates():
     """{size: {"fit": (floor, factor, exponent), "draws": the same of each draw, "points": n}}, tokens in millions."""
-    spread = seed_spread(newest("ablate*.json"))
+    spread = seed_spread([one for one in records("ablate*.json") if all(len(of_seed) > 1 for of_seed in one["runs"].values())][-1])
     random = np.random.default_rng(SEED)
     out = {"spread": spread}
     points = [point for point in newest("curve.json")["points"] if point["series"].startswith("fable6c ")]
