@@ -106,29 +106,25 @@ INLINE vec gradient_step(vec a, vec b, vec c) { return vec_fma(a, b, c); }
 #define BIAS 1
 #endif
 
-#if defined(__AVX512VNNI__)
-typedef int32_t ivec __attribute__((vector_size(64)));
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 INLINE ivec int_zero(void) { return (ivec){0}; }
-INLINE ivec int_load(const void *p) { return (ivec)_mm512_loadu_si512(p); }
+INLINE ivec int_load(const void *p) {
+    ivec x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
 INLINE ivec int_broadcast(const void *p) {
     int32_t x;
     memcpy(&x, p, 4);
-    return (ivec)_mm512_set1_epi32(x);
+    return (ivec){0} + x;
 }
+#ifdef __AVX512VNNI__
 INLINE ivec int_step(ivec acc, ivec w, ivec x) { return (ivec)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, (__m512i)x); }
-INLINE vec int_to_float(ivec x, int32_t offset) { return _mm512_cvtepi32_ps((__m512i)(x - offset)); }
-#define INT_DEPTH 0  // lanes of 32 bits: no limit
-#elif defined(__AVXVNNI__)
-typedef int32_t ivec __attribute__((vector_size(32)));
-INLINE ivec int_zero(void) { return (ivec){0}; }
-INLINE ivec int_load(const void *p) { return (ivec)_mm256_loadu_si256(p); }
-INLINE ivec int_broadcast(const void *p) {
-    int32_t x;
-    memcpy(&x, p, 4);
-    return (ivec)_mm256_set1_epi32(x);
-}
+#else
 INLINE ivec int_step(ivec acc, ivec w, ivec x) { return (ivec)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)w, (__m256i)x); }
-INLINE vec int_to_float(ivec x, int32_t offset) { return _mm256_cvtepi32_ps((__m256i)(x - offset)); }
+#endif
+INLINE vec int_to_float(ivec x, int32_t offset) { return __builtin_convertvector(x - offset, vec); }
 #define INT_DEPTH 0  // lanes of 32 bits: no limit
 #elif defined(__AVX2__)
 // Pairs of products are at most 2·2·127 = 508, so 64 of them fit a 16-bit lane before they must be widened.
