@@ -86,7 +86,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         metavar="MODEL[=WEIGHT]",
         help="learn from the predictions of these model files and scouts, and with their tokenizer (docs/micromodels.md)",
     )
-    parser.add_argument("--minutes", type=float, help="budget in minutes of training (default: the preset's)")
+    parser.add_argument(
+        "--minutes", type=float, help="budget in minutes, made into steps by the speed of the first ones (default: the preset's)"
+    )
     parser.add_argument("--tokens", type=int, help="budget in tokens, instead of --minutes")
     parser.add_argument("--threads", type=int, default=2, help="threads (default 2); they do not change the result")
     parser.add_argument("--out", default="", metavar="DIR", help="the run's folder (default runs/PRESET)")
