@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import pathlib
 import resource
 import shutil
 import subprocess
@@ -21,11 +22,20 @@ COMPRESSORS = {  # name: the program, and its command for a file FILE; the packe
     "7z PPMd, order 12, 1 GB": ("7z", ["7z", "a", "-bd", "-m0=PPMd:o=12:mem=1g", "PACKED", "FILE"]),
     "zpaq -m58": ("zpaq", ["zpaq", "a", "PACKED", "FILE", "-m58", "-t1"]),
 }
+# The strongest of the kind read some kilobytes a second and are asked about a short text only.
+STRONGEST = {
+    "paq8px -9": ("paq8px", ["paq8px", "-9", "FILE", "PACKED"]),
+    "cmix": ("cmix", ["cmix", "-c", "FILE", "PACKED"]),
+}
+SHORT = 2_000_000  # bytes of it
 GROWTH = {  # text: its place beside the folder of TinyStories
     "TinyStories": "train.txt.zst",
     "children's books": "../children/train.txt.zst",
     "classics": "../classics/classics.txt.zst",
 }
+MEMORIES = {"fast": [256 << 20, 1 << 30, 4 << 30, 16 << 30], "deep": [4 << 30]}  # of each tier: as far as the machine has it
+DEEP_LIMIT = 100_000_000  # bytes of text that `deep` reads: an hour is enough
+RENTED = 512 << 30  # bytes of memory of a large rented machine
 
 
 def main() -> None:
@@ -42,10 +52,25 @@ def main() -> None:
     from fable6c.mixing.kinds import TIERS
 
     tiers = ["normal"] if options.quick else list(TIERS)
-    rows = [compressor(name, train, valid, characters, work, record) for name in COMPRESSORS]
-    rows += [scout(tier, train, valid, characters, work) for tier in tiers]
-    rows = [row for row in rows if row]
-    record.figures["rows"] = rows
+    record.figures["rows"] = compare(COMPRESSORS, tiers, train, valid, characters, work, record)
+    if not options.quick:
+        short = os.path.join(work, "short.txt")
+        with open(train, "rb") as file, open(short, "wb") as out:
+            text = file.read(SHORT)
+            out.write(text[: text.rindex(b"\n") + 1])
+        record.figures["short"] = compare({**COMPRESSORS, **STRONGEST}, tiers, short, valid, characters, work, record)
+        record.figures["crossing"] = crossing(record.figures["rows"], record)
+    if not options.quick:
+        record.figures["growth"] = growth(corpus, work, record)
+        draw_growth(os.path.join(record.folder(), "scout-growth.png"), record.figures["growth"])
+    bars = {"bits per character": {row["name"]: common.summary([row["bits"]]) for row in record.figures["rows"]}}
+    record.write(bars, "bits per character", options.json)
+
+
+def compare(compressors: dict, tiers: list, train: str, valid: str, characters: int, work: str, record: Record) -> list:
+    """A table of all who read `train` and are then asked about `valid`; returns its rows."""
+    rows = [compressor(name, *compressors[name], train, valid, characters, work, record) for name in compressors]
+    rows = [row for row in rows if row] + [scout(tier, train, valid, characters, work) for tier in tiers]
     record.table(
         f"After one reading of {os.path.getsize(train):,} bytes",
         ["", "bits per character", "frozen", "CPU seconds of learning", "seconds", "peak MiB"],
@@ -62,11 +87,38 @@ def main() -> None:
         ],
         f"{characters:,} characters of other text. Compressors: (size(train + valid) - size(train)) * 8 / characters. One run each.",
     )
-    if not options.quick:
-        record.figures["growth"] = growth(corpus, work, record)
-        draw_growth(os.path.join(record.folder(), "scout-growth.png"), record.figures["growth"])
-    bars = {"bits per character": {row["name"]: common.summary([row["bits"]]) for row in rows}}
-    record.write(bars, "bits per character", options.json)
+    return rows
+
+
+def crossing(rows: list, record: Record) -> list:
+    """[{tier, bits, cpu, small_cpu}]: after how many CPU seconds `small` has the bits of each tier, by the newest curve of its training."""
+    newest = max(pathlib.Path(common.ROOT).glob("benchmarks/record/*/curve.json"))
+    points = json.loads(newest.read_text(encoding="utf-8"))["points"]
+    small = sorted((120 * point["minutes"], point["bits_per_char"]) for point in points if point["series"] == "fable6c small")
+    crossings = []
+    for row in rows:
+        if "frozen" not in row:
+            continue
+        reached = None
+        for (cpu, bits), (later, fewer) in zip(small, small[1:]):
+            if fewer <= row["bits"] <= bits:
+                reached = cpu * (later / cpu) ** ((bits - row["bits"]) / (bits - fewer))
+        crossings.append({"tier": row["name"], "bits": row["bits"], "cpu": row["cpu"], "small_cpu": reached})
+    record.table(
+        "Where the network overtakes the scout: TinyStories, valid500",
+        ["", "bits per character", "CPU seconds", "CPU seconds of `small` to the same bits"],
+        [
+            [
+                c["tier"],
+                f"{c['bits']:.4f}",
+                f"{c['cpu']:.0f}",
+                f"{c['small_cpu']:.0f}" if c["small_cpu"] else "fewer than any point of the curve",
+            ]
+            for c in crossings
+        ],
+        f"`small`: two threads, points of {newest.parent.name}, a straight line between them over the logarithm of time.",
+    )
+    return crossings
 
 
 def plain_texts(work: str, corpus: str, quick: bool) -> tuple:
@@ -108,10 +160,10 @@ def measured(command: list, stdout=subprocess.DEVNULL) -> tuple:
     return used.ru_utime + used.ru_stime, time.monotonic() - started, used.ru_maxrss / 1024
 
 
-def compressor(name: str, train: str, valid: str, characters: int, work: str, record: Record) -> dict:
-    program, command = COMPRESSORS[name]
+def compressor(name: str, program: str, command: list, train: str, valid: str, characters: int, work: str, record: Record) -> dict:
     if shutil.which(program) is None:
-        record.skip(f"{name}: {program} is not installed (Debian: apt install xz-utils p7zip-full zpaq)")
+        how = "built from its sources" if name in STRONGEST else "Debian: apt install xz-utils p7zip-full zpaq"
+        record.skip(f"{name}: {program} is not installed ({how})")
         return {}
     common.say(name)
     both = os.path.join(work, "both.txt")
@@ -135,8 +187,9 @@ def compressor(name: str, train: str, valid: str, characters: int, work: str, re
 def scout(tier: str, train: str, valid: str, characters: int, work: str) -> dict:
     common.say(f"scout, {tier}")
     path = os.path.join(work, f"{tier}.scout")
-    cpu, wall, peak = measured([sys.executable, "-m", "fable6c.scout", "train", train, "-o", path, "--tier", tier])
-    row = {"name": f"fable6c scout, {tier}", "cpu": cpu, "wall": wall, "peak_mib": peak, "file_bytes": os.path.getsize(path)}
+    memory = "4G" if tier == "deep" else "1G"
+    cpu, wall, peak = measured([sys.executable, "-m", "fable6c.scout", "train", train, "-o", path, "--tier", tier, "--memory", memory])
+    row = {"name": f"fable6c scout, {tier}, {memory}", "cpu": cpu, "wall": wall, "peak_mib": peak, "file_bytes": os.path.getsize(path)}
     for key, frozen in (("bits", []), ("frozen", ["--frozen"])):
         command = [
             sys.executable,
@@ -162,41 +215,84 @@ def scout(tier: str, train: str, valid: str, characters: int, work: str) -> dict
 # ---- growth
 
 
-def growth(corpus: str, work: str, record: Record) -> dict:
-    """{text: [{characters, bits_per_char, cpu_seconds, peak_mib}, …]}: totals up to each point."""
+def growth(corpus: str, work: str, record: Record) -> list:
+    """[{text, tier, memory, curve: [{characters, bits, cpu_seconds, peak_mib}, …]}]: totals up to each point."""
     from fable6c.data.text import read_pieces
 
-    curves = {}
+    runs = []
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for name, place in GROWTH.items():
         path = os.path.normpath(os.path.join(corpus, place))
         if not os.path.exists(path):
             record.skip(f"growth on {name}: {place} is not there")
             continue
-        common.say(f"growth on {name}")
         plain, out = os.path.join(work, "growth.txt"), os.path.join(work, "growth.json")
         with open(plain, "w", encoding="utf-8", newline="\n") as file:  # unpacking would take its window out of the memory
             file.writelines(read_pieces([path]))
-        measured([sys.executable, os.path.join(common.ROOT, "benchmarks", "scout.py"), "--grow", plain, out])
+        for tier, memories in MEMORIES.items():
+            for memory in memories:
+                if memory > 0.8 * machine or (tier == "deep" and os.path.getsize(plain) > DEEP_LIMIT):
+                    record.skip(f"growth on {name}, {tier} with {size_name(memory)}: more than this machine's memory or an hour")
+                    continue
+                common.say(f"growth on {name}, {tier} with {size_name(memory)}")
+                measured([sys.executable, os.path.join(common.ROOT, "benchmarks", "scout.py"), "--grow", plain, out, tier, str(memory)])
+                with open(out, encoding="ascii") as file:
+                    runs.append({"text": name, "tier": tier, "memory": memory, "curve": json.load(file)})
         os.remove(plain)
-        with open(out, encoding="ascii") as file:
-            curves[name] = json.load(file)
     record.table(
-        "Growth: tier fast, 256 MB, each text read once",
-        ["text", "characters", "bits per character of the last tenth", "exponent, 95 %", "CPU seconds", "peak MiB"],
+        "Growth: each text read once",
+        [
+            "text",
+            "characters",
+            "tier",
+            "memory",
+            "bits per character of the last tenth",
+            "exponent, 95 %",
+            "CPU seconds",
+            "seconds",
+            "peak MiB",
+        ],
         [
             [
-                name,
-                f"{c[-1]['characters']:,}",
-                f"{last_tenth(c):.4f}",
-                "{:.4f} ({:.4f} to {:.4f})".format(*exponent(c)),
-                f"{c[-1]['cpu_seconds']:.0f}",
-                f"{c[-1]['peak_mib']:.0f}",
+                run["text"],
+                f"{run['curve'][-1]['characters']:,}",
+                run["tier"],
+                size_name(run["memory"]),
+                f"{last_tenth(run['curve']):.4f}",
+                "{:.4f} ({:.4f} to {:.4f})".format(*exponent(run["curve"])),
+                f"{run['curve'][-1]['cpu_seconds']:.0f}",
+                f"{run['curve'][-1]['seconds']:.0f}",
+                f"{run['curve'][-1]['peak_mib']:.0f}",
             ]
-            for name, c in curves.items()
+            for run in runs
         ],
         "Exponent: of the power of the characters read by which the bits of what is new fall, a straight line through their logarithms from 4 million characters on.",
     )
-    return curves
+    extrapolate(runs, record)
+    return runs
+
+
+def extrapolate(runs: list, record: Record) -> None:
+    """What a machine with RENTED bytes would reach: the largest run of each tier and text, with as much more text as there is more memory."""
+    rows = []
+    for text, tier in dict.fromkeys((run["text"], run["tier"]) for run in runs):
+        run = max((run for run in runs if (run["text"], run["tier"]) == (text, tier)), key=lambda run: run["memory"])
+        times, end, bits = RENTED / run["memory"], run["curve"][-1], last_tenth(run["curve"])
+        slope, low, high = exponent(run["curve"])
+        rows.append([
+            text, tier, f"{times * end['characters'] / 1e9:.1f}",
+            f"{bits * times**slope:.3f} ({bits * times**low:.3f} to {bits * times**high:.3f})", f"{times * end['cpu_seconds'] / 3600:.1f}",
+        ])  # fmt: skip
+    record.table(
+        f"Extrapolated to {size_name(RENTED)} of memory",
+        ["text", "tier", "billion characters", "bits per character of what is new, 95 %", "CPU hours"],
+        rows,
+        "The exponent of the run with the most memory goes on over as many times the text as there is more memory. No such text and machine were tried.",
+    )
+
+
+def size_name(size: int) -> str:
+    return f"{size >> 30} GB" if size >= 1 << 30 else f"{size >> 20} MB"
 
 
 def last_tenth(curve: list) -> float:
@@ -227,44 +323,47 @@ def exponent(curve: list) -> tuple:
     return slope, slope - half, slope + half
 
 
-def grow(path: str, out: str) -> None:
+def grow(path: str, out: str, tier: str, memory: str) -> None:
     """One text in a process of its own, whose memory is measured."""
     from fable6c.data.text import read_pieces
     from fable6c.mixing.reading import train
 
-    curve = []
+    curve, started = [], time.monotonic()
 
     def note(figures: dict) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        curve.append({**figures, "cpu_seconds": used.ru_utime + used.ru_stime, "peak_mib": common.peak_memory_mib()})
+        cpu, seconds = used.ru_utime + used.ru_stime, time.monotonic() - started
+        curve.append({**figures, "cpu_seconds": cpu, "seconds": seconds, "peak_mib": common.peak_memory_mib()})
 
-    train(read_pieces([path]), "fast", 256 << 20, len(os.sched_getaffinity(0)), progress=False, note=note)
+    train(read_pieces([path]), tier, int(memory), len(os.sched_getaffinity(0)), progress=False, note=note)
     with open(out, "w", encoding="ascii") as file:
         json.dump(curve, file)
 
 
-def draw_growth(path: str, curves: dict) -> None:
+def draw_growth(path: str, runs: list) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
         common.say("skipped: the growth chart, because matplotlib is missing (pip install matplotlib)")
         return
-    figure = Figure(figsize=(9, 9), layout="tight")
-    panels = figure.subplots(3, 1, sharex=True)
-    for name, curve in curves.items():
-        x = [point["characters"] / 1e6 for point in curve]
-        before = [{"characters": 0, "bits": 0}, *curve[:-1]]
-        bits = [(b["bits"] - a["bits"]) / (b["characters"] - a["characters"]) for a, b in zip(before, curve)]
-        for panel, y in zip(panels, (bits, [p["cpu_seconds"] for p in curve], [p["peak_mib"] for p in curve])):
-            panel.plot(x, y, label=name, linewidth=1)
-    for panel, label in zip(panels, ("bits per character of what is new", "CPU seconds", "peak memory, MiB")):
+    figure = Figure(figsize=(9, 7), layout="tight")
+    panels = figure.subplots(2, 1, sharex=True)
+    for text, colour in zip(GROWTH, ("tab:blue", "tab:orange", "tab:green")):
+        for run in (run for run in runs if run["text"] == text):
+            curve, width = run["curve"], 0.7 + 0.4 * math.log2(run["memory"] / (256 << 20)) / 2
+            x = [point["characters"] / 1e6 for point in curve]
+            before = [{"characters": 0, "bits": 0}, *curve[:-1]]
+            bits = [(b["bits"] - a["bits"]) / (b["characters"] - a["characters"]) for a, b in zip(before, curve)]
+            style = {"color": colour, "linewidth": width, "linestyle": "--" if run["tier"] == "deep" else "-"}
+            panels[0].plot(x, bits, label=f"{text}, {run['tier']}, {size_name(run['memory'])}", **style)
+            panels[1].plot(x, [point["cpu_seconds"] for point in curve], **style)
+    for panel, label in zip(panels, ("bits per character of what is new", "CPU seconds")):
         panel.set_ylabel(label)
         panel.grid(alpha=0.3)
     panels[0].set_xscale("log")
     panels[1].set_yscale("log")
-    panels[2].set_ylim(bottom=0)
-    panels[2].set_xlabel("million characters read")
-    panels[0].legend()
+    panels[1].set_xlabel("million characters read")
+    panels[0].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=110)
 
 

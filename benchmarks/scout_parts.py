@@ -54,7 +54,7 @@ PARTS = {
         (CORE, instead("w->inputs[K + 2 + k] = (float)((int32_t)p - 2048) * (1 / 1024.0f);", "w->inputs[K + 2 + k] = 0;"))
     ],
     "nine of the ten mixers": [
-        (CORE, instead("        total += w->final_weights[m] * w->sum[m];", "        total += m == 0 ? w->sum[m] : 0;")),
+        (CORE, instead("total += w->final_weights[m] * w->sum[m];", "total += m == 0 ? w->sum[m] : 0;")),
     ],
     "the correction curve": [(CORE, instead("p = (w->mixed + corrected) * 0.5f;", "p = w->mixed + 0 * corrected;"))],
     "maps that learn what counts mean": [

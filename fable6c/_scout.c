@@ -484,13 +484,16 @@ static void choose(const scout *s, size_t b, uint32_t *chosen) {
     }
 }
 
+// For each set its sum, its chance and its rate, in whole vectors of eight.
+enum { SET_LANES = (SETS + 7) / 8 * 8 };
+
 typedef struct {
-    _Alignas(32) float inputs[2 * MAX_KINDS + 16];
+    _Alignas(32) float inputs[2 * MAX_KINDS + 16], sum[SET_LANES], chance[SET_LANES], rate[SET_LANES];
     uint32_t *map[MAX_KINDS];
     f8 *weights[SETS];
     f8 *vector_weights[1 + GATES];  // NULL: that gate does not speak here
     const f8 *features;
-    float *asked[1 + GATES], vector_chance[1 + GATES], sum[SETS], chance[SETS], *final_weights, mixed, *correction, fraction;
+    float *asked[1 + GATES], vector_chance[1 + GATES], *final_weights, mixed, *correction, fraction;
 } node_work;
 
 // The sum of a[i] * b[i] over n f8, in one order.
@@ -499,7 +502,33 @@ static inline float dot(const f8 *a, const f8 *b, int n) {
     for (int i = 2; i < n; i += 2) even += a[i] * b[i];
     for (int i = 1; i < n; i += 2) odd += a[i] * b[i];
     f8 all = even + odd;
+#ifdef __AVX2__
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128((__m256)all), _mm256_extractf128_ps((__m256)all, 1));
+    half = _mm_hadd_ps(half, half);
+    return _mm_cvtss_f32(_mm_hadd_ps(half, half));
+#else
     return ((all[0] + all[4]) + (all[1] + all[5])) + ((all[2] + all[6]) + (all[3] + all[7]));
+#endif
+}
+
+// Limits the sets' sums to 11, and makes each a chance: `limit` and `squash` of eight at a time.
+static inline void squash_sums(const scout *s, float *sum, float *chance) {
+#ifdef __AVX2__
+    for (int m = 0; m < SETS; m += 8) {
+        __m256 x = _mm256_max_ps(_mm256_min_ps(_mm256_load_ps(sum + m), _mm256_set1_ps(11)), _mm256_set1_ps(-11));
+        __m256 place = _mm256_mul_ps(_mm256_add_ps(x, _mm256_set1_ps(12)), _mm256_set1_ps(2048 / 12.0f));
+        __m256i i = _mm256_cvttps_epi32(place);
+        __m256 low = _mm256_i32gather_ps(s->squash, i, 4), high = _mm256_i32gather_ps(s->squash + 1, i, 4);
+        __m256 fraction = _mm256_sub_ps(place, _mm256_cvtepi32_ps(i));
+        _mm256_store_ps(sum + m, x);
+        _mm256_store_ps(chance + m, _mm256_add_ps(low, _mm256_mul_ps(_mm256_sub_ps(high, low), fraction)));
+    }
+#else
+    for (int m = 0; m < SETS; m++) {
+        sum[m] = limit(sum[m], 11);
+        chance[m] = squash(s, sum[m]);
+    }
+#endif
 }
 
 // I8, F8 and K are s->I / 8, s->F / 8 and s->K: numbers where read_depth knows them, so that the compiler unrolls the loops.
@@ -537,10 +566,12 @@ INLINE float node_predict(const scout *s, int depth, int node, const uint16_t *s
         size_t which = m == 0 ? (size_t)node : (size_t)depth * s->set_size[m] + chosen[m];
         w->weights[m] = (f8 *)(set + which * (size_t)(8 * I8));
         set += (size_t)(m == 0 ? s->nodes : DEPTHS * s->set_size[m]) * s->I;
-        w->sum[m] = limit(dot(w->weights[m], x, I8), 11);
-        w->chance[m] = squash(s, w->sum[m]);
-        total += w->final_weights[m] * w->sum[m];
     }
+    // All sets at once: one waits for its weights while another is added up.
+#pragma GCC unroll 10
+    for (int m = 0; m < SETS; m++) w->sum[m] = dot(w->weights[m], x, I8);
+    squash_sums(s, w->sum, w->chance);
+    for (int m = 0; m < SETS; m++) total += w->final_weights[m] * w->sum[m];
     w->mixed = squash(s, total);
     float place = (limit(total, 11.9f) + 12) * (4 / 3.0f);
     int bin = (int)place;
@@ -557,8 +588,12 @@ INLINE void node_learn(const scout *s, node_work *w, int y, int K, int I8, int F
     const f8 *x = (const f8 *)w->inputs;
     for (int m = 0; m < SETS; m++) {
         float *times = (float *)w->weights[m] + 8 * I8 - 1;  // how often they spoke: behind the weights, of no input
-        float e = (target - w->chance[m]) * (s->rate_end + s->rate / (1 + *times / s->rate_times));
+        w->rate[m] = s->rate_end + s->rate / (1 + *times / s->rate_times);
         *times += 1;
+    }
+#pragma GCC unroll 10
+    for (int m = 0; m < SETS; m++) {
+        float e = (target - w->chance[m]) * w->rate[m];
         f8 step = {e, e, e, e, e, e, e, e};
         for (int i = 0; i < I8; i++) w->weights[m][i] += step * x[i];
     }
@@ -593,7 +628,7 @@ static void node_prefetch(const scout *s, int depth, size_t node, const uint32_t
 
 INLINE void read_nodes(const scout *s, int depth, const uint16_t *tokens, size_t n, int learn, int K, int I8, int F8) {
     enum { AHEAD = 2 };
-    node_work work;
+    node_work work = {0};
     for (size_t b = 0; b < n; b++) {
         size_t ahead = b + AHEAD < n ? b + AHEAD : n - 1;
         uint32_t token = tokens[b], soon = tokens[ahead];
@@ -786,7 +821,7 @@ void scout_distribution(const scout *s, double *probability) {
     for (int k = 0; k < s->K; k++) kind_to_nodes(s, k);
     choose(s, 0, s->chosen);
     text_vector(s, 0, s->features);
-    node_work work;
+    node_work work = {0};
     for (int node = 0; node < s->nodes; node++) s->chance[node] = -1;
     for (uint32_t token = 0; token < (uint32_t)s->V; token++) {
         double product = 1;

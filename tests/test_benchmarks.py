@@ -241,7 +241,7 @@ def test_quick_scout_benchmark(tmp_path):
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in figures["rows"]}
     assert len(rows) + len(figures["skipped"]) == 4
-    ours = rows["fable6c scout, normal"]
+    ours = rows["fable6c scout, normal, 1G"]
     assert 0.1 < ours["bits"] < 1 and ours["bits"] < ours["frozen"] and ours["cpu"] > 0 and ours["peak_mib"] <= 1024  # its --memory is 1G
     assert all(ours["bits"] < row["bits"] for row in rows.values() if row is not ours)
 
