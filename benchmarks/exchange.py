@@ -22,7 +22,7 @@ from fable6c.cli import ArgumentParser, run
 from fable6c.corpus import synth
 from fable6c.data.bpe import train_tokenizer
 from fable6c.data.windows import batch, window_starts
-from fable6c.model.architecture import Dimensions, tensor_specs
+from fable6c.model.architecture import Dimensions
 from fable6c.sharing.combine import PROBE, Losses, clip_to_median, combine
 from fable6c.sharing.desk import RENEW_SECONDS
 from fable6c.sharing.updates import make_update
@@ -32,7 +32,6 @@ from fable6c.training.optimizer import Optimizer
 
 DIMENSIONS = Dimensions(48, 2, 96, 3, 400, 64, True)
 RECIPE = Recipe(batch=8, accumulate=1)
-SIZES = [spec.size for spec in tensor_specs(DIMENSIONS)]
 PRIVATE, HELD_OUT = 40, 120  # documents of each private text, and of the text that is scored
 RATE, MOMENTUM = 1.0, 0.3  # of the outer step
 
@@ -96,7 +95,7 @@ class Trainer:
             optimizer.step(progress + share * step / self.steps)
         state["first"], state["second"], state["steps"] = optimizer.first.copy(), optimizer.second.copy(), optimizer.steps
         meant = network.parameters - base + state["owed"]
-        sent = make_update(meant, SIZES, bytes(32), self.steps).change()
+        sent = make_update(meant, bytes(32), self.steps).change()
         state["owed"] = meant - sent
         return sent
 
@@ -132,7 +131,7 @@ def attacked(
             middle = (low + high) / 2
             low, high = (middle, high) if used(turned(middle)) else (low, middle)
         change = turned(low)
-    return make_update(change.astype(np.float32), SIZES, bytes(32), 1).change()
+    return make_update(change.astype(np.float32), bytes(32), 1).change()
 
 
 def learn(text: Text, honest: int, bad: int, attack: str, defended: bool, seed: int, rounds: int, steps: int) -> dict:

@@ -1,4 +1,4 @@
-// Updates of a model in two bits a number: what the workers of a cluster send each other (fable6c/training/codec.py).
+// Updates of a model in two bits a number: what the workers of a cluster send each other and an update file holds (fable6c/training/codec.py).
 //
 // Legend: N numbers in blocks of CODEC_BLOCK, P bytes of payload.
 //

@@ -134,7 +134,7 @@ def update(o: argparse.Namespace) -> None:
     existing_file(o.output)
     made = make_update_of_run(o.run, read_start(o.base))
     write_update(o.output, made)
-    print(f"{o.output}: {os.path.getsize(o.output):,} bytes, what {made.steps:,} steps changed in {len(made.codes):,} parameters")
+    print(f"{o.output}: {os.path.getsize(o.output):,} bytes, what {made.steps:,} steps changed in {made.parameters:,} parameters")
     print_next("exchange", "publish", o.output, "--key", "FILE", "--name", "NAME", "--licence", "WORDS", "--parent", o.base)
 
 

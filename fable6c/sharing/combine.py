@@ -16,7 +16,7 @@ import numpy as np
 
 from fable6c import __version__
 from fable6c.errors import UserError
-from fable6c.model.architecture import Dimensions, tensor_specs
+from fable6c.model.architecture import Dimensions
 from fable6c.model.file import Model
 from fable6c.model.limits import MAX_MAGNITUDE
 from fable6c.sharing.trust import read_pieces
@@ -149,22 +149,20 @@ def make_update_of_run(folder: str, base: Start) -> Update:
     description, arrays = saved
     if description["command"].get("from") != base.sha256:
         raise UserError(f"{folder}: this run did not begin with {base.path}; give the --base that it was trained --from")
-    sizes = [spec.size for spec in tensor_specs(base.dimensions)]
     change = np.asarray(arrays["parameters"]) - base.parameters
     if not np.isfinite(change).all():
         raise UserError(f"{folder}: its parameters are not all finite: the training has diverged, and there is nothing to send")
-    return make_update(change, sizes, bytes.fromhex(base.sha256), max(1, description["optimizer_steps"]))
+    return make_update(change, bytes.fromhex(base.sha256), max(1, description["optimizer_steps"]))
 
 
 def combine_files(base: Start, paths: Sequence[str], text: str) -> tuple[Model, Outcome]:
     """A model of the base and the updates in files, by `combine`; every second document of the private text is the gate's, the others the guard's.
 
     UserError for an update of another base, and where nothing that was sent makes the guard's loss smaller."""
-    sizes = tuple(spec.size for spec in tensor_specs(base.dimensions))
     changes = []
     for path in paths:
         update = read_update(path)
-        if update.base.hex() != base.sha256 or update.sizes != sizes:
+        if update.base.hex() != base.sha256 or update.parameters != len(base.parameters):
             raise UserError(f"{path}: is an update of another model ({update.base.hex()[:16]}…), not of {base.path} ({base.sha256[:16]}…)")
         changes.append(update.change())
     pieces = read_pieces(text)

@@ -1,4 +1,5 @@
-"""Updates of a model in two bits a number, a sixteenth of f32: what the workers of a cluster send each other (fable6c/_codec.c).
+"""Updates of a model in two bits a number, a sixteenth of f32: what the workers of a cluster send each other, and what an
+update file holds (fable6c/_codec.c).
 
     payload, rest = encode(delta, error)      # error: what the payload before lacked; rest: what this one lacks
     add(total, payload, 0.5)                  # total += 0.5 * what the payload holds
@@ -19,10 +20,21 @@ WRONG = (
 )
 
 
+def size(numbers: int) -> int:
+    """Bytes of a payload of so many numbers."""
+    return int(native.load("codec").lib.codec_size(numbers))
+
+
+def wrong(payload: bytes, numbers: int) -> str:
+    """Why bytes are no payload of so many numbers; empty if they are one."""
+    found = native.load("codec").call("codec_check", np.frombuffer(payload, np.uint8), numbers)
+    return WRONG[found - 1] if found else ""
+
+
 def encode(delta: np.ndarray, error: np.ndarray) -> tuple[bytes, np.ndarray]:
     """The payload of delta + error, f32 (N) each, and the f32 (N) that it lacks of them. FloatingPointError for numbers that are not finite."""
     codec = native.load("codec")
-    payload, rest = np.empty(codec.lib.codec_size(len(delta)), np.uint8), np.empty_like(delta)
+    payload, rest = np.empty(size(len(delta)), np.uint8), np.empty_like(delta)
     if codec.call("codec_encode", payload, rest, delta, error):
         raise FloatingPointError("the update is not finite")
     return payload.tobytes(), rest
@@ -30,6 +42,6 @@ def encode(delta: np.ndarray, error: np.ndarray) -> tuple[bytes, np.ndarray]:
 
 def add(total: np.ndarray, payload: bytes, weight: float) -> None:
     """total += weight * the payload's numbers, f32 (N). UserError, with `total` as it was, for bytes that are no payload of N numbers."""
-    wrong = native.load("codec").call("codec_add", total, np.frombuffer(payload, np.uint8), weight)
-    if wrong:
-        raise UserError(f"an update is refused: {WRONG[wrong - 1]}; all machines need the same version of fable6c")
+    found = native.load("codec").call("codec_add", total, np.frombuffer(payload, np.uint8), weight)
+    if found:
+        raise UserError(f"an update is refused: {WRONG[found - 1]}; all machines need the same version of fable6c")
