@@ -15,7 +15,7 @@ usage: benchmarks/run.sh train|engine|all|gradients|scout|scout-parts|ask|flashl
   train      training speed for each instruction set, PyTorch beside it, shares of the CPU's peak, memory
   engine     speed, loading and memory of a model in every runtime that is here
   all        train and engine
-  gradients  whether the fast gradients cost quality: the same run twice, bits per character
+  gradients  whether the fast gradients cost quality: the same run twice; its options: gradients --help
   scout      the scout beside xz, PPMd and zpaq, and how it grows with its text
   scout-parts  the scout without each of its parts in turn
   ask        questions that a rule makes of what the scout has read, and its answers
@@ -34,8 +34,7 @@ usage: benchmarks/run.sh train|engine|all|gradients|scout|scout-parts|ask|flashl
   --profile        train: the time of each kernel
   --model FILE     engine: measure this model, may be given again (default: tests/golden/model.f6c)
   --llama2c WASM   engine: the peer, a build of llama2.c's run.c for wasm32-wasi (METHOD.md)
-  --corpus DIR     gradients, scout, scout-parts, ask: folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)
-  --tokens N       gradients: tokens of each run (default 10000000)
+  --corpus DIR     scout, scout-parts, ask: folder with train.txt.zst and valid500.txt (default ../shared/corpus/tinystories)
 
 PYTHON names the interpreter that has fable6c (default .venv/bin/python, else python3). Records go to benchmarks/record.
 END
@@ -85,14 +84,14 @@ torch_python() {
 # These have a command line of their own, with paths from where the person stands.
 case "$what" in
     z80) script=$PWD/benchmarks/z80_model.py && cd "$here" && exec "$python" "$script" "$@" ;; # `z80` is the emulator's module
-    ablate | curve | wishes | cluster | mix | exchange) script=$PWD/benchmarks/$what.py && cd "$here" && exec "$python" "$script" "$@" ;;
+    gradients | ablate | curve | wishes | cluster | mix | exchange) script=$PWD/benchmarks/$what.py && cd "$here" && exec "$python" "$script" "$@" ;;
     flashlm | floats)
         case " $* " in *' --quick '* | *' --help '* | *' -h '*) ;; *) torch_python >/dev/null ;; esac
         script=$PWD/benchmarks/$what.py && cd "$here" && exec "$python" "$script" "$@"
         ;;
 esac
 
-json='' profile=() engine=() gradients=() corpus=()
+json='' profile=() engine=() corpus=()
 while [ $# -gt 0 ]; do
     option=$1
     shift
@@ -100,23 +99,21 @@ while [ $# -gt 0 ]; do
         -h | --help) usage; exit ;;
         --quick) quick=(--quick); continue ;;
         --profile) profile=(--profile); continue ;;
-        --json | --model | --llama2c | --corpus | --tokens) [ $# -gt 0 ] || wrong "$option needs a value" ;;
+        --json | --model | --llama2c | --corpus) [ $# -gt 0 ] || wrong "$option needs a value" ;;
         *) wrong "unknown option $option" ;;
     esac
     value=$1
-    case "$option $value" in --tokens* | *' /'*) ;; *) value=$here/$value ;; esac # all others are paths
+    case "$value" in /*) ;; *) value=$here/$value ;; esac
     case "$option" in
         --json) json=$value ;;
         --model | --llama2c) engine+=("$option" "$value") ;;
         --corpus) corpus=("$option" "$value") ;;
-        --tokens) gradients=("$option" "$value") ;;
     esac
     shift
 done
 case "$what" in train | all) ;; *) [ ${#profile[@]} = 0 ] || wrong "--profile belongs to train" ;; esac
 case "$what" in engine | all) ;; *) [ ${#engine[@]} = 0 ] || wrong "${engine[0]} belongs to engine" ;; esac
-[ "$what" = gradients ] || [ ${#gradients[@]} = 0 ] || wrong "--tokens belongs to gradients"
-case "$what" in gradients | scout | scout-parts | ask) ;; *) [ ${#corpus[@]} = 0 ] || wrong "--corpus belongs to gradients, scout, scout-parts and ask" ;; esac
+case "$what" in scout | scout-parts | ask) ;; *) [ ${#corpus[@]} = 0 ] || wrong "--corpus belongs to scout, scout-parts and ask" ;; esac
 
 # The peak meter for each instruction set; the flags are those of fable6c/build_kernels.py. An older compiler does not know AVX-VNNI.
 compile_peak_meters() {
@@ -150,7 +147,6 @@ engine() {
 case "$what" in
     train) train "$json" ;;
     engine) engine "$json" ;;
-    gradients) "$python" benchmarks/gradients.py "${quick[@]}" "${corpus[@]}" "${gradients[@]}" --json "$json" ;;
     scout) "$python" benchmarks/scout.py "${quick[@]}" "${corpus[@]}" --json "$json" ;;
     scout-parts) "$python" benchmarks/scout_parts.py "${quick[@]}" "${corpus[@]}" --json "$json" ;;
     ask) "$python" benchmarks/ask.py "${quick[@]}" "${corpus[@]}" --json "$json" ;;

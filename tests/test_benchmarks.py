@@ -39,7 +39,6 @@ def test_help():
         "--model FILE",
         "--llama2c WASM",
         "--corpus DIR",
-        "--tokens N",
     ):
         assert word in done.stdout
 
@@ -54,7 +53,7 @@ def test_help():
         (["engine", "--json"], "--json needs a value"),
         (["engine", "--profile"], "--profile belongs to train"),
         (["train", "--model", "x.f6c"], "--model belongs to engine"),
-        (["all", "--tokens", "5"], "--tokens belongs to gradients"),
+        (["all", "--tokens", "5"], "unknown option --tokens"),
         (["flashlm", "--minutes", "0", "--quick"], "--minutes 0.0: expected a number above 0"),
         (["flashlm", "--hours", "2", "--quick"], "unrecognized arguments: --hours 2"),
         (["floats", "--tokens", "0", "--quick"], "--tokens 0: expected 1 to"),
@@ -64,7 +63,7 @@ def test_help():
         (["curve"], "required: RUN"),
         (["cluster", "--outer", "1"], "expected 2 arguments"),
         (["exchange", "models"], "invalid choice: 'models'"),
-        (["train", "--corpus", "x"], "--corpus belongs to gradients, scout, scout-parts and ask"),
+        (["train", "--corpus", "x"], "--corpus belongs to scout, scout-parts and ask"),
     ],
     ids=" ".join,
 )
@@ -232,6 +231,16 @@ def test_quick_exchange_benchmarks(tmp_path, arguments, columns):
     rows = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert len(rows) >= 3 and all(columns <= set(row) and all(-1 <= row[name] <= 100 for name in columns) for row in rows)
     assert len(done.stdout.splitlines()) == len(rows)
+
+
+@pytest.mark.slow
+def test_quick_gradients(tmp_path):
+    done = benchmark("gradients", "--quick", "--preset", "micro", "--seeds", "1", "2", "--json", str(tmp_path / "figures.json"))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert [[run["seed"] for run in pair] for pair in figures["runs"]] == [[1, 1], [2, 2]]
+    for (fast, exact), percent in zip(figures["runs"], figures["percent"]["held_out"]):
+        assert fast["held_out"] != exact["held_out"] and percent == pytest.approx(100 * (fast["held_out"] / exact["held_out"] - 1))
 
 
 @pytest.mark.slow
