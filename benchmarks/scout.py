@@ -351,11 +351,17 @@ def draw_growth(path: str, runs: list) -> None:
     for text, colour in zip(GROWTH, ("tab:blue", "tab:orange", "tab:green")):
         for run in (run for run in runs if run["text"] == text):
             curve, width = run["curve"], 0.7 + 0.4 * math.log2(run["memory"] / (256 << 20)) / 2
-            x = [point["characters"] / 1e6 for point in curve]
-            before = [{"characters": 0, "bits": 0}, *curve[:-1]]
-            bits = [(b["bits"] - a["bits"]) / (b["characters"] - a["characters"]) for a, b in zip(before, curve)]
             style = {"color": colour, "linewidth": width, "linestyle": "--" if run["tier"] == "deep" else "-"}
-            panels[0].plot(x, bits, label=f"{text}, {run['tier']}, {size_name(run['memory'])}", **style)
+            # One value for each fifth more of text: single books would hide the trend.
+            ends = [{"characters": 0, "bits": 0}]
+            for point in curve:
+                if point["characters"] >= 1.2 * ends[-1]["characters"]:
+                    ends.append(point)
+            x = [point["characters"] / 1e6 for point in curve]
+            bits = [(b["bits"] - a["bits"]) / (b["characters"] - a["characters"]) for a, b in zip(ends, ends[1:])]
+            panels[0].plot(
+                [point["characters"] / 1e6 for point in ends[1:]], bits, label=f"{text}, {run['tier']}, {size_name(run['memory'])}", **style
+            )
             panels[1].plot(x, [point["cpu_seconds"] for point in curve], **style)
     for panel, label in zip(panels, ("bits per character of what is new", "CPU seconds")):
         panel.set_ylabel(label)
