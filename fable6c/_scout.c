@@ -533,6 +533,12 @@ static inline void squash_sums(const scout *s, float *sum, float *chance) {
 
 // I8, F8 and K are s->I / 8, s->F / 8 and s->K: numbers where read_depth knows them, so that the compiler unrolls the loops.
 #define INLINE static inline __attribute__((always_inline))
+// All sets side by side, so that one waits for its weights while another is added up. Without AVX2 it would only make the program larger.
+#ifdef __AVX2__
+#define SIDE_BY_SIDE _Pragma("GCC unroll 10")
+#else
+#define SIDE_BY_SIDE
+#endif
 
 INLINE float node_predict(const scout *s, int depth, int node, const uint16_t *states, const uint32_t *chosen, const float *features,
                           node_work *w, int K, int I8, int F8) {
@@ -567,8 +573,7 @@ INLINE float node_predict(const scout *s, int depth, int node, const uint16_t *s
         w->weights[m] = (f8 *)(set + which * (size_t)(8 * I8));
         set += (size_t)(m == 0 ? s->nodes : DEPTHS * s->set_size[m]) * s->I;
     }
-    // All sets at once: one waits for its weights while another is added up.
-#pragma GCC unroll 10
+    SIDE_BY_SIDE
     for (int m = 0; m < SETS; m++) w->sum[m] = dot(w->weights[m], x, I8);
     squash_sums(s, w->sum, w->chance);
     for (int m = 0; m < SETS; m++) total += w->final_weights[m] * w->sum[m];
@@ -591,7 +596,7 @@ INLINE void node_learn(const scout *s, node_work *w, int y, int K, int I8, int F
         w->rate[m] = s->rate_end + s->rate / (1 + *times / s->rate_times);
         *times += 1;
     }
-#pragma GCC unroll 10
+    SIDE_BY_SIDE
     for (int m = 0; m < SETS; m++) {
         float e = (target - w->chance[m]) * w->rate[m];
         f8 step = {e, e, e, e, e, e, e, e};

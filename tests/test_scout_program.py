@@ -61,6 +61,14 @@ def test_it_learns_the_same_bits_as_python(folder):
         assert same(Scout.load(str(folder / "b.scout"), 1), expected)
 
 
+def test_the_static_program_is_small(folder):
+    """With a musl compiler it is static, for all processors of its kind, and at most 300 KB."""
+    content = pathlib.Path(PROGRAM).read_bytes()
+    if b"ld-linux" in content:
+        pytest.skip("this compiler links the C library dynamically")
+    assert len(content) <= 300_000
+
+
 def test_it_learns_the_same_tokenizer_as_python(folder, tmp_path):
     """On text with many different words, so that 4,096 tokens come of it."""
     draw = np.random.default_rng(1)
