@@ -265,6 +265,45 @@ def test_the_exponent_of_growth(monkeypatch):
     assert abs(slope + 0.1) < 1e-6 and high - low < 1e-6
 
 
+def test_where_the_network_overtakes_the_scout(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    tables = []
+
+    class Record:
+        def table(self, title, columns, rows, note):
+            tables.append(rows)
+
+    crossing = __import__("scout").crossing
+    rows = [{"name": "ours", "bits": bits, "frozen": 1.0, "cpu": 9.0} for bits in (2.0, 0.8, 0.7)] + [
+        {"name": "zpaq", "bits": 1.1, "cpu": 1}
+    ]
+    early, later, latest = crossing(rows, Record())
+    assert early["small_cpu"] is None and 120 < later["small_cpu"] < latest["small_cpu"] < 7200
+    assert tables[0][0][-1] == "fewer than any point of the curve" and tables[0][1][-1] == f"{later['small_cpu']:.0f}"
+
+
+def test_an_extrapolation_takes_the_largest_memory(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    scout, tables = __import__("scout"), []
+
+    class Record:
+        def table(self, title, columns, rows, note):
+            tables.append(rows)
+
+    def run(memory, factor):
+        curve, bits = [], 0.0
+        for million in range(1, 41):
+            bits += 1e6 * factor * (million - 0.5) ** -0.1
+            curve.append({"characters": million * 1_000_000, "bits": bits, "cpu_seconds": 3600.0})
+        return {"text": "stories", "tier": "fast", "memory": memory, "curve": curve}
+
+    scout.extrapolate([run(2 << 30, 2), run(1 << 30, 9)], Record())
+    ((text, tier, billions, bits, hours),) = tables[0]
+    # 256 times the text at the power -0.1 is 0.574 times the bits of the last tenth, which are 2 * 38^-0.1 or so.
+    assert (text, tier, billions, hours) == ("stories", "fast", "10.2", "256.0")
+    assert bits.startswith(("0.79", "0.80"))
+
+
 def test_the_changes_that_leave_out_a_part_of_the_scout_still_change_its_source(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     parts = __import__("scout_parts").PARTS
