@@ -71,7 +71,10 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     corpus, tokens = ("", QUICK_TOKENS) if options.quick else (os.path.abspath(options.corpus), options.tokens)
     if corpus and not os.path.exists(os.path.join(corpus, "train.txt.zst")):
         raise UserError(f"{corpus} has no train.txt.zst; name the folder with --corpus")
-    isas = common.available_isas()
+    try:
+        isas = common.available_isas()
+    except common.Failure as error:
+        raise UserError(str(error)) from None
     isa = os.environ.get("FABLE6C_ISA") or isas[-1]
     if isa not in isas:
         raise UserError(f"FABLE6C_ISA={isa}: this CPU has {', '.join(isas)}")

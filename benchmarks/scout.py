@@ -60,7 +60,6 @@ def main() -> None:
             out.write(text[: text.rindex(b"\n") + 1])
         record.figures["short"] = compare({**COMPRESSORS, **STRONGEST}, tiers, short, valid, characters, work, record)
         record.figures["crossing"] = crossing(record.figures["rows"], record)
-    if not options.quick:
         record.figures["growth"] = growth(corpus, work, record)
         draw_growth(os.path.join(record.folder(), "scout-growth.png"), record.figures["growth"])
     bars = {"bits per character": {row["name"]: common.summary([row["bits"]]) for row in record.figures["rows"]}}
