@@ -79,9 +79,9 @@ static void means(float *low, float *high, const float *magnitude, float limit, 
     if (*high < *low) *high = *low;
 }
 
-// Makes the payload of delta + error, and in `rest` what it lacks of it: the next call's error. Returns 0, or the number of the first
-// block, counted from 1, that has a number that is not finite or above LARGEST.
-size_t codec_encode(uint8_t *payload, float *rest, const float *delta, const float *error, size_t P, size_t N) {
+// Makes the payload of delta, and in `rest` what it lacks of it. Returns 0, or the number of the first block, counted from 1, that has a
+// number that is not finite or above LARGEST.
+size_t codec_encode(uint8_t *payload, float *rest, const float *delta, size_t P, size_t N) {
     if (P != codec_size(N)) return 1;
     memcpy(payload, MAGIC, 8);
     put(payload + 8, N, 8);
@@ -91,8 +91,7 @@ size_t codec_encode(uint8_t *payload, float *rest, const float *delta, const flo
         float magnitude[CODEC_BLOCK], total, count, low, high;
         uint8_t code[CODEC_BLOCK], outside = 0;
         for (size_t i = 0; i < n; i++) {
-            float value = delta[start + i] + error[start + i];
-            rest[start + i] = value;
+            float value = delta[start + i];
             magnitude[i] = value < 0.0f ? -value : value;
         }
         for (size_t i = n; i < CODEC_BLOCK; i++) magnitude[i] = 0.0f;
@@ -108,7 +107,7 @@ size_t codec_encode(uint8_t *payload, float *rest, const float *delta, const flo
         put_float(at, low);
         put_float(at + 4, high);
         for (size_t i = 0; i < n; i++) {
-            float value = rest[start + i], size = magnitude[i] > limit ? high : low;
+            float value = delta[start + i], size = magnitude[i] > limit ? high : low;
             code[i] = (uint8_t)((magnitude[i] > limit) | (value < 0.0f) << 1);
             rest[start + i] = value - (value < 0.0f ? -size : size);
         }

@@ -3,8 +3,8 @@
 enum { CODEC_BLOCK = 4096, CODEC_HEAD = 16 };
 
 size_t codec_size(size_t N);
-// payload (P), rest (N), delta (N), error (N)
-size_t codec_encode(uint8_t *payload, float *rest, const float *delta, const float *error, size_t P, size_t N);
+// payload (P), rest (N), delta (N)
+size_t codec_encode(uint8_t *payload, float *rest, const float *delta, size_t P, size_t N);
 // payload (P)
 size_t codec_check(const uint8_t *payload, size_t P, size_t N);
 // sum (N), payload (P)

@@ -131,7 +131,7 @@ def test_the_outer_step_is_nesterovs():
     parameters, momentum = shared.parameters.astype(np.float64), shared.momentum.astype(np.float64)
     updates, mean = [], np.zeros(n)
     for _ in range(3):
-        update, _ = codec.encode(random.normal(size=n).astype(f32), np.zeros(n, f32))
+        update, _ = codec.encode(random.normal(size=n).astype(f32))
         updates.append(update)
         one = np.zeros(n, f32)
         codec.add(one, update, 1.0)
@@ -145,7 +145,7 @@ def test_the_outer_step_is_nesterovs():
 def test_an_update_that_is_none_changes_nothing():
     shared = rounds.Shared(*np.ones((2, 100), f32))
     before = shared.digest()
-    good, _ = codec.encode(np.ones(100, f32), np.zeros(100, f32))
+    good, _ = codec.encode(np.ones(100, f32))
     with pytest.raises(UserError, match="an update is refused: it has another size"):
         shared.step([good, good[:-1]], 0.7, 0.6)
     assert shared.digest() == before
@@ -166,7 +166,7 @@ def test_a_run_learns_and_all_workers_have_the_same_parameters(made):
     assert coordinator.current == {"w0", "w1"} and not engine.said
     digests = {worker.shared.digest() for worker in engine.all.values()} | {coordinator.shared.digest()}
     assert len(digests) == 1
-    size = len(codec.encode(coordinator.shared.parameters, coordinator.shared.momentum)[0])
+    size = len(codec.encode(coordinator.shared.parameters)[0])
     assert coordinator.bytes_up == 10 * 2 * size
 
 
@@ -272,11 +272,14 @@ def test_a_worker_keeps_what_its_update_lacked_only_if_it_was_used(made):
     answer = worker.work(rounds.Task(0, 0, 2, 3, 0, 100, 0), shared.to_bytes())
     rest = worker.rest
     assert rest.any() and not worker.error.any() and answer.loss > 0
-    other = codec.encode(np.zeros_like(rest), np.zeros_like(rest))[0]
+    other = codec.encode(np.zeros_like(rest))[0]
     worker.finish([other], False)
     assert not worker.error.any()
+    assert np.array_equal(worker.run.network.parameters, worker.shared.parameters)
     worker.finish([answer.update, other], True)
     assert worker.error is rest
+    # Its next round begins where it was itself, as far as the others have not moved what they share.
+    assert np.array_equal(worker.run.network.parameters, worker.shared.parameters + rest)
 
 
 def test_a_run_that_diverges_says_so(made, monkeypatch):

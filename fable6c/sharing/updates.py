@@ -45,7 +45,7 @@ class Update:
 def make_update(change: np.ndarray, base: bytes, steps: int) -> Update:
     """Round a change (P,) f32 to two bits. What is lost, `change - update.change()`, is the sender's to add next time (error feedback: Seide
     et al. 2014). FloatingPointError for a change that is not finite."""
-    payload, _ = codec.encode(change, np.zeros_like(change))
+    payload, _ = codec.encode(change)
     return Update(base, steps, len(change), payload)
 
 

@@ -1,10 +1,10 @@
 """Updates of a model in two bits a number, a sixteenth of f32: what the workers of a cluster send each other, and what an
 update file holds (fable6c/_codec.c).
 
-    payload, rest = encode(delta, error)      # error: what the payload before lacked; rest: what this one lacks
-    add(total, payload, 0.5)                  # total += 0.5 * what the payload holds
+    payload, rest = encode(delta)      # rest: what the payload lacks
+    add(total, payload, 0.5)           # total += 0.5 * what the payload holds
 
-With error feedback nothing is lost, only late: F. Seide et al., 1-bit stochastic gradient descent, Interspeech 2014.
+Who adds the rest to the next delta loses nothing, it only comes late: F. Seide et al., 1-bit stochastic gradient descent, Interspeech 2014.
 """
 
 import numpy as np
@@ -31,11 +31,11 @@ def wrong(payload: bytes, numbers: int) -> str:
     return WRONG[found - 1] if found else ""
 
 
-def encode(delta: np.ndarray, error: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """The payload of delta + error, f32 (N) each, and the f32 (N) that it lacks of them. FloatingPointError for numbers that are not finite."""
+def encode(delta: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """The payload of delta, f32 (N), and the f32 (N) that it lacks of it. FloatingPointError for numbers that are not finite."""
     codec = native.load("codec")
     payload, rest = np.empty(size(len(delta)), np.uint8), np.empty_like(delta)
-    if codec.call("codec_encode", payload, rest, delta, error):
+    if codec.call("codec_encode", payload, rest, delta):
         raise FloatingPointError("the update is not finite")
     return payload.tobytes(), rest
 

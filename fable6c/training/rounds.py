@@ -1,7 +1,7 @@
 """Training in rounds by several workers (DiLoCo, arXiv 2311.08105): each takes local steps of its own, then all take one step together.
 
-A round of a worker: `work` begins at the parameters that all have, takes the local steps on its share of the text, and returns what
-changed (the pseudo-gradient) in two bits a number; `finish` takes the updates of all and makes of them, as everywhere else, the next
+A round of a worker: `work` begins at the parameters that all have and what its own updates lacked, takes the local steps on its share of the text, and
+returns how far that is from what all have (the pseudo-gradient) in two bits a number; `finish` takes the updates of all and makes of them, as everywhere else, the next
 parameters that all have. Their hash says whether that is so; a worker that has another one, or is new, is sent them whole.
 
 `Coordinator` runs the rounds. It asks workers through an Engine and knows nothing of what lies in between: fable6c/training/cluster.py has
@@ -125,7 +125,7 @@ class Worker:
                 run.epoch, run.window, run.starts = place
             for number in range(task.local_steps):
                 loss += self._step(task, number)
-            update, self.rest = codec.encode(run.network.parameters - self.shared.parameters, self.error)
+            update, self.rest = codec.encode(run.network.parameters - self.shared.parameters)
         except FloatingPointError as error:
             raise UserError(f"round {task.round}: {error}; lower the rates (--config) and start again in another folder") from None
         return Answer(task.round, update, loss / task.local_steps)
@@ -146,7 +146,8 @@ class Worker:
         return self.shared.digest()
 
     def _begin(self) -> None:
-        self.run.network.parameters[:] = self.shared.parameters
+        """Go on from what all share and from what they do not have yet of this worker's own way."""
+        np.add(self.shared.parameters, self.error, out=self.run.network.parameters)
         self.run.network.quantize_weights()
 
 
