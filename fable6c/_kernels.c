@@ -526,9 +526,10 @@ void linear_backward_weight_int8_naive(float *dlatent, const int8_t *dq, const f
 static void pair_gradient(float *dlatent, const int8_t *dq, const float *ds, const int8_t *q, const float *s, uint32_t *scratch, size_t N,
                           size_t C, size_t O) {
     enum { TILES = 16, ROWS = TILES * MR };  // packed at a time
-    size_t P = round_up(C, 4), Q = round_up(O, 4), pairs = blocks(N, 2), wide = round_up(C, PANEL);
+    size_t P = round_up(C, 4), Q = round_up(O, 4), pairs = blocks(N, 2), wide = round_up(C, PANEL), most = min_size(pairs, INT_BLOCK / 2);
     uint32_t *panels = scratch;  // for each block of tokens (C/32, its pairs, 32)[2]: q
-    uint32_t *lanes = scratch + pairs * wide;  // of a block (O/MR, its pairs, MR)[2]: dq in levels
+    // Of a block (O/MR, `most`, MR)[2]: dq in levels. A last, shorter block leaves each tile where it was: the threads do not wait for each other.
+    uint32_t *lanes = scratch + pairs * wide;
 #pragma omp parallel
     {
         size_t from, to;
@@ -556,12 +557,12 @@ static void pair_gradient(float *dlatent, const int8_t *dq, const float *ds, con
                     uint32_t lane[ROWS] = {0};
                     for (size_t r = 0; r < rows; r++)
                         lane[r] = (uint32_t)(uint16_t)round_again(a[r], ratio, 0, 0) | (uint32_t)round_again(b[r], next_ratio, 0, 0) << 16;
-                    for (size_t r = 0; r < rows; r += MR) memcpy(lanes + (row + r) * count + pair * MR, lane + r, MR * sizeof *lane);
+                    for (size_t r = 0; r < rows; r += MR) memcpy(lanes + (row + r) * most + pair * MR, lane + r, MR * sizeof *lane);
                 }
             for (size_t row = from; row < to; row += MR)
                 for (size_t c = 0; c < C; c += NR) {
                     const int8_t *panel = (const int8_t *)(panels + first / 2 * wide + c / PANEL * count * PANEL + c % PANEL);
-                    const uint32_t *lane = lanes + row * count;
+                    const uint32_t *lane = lanes + row * most;
                     size_t rows = min_size(MR, to - row), cols = min_size(NR, C - c);
                     float *out = dlatent + row * C + c;
                     if (rows == MR) added_tile(out, lane, MR, panel, NULL, unit_of(top), count, C, cols, MR);

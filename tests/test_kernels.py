@@ -277,6 +277,29 @@ def test_linear_backward_weight_int8(n, o, c):
     assert np.all(np.abs(mean - exact) <= 5 * size / draws**0.5 + 1e-6)
 
 
+def test_threads_that_are_ahead_do_not_disturb_the_others():
+    """Many tokens and a last, shorter block of them: a thread may be in that one while another is still before it."""
+    n, o, c = 1027, 16, 40
+    random, before = rng(n, o, c), kernels.threads()
+    q, s, _ = quantized(random, n, c)
+    dq, ds, dout = quantized(random, n, o)
+    scratch, draw = kernels.linear_scratch(n, o, c), np.array([1, 0], np.uint32)
+
+    def products():
+        exact, rounded = np.ones((o, c), np.float32), np.ones((o, c), np.float32)
+        kernels.linear_backward_weight(exact, dout.astype(np.float32), q, s, scratch)
+        kernels.linear_backward_weight_int8(rounded, dq, ds, q, s, draw, scratch)
+        return exact.tobytes() + rounded.tobytes()
+
+    try:
+        kernels.set_threads(1)
+        alone = products()
+        kernels.set_threads(3)
+        assert {products() for _ in range(300)} == {alone}
+    finally:
+        kernels.set_threads(before)
+
+
 def test_the_largest_gradient_of_int8_does_not_overflow():
     """127 and a large dither round to 128, which eight bits do not hold: among a million of them are some."""
     n, o, c = 256, 4096, 4
