@@ -50,22 +50,26 @@ size_t codec_size(size_t N) {
     return CODEC_HEAD + whole * (8 + CODEC_BLOCK / 4) + (rest ? 8 + (rest + 3) / 4 : 0);
 }
 
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef int32_t counts __attribute__((vector_size(4 * LANES)));
+// As wide as a register of every processor that has any: GCC compares wider vectors number by number where registers are narrower.
+typedef float lanes __attribute__((vector_size(16)));
+typedef int32_t counts __attribute__((vector_size(16)));
+enum { WIDTH = 4, VECTORS = LANES / WIDTH };
 
 // Sum and count of those of the magnitudes (CODEC_BLOCK, zero behind the block's end) that are above a limit.
 static void sum_above(float *sum, float *count, const float *magnitude, float limit) {
-    lanes sums = {0}, limits = sums + limit;
-    counts number = {0};
-    for (size_t i = 0; i < CODEC_BLOCK; i += LANES) {
-        lanes values;
-        memcpy(&values, magnitude + i, sizeof values);
-        counts above = values > limits;  // -1 where it is so
-        sums += (lanes)((counts)values & above);
-        number -= above;
-    }
+    lanes sums[VECTORS] = {{0}}, limits = sums[0] + limit;
+    counts number[VECTORS] = {{0}};
+    for (size_t i = 0; i < CODEC_BLOCK; i += LANES)
+        for (size_t v = 0; v < VECTORS; v++) {
+            lanes values;
+            memcpy(&values, magnitude + i + v * WIDTH, sizeof values);
+            counts above = values > limits;  // -1 where it is so
+            sums[v] += (lanes)((counts)values & above);
+            number[v] -= above;
+        }
     *sum = *count = 0.0f;
-    for (size_t lane = 0; lane < LANES; lane++) *sum += sums[lane], *count += (float)number[lane];
+    for (size_t lane = 0; lane < LANES; lane++)
+        *sum += sums[lane / WIDTH][lane % WIDTH], *count += (float)number[lane / WIDTH][lane % WIDTH];
 }
 
 // The two magnitudes of a block of n numbers that `limit` divides. Where all are on one side, both are their mean.
