@@ -35,7 +35,9 @@ class BuildKernels(build_ext):
             print("fable6c is built without the wasm3 interpreter: stories are told by the NumPy reference", file=sys.stderr)
             self.extensions = [extension for extension in self.extensions if extension.name != "fable6c._lib_wasm3"]
         for extension in self.extensions:
-            extension.optional = extension.name.endswith("_avxvnni")  # GCC before 11 cannot compile it: native.py then takes the next one
+            extension.optional = extension.name.endswith(
+                ("_avxvnni", "_amx")
+            )  # GCC before 11 cannot compile them: native.py then takes the next one
         super().run()
         if self.inplace:
             return
@@ -80,7 +82,7 @@ BUILDERS = ["cpu", "bpe", "text", "codec", "kernels", "scout", "wasm3"]
 PLATFORM = os.environ.get("_PYTHON_HOST_PLATFORM", "")  # names another one to build for
 PROCESSOR = PLATFORM or platform.machine()
 if PROCESSOR.endswith(("x86_64", "AMD64")):
-    BUILDERS += ["kernels_avx2", "kernels_avxvnni", "kernels_avx512", "kernels_avx512bf16", "scout_avx2"]
+    BUILDERS += ["kernels_avx2", "kernels_avxvnni", "kernels_avx512", "kernels_avx512bf16", "kernels_amx", "scout_avx2"]
 elif PROCESSOR.endswith(("aarch64", "arm64")):
     BUILDERS += ["kernels_dotprod", "kernels_i8mm"]
 

@@ -22,7 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "benchmarks")
 CORPUS = os.path.join(ROOT, os.pardir, "shared", "corpus", "tinystories")  # train.txt.zst and valid500.txt, if nobody names another folder
 CHARACTERS = 405_081  # of valid500.txt: what its bits are divided by, as in the published figures
-ISAS = ["baseline", "avx2", "avxvnni", "avx512", "avx512bf16"]  # what FABLE6C_ISA takes, worst first
+ISAS = ["baseline", "avx2", "avxvnni", "avx512", "avx512bf16", "amx"]  # what FABLE6C_ISA takes, worst first
 
 
 def parser() -> argparse.ArgumentParser:

@@ -115,20 +115,21 @@ case "$what" in train | all) ;; *) [ ${#profile[@]} = 0 ] || wrong "--profile be
 case "$what" in engine | all) ;; *) [ ${#engine[@]} = 0 ] || wrong "${engine[0]} belongs to engine" ;; esac
 case "$what" in scout | scout-parts | ask) ;; *) [ ${#corpus[@]} = 0 ] || wrong "--corpus belongs to scout, scout-parts and ask" ;; esac
 
-# The peak meter for each instruction set; the flags are those of fable6c/build_kernels.py. An older compiler does not know AVX-VNNI.
+# The peak meter for each instruction set; the flags are those of fable6c/build_kernels.py. An older compiler does not know AVX-VNNI and AMX.
 compile_peak_meters() {
     case "$(uname -m)" in x86_64 | amd64) ;; *) return 0 ;; esac
     local avx2='-mavx2 -mfma' avx512='-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni'
     local isa flags
     while read -r isa flags; do
         # shellcheck disable=SC2086  # the flags are words
-        [ "$build/peak-$isa" -nt benchmarks/peak.c ] || ${CC:-cc} -O2 -std=gnu11 -pthread $flags -o "$build/peak-$isa" benchmarks/peak.c || [ "$isa" = avxvnni ]
+        [ "$build/peak-$isa" -nt benchmarks/peak.c ] || ${CC:-cc} -O2 -std=gnu11 -pthread $flags -o "$build/peak-$isa" benchmarks/peak.c || [ "$isa" = avxvnni ] || [ "$isa" = amx ]
     done <<END
 baseline
 avx2 $avx2
 avxvnni $avx2 -mavxvnni
 avx512 $avx2 $avx512
 avx512bf16 $avx2 $avx512 -mavx512bf16
+amx $avx2 $avx512 -mavx512bf16 -mamx-tile -mamx-int8
 END
 }
 

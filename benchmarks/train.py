@@ -13,6 +13,7 @@ THREADS = 2
 ATEN_AVX2 = {"ATEN_CPU_CAPABILITY": "avx2"}
 ALL_AVX2 = {**ATEN_AVX2, "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
+BF16 = ("avx512bf16", "amx")  # sets with products of bf16
 Peaks = dict[tuple[str, int], Worker]
 
 
@@ -24,7 +25,7 @@ def ours(name: str, isa: str, threads: int = THREADS, **changes) -> Worker:
     options = {"shape": "v4", "threads": threads, "batch": 4, "accumulate": 2, "context": 256, "text": 0, "profile": False, **changes}
     common.say(f"preparing {name}")
     worker = Worker(name, [sys.executable, "benchmarks/train_fable6c.py", json.dumps(options)], {"FABLE6C_ISA": isa})
-    worker.about = {"isa": isa, "threads": threads, "float": "bf16" if isa == "avx512bf16" else "f32"}
+    worker.about = {"isa": isa, "threads": threads, "float": "bf16" if isa in BF16 else "f32"}
     return worker
 
 
@@ -36,7 +37,7 @@ def peer(python: str, name: str, best: str, batch: int, bf16: bool = False, comp
     common.say(f"preparing {name}")
     worker = Worker(name, [python, "benchmarks/train_torch.py", json.dumps(options)], {**cache, **(limit or {})})
     isa = "avx2" if limit is ALL_AVX2 else best  # MKL and oneDNN are free to use more where only ATen is limited
-    worker.about = {"isa": isa, "threads": THREADS, "float": "bf16" if bf16 and isa == "avx512bf16" else "f32"}
+    worker.about = {"isa": isa, "threads": THREADS, "float": "bf16" if bf16 and isa in BF16 else "f32"}
     return worker
 
 
@@ -121,10 +122,10 @@ def peers(best: str) -> tuple[list[tuple[str, dict]], list[str]]:
         ("compile fp32, 8,192, all avx2", dict(batch=32, compiled=True, limit=ALL_AVX2)),
     ]
     left_out = []
-    if best != "avx512bf16":
+    if best not in BF16:
         configurations = [one for one in configurations if not one[1].get("bf16")]
         left_out.append("PyTorch in bf16: this CPU has no products of bf16, and PyTorch without them is many times slower than in f32")
-    if not best.startswith("avx512"):
+    if best not in (*BF16, "avx512"):
         configurations = [one for one in configurations if not one[1].get("limit")]
         left_out.append("PyTorch limited to AVX2: this CPU has no more, so the rows without the limit are the same")
     return configurations, left_out
@@ -209,12 +210,12 @@ def ratio_table(record: Record, rows: dict[str, Worker], best: str) -> None:
 
 
 def small_preset(record: Record, isas: list[str], quick: bool) -> dict[str, Worker]:
-    """The preset `small` on text: threads, instruction sets without AVX-512, length of the text, length of the window, memory."""
+    """The preset `small` on text: threads, lesser instruction sets, length of the text, length of the window, memory."""
     best, text = isas[-1], 1_000_000 if quick else 8_000_000
     settings = {
         "2 threads": {}, "1 thread": dict(threads=1), "text of 2 MB": dict(text=2_000_000), "text of 32 MB": dict(text=32_000_000),
         "windows of 128": dict(context=128, batch=8), "windows of 512": dict(context=512, batch=2),
-        **{f"kernels {isa}": dict(isa=isa) for isa in ("avxvnni", "avx2") if isa in isas[:-1]},
+        **{f"kernels {isa}": dict(isa=isa) for isa in ("avx512bf16", "avxvnni", "avx2") if isa in isas[:-1]},
     }  # fmt: skip
     if quick:
         settings = {"2 threads": {}, "windows of 128": dict(context=128, batch=8)}

@@ -5,6 +5,10 @@
 #ifdef __x86_64__
 #include <cpuid.h>
 #endif
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #elif defined(__aarch64__) && defined(__APPLE__)
@@ -30,6 +34,17 @@ static bool dotprod(void) { return false; }
 static bool i8mm(void) { return false; }
 #endif
 
+#if defined(__x86_64__) && defined(__linux__)
+// Tile registers are 8 KiB that Linux saves for a process that has asked for them (docs.kernel.org/arch/x86/xstate.html). It refuses where it does not know
+// them, and where a signal's stack has no room for them.
+static bool tiles_allowed(void) {
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA) == 0;
+}
+#else
+static bool tiles_allowed(void) { return false; }
+#endif
+
 int cpu_supports(const char *isa) {
     if (strcmp(isa, "baseline") == 0) return 1;
     if (strcmp(isa, "dotprod") == 0) return dotprod();
@@ -44,7 +59,12 @@ int cpu_supports(const char *isa) {
     // Old compilers do not know its name.
     if (strcmp(isa, "avxvnni") == 0) return avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && eax >> 4 & 1;
     if (strcmp(isa, "avx512") == 0) return avx512;
-    if (strcmp(isa, "avx512bf16") == 0) return avx512 && __builtin_cpu_supports("avx512bf16");
+    bool avx512bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+    if (strcmp(isa, "avx512bf16") == 0) return avx512bf16;
+    if (strcmp(isa, "amx") == 0) {
+        const unsigned wanted = 1u << 24 | 1u << 25;  // tiles, int8
+        return avx512bf16 && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx & wanted) == wanted && tiles_allowed();
+    }
 #endif
     return 0;
 }

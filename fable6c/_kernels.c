@@ -352,6 +352,7 @@ static void linear_forward_rows(float *out, const float *residual, const int8_t 
                                 const float *scale, size_t N, size_t O, size_t P, size_t S) {
     enum { CHUNK = 96 };  // rows whose int8 activations stay in the first-level cache while all panels pass by
     int8_product product = {out, residual, q, s, O, P / 4};
+    begin_tiles();
     for (size_t chunk = 0; chunk < N; chunk += CHUNK) {
         size_t end = min_size(chunk + CHUNK, N);
         int32_t offset[CHUNK];
@@ -364,10 +365,19 @@ static void linear_forward_rows(float *out, const float *residual, const int8_t 
             float scales[NR] = {0};
             for (size_t j = 0; j < min_size(NR, O - col); j++) scales[j] = scale[S > 1 ? col + j : 0];
             size_t row = chunk;
-            for (; row + MR <= end; row += MR) scaled_tile(product, packed, scales, offset + row - chunk, row, col, MR);
-            for (; row < end; row++) scaled_tile(product, packed, scales, offset + row - chunk, row, col, 1);
+#ifdef TILE_LANES
+            for (; row + TILE_ROWS <= end; row += TILE_ROWS) {
+                sums sum[TILE_ROWS];
+                tile_run(sum, q + row * P, P, TILE_ROWS / 2 * P, TILE_LANES * 4, packed + col / PANEL * P * PANEL, P / 4 / TILE_LANES);
+                for (size_t r = 0; r < TILE_ROWS; r += MR)
+                    scaled_tile(product, packed, scales, offset + row + r - chunk, (const sums *)sum + r, row + r, col, MR);
+            }
+#endif
+            for (; row + MR <= end; row += MR) scaled_tile(product, packed, scales, offset + row - chunk, NULL, row, col, MR);
+            for (; row < end; row++) scaled_tile(product, packed, scales, offset + row - chunk, NULL, row, col, 1);
         }
     }
+    end_tiles();
 }
 
 void linear_forward(float *out, const float *residual, const int8_t *q, const float *s, const int8_t *packed, const float *scale, size_t N,
@@ -565,10 +575,10 @@ static void pair_gradient(float *dlatent, const int8_t *dq, const float *ds, con
                     const uint32_t *lane = lanes + row * most;
                     size_t rows = min_size(MR, to - row), cols = min_size(NR, C - c);
                     float *out = dlatent + row * C + c;
-                    if (rows == MR) added_tile(out, lane, MR, panel, NULL, unit_of(top), count, C, cols, MR);
+                    if (rows == MR) added_tile(out, lane, MR, panel, NULL, NULL, unit_of(top), count, C, cols, MR);
                     else
                         for (size_t r = 0; r < rows; r++)
-                            added_tile(out + r * C, lane + r, MR, panel, NULL, unit_of(top), count, C, cols, 1);
+                            added_tile(out + r * C, lane + r, MR, panel, NULL, NULL, unit_of(top), count, C, cols, 1);
                 }
         }
     }
@@ -624,19 +634,41 @@ void linear_backward_weight_int8(float *dlatent, const int8_t *dq, const float *
             }
         }
 #pragma omp barrier
-        my_share(O, MR, &from, &to);
+        my_share(O, TILE_ROWS, &from, &to);
         memset(offset + from, 0, (to - from) * sizeof *offset);
         for (size_t four = 0; BIAS && four < fours; four++)
             for (size_t o = from; o < to; o++) {
                 uint32_t lane = lanes[four * stride + o];
                 offset[o] += 128 * ((int8_t)lane + (int8_t)(lane >> 8) + (int8_t)(lane >> 16) + (int8_t)(lane >> 24));
             }
+        size_t tiled = from;
+#ifdef TILE_LANES
+        // Tile registers want the rows of their left operand as they are.
+        uint32_t tiles[2][INT_BLOCK / 4 / TILE_LANES][TILE_ROWS / 2][TILE_LANES];
+        size_t steps = fours / TILE_LANES;
+        begin_tiles();
+        for (; tiled + TILE_ROWS <= to; tiled += TILE_ROWS) {
+            for (size_t half = 0; half < 2; half++)
+                for (size_t step = 0; step < steps; step++)
+                    tile_of_columns(tiles[half][step][0], lanes + step * TILE_LANES * stride + tiled + half * TILE_ROWS / 2, stride);
+            for (size_t c = 0; c < C; c += NR) {
+                const int8_t *panel = (const int8_t *)(panels + c / PANEL * fours * PANEL);
+                sums sum[TILE_ROWS];
+                tile_run(sum, (const int8_t *)tiles, sizeof tiles[0][0][0], sizeof tiles[0], sizeof tiles[0][0], panel, steps);
+                for (size_t o = tiled; o < tiled + TILE_ROWS; o += MR)
+                    added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, (const sums *)sum + o - tiled, unit_of(top),
+                               fours, C, min_size(NR, C - c), MR);
+            }
+        }
+        end_tiles();
+#endif
         for (size_t c = 0; c < C; c += NR) {
             const int8_t *panel = (const int8_t *)(panels + c / PANEL * fours * PANEL + c % PANEL);
-            size_t o = from, cols = min_size(NR, C - c);
+            size_t o = tiled, cols = min_size(NR, C - c);
             for (; o + MR <= to; o += MR)
-                added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, unit_of(top), fours, C, cols, MR);
-            for (; o < to; o++) added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, unit_of(top), fours, C, cols, 1);
+                added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, NULL, unit_of(top), fours, C, cols, MR);
+            for (; o < to; o++)
+                added_tile(dlatent + o * C + c, lanes + o, stride, panel, offset + o, NULL, unit_of(top), fours, C, cols, 1);
         }
 #pragma omp barrier
     }

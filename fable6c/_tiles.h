@@ -172,6 +172,16 @@ INLINE void int_run_of_pairs(ivec acc[MR][2], const int8_t *a, size_t row_bytes,
 }
 #endif
 
+typedef int32_t sums[NR];
+
+#ifdef __AMX_INT8__
+#include "_amx.h"
+#else
+#define TILE_ROWS MR
+INLINE void begin_tiles(void) {}
+INLINE void end_tiles(void) {}
+#endif
+
 // The same for any K: where the lanes are narrow, a sum of runs.
 INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, size_t k_bytes, const int8_t *b, size_t K, const size_t rows) {
 #if INT_DEPTH
@@ -195,6 +205,29 @@ INLINE void int_tile(ivec total[MR][2], const int8_t *a, size_t row_bytes, size_
 #endif
 }
 
+// What tile registers have summed of the whole number of TILE_LANES lanes in K is left out of the rest, and added to it.
+INLINE size_t lanes_begun(const sums *begun, size_t K) {
+#ifdef TILE_LANES
+    return begun ? K / TILE_LANES * TILE_LANES : 0;
+#else
+    (void)begun, (void)K;
+    return 0;
+#endif
+}
+
+INLINE void add_begun(ivec total[MR][2], const sums *begun, const size_t rows) {
+#ifdef TILE_LANES
+    if (begun)
+#pragma GCC unroll 8
+        for (size_t r = 0; r < rows; r++) {
+            total[r][0] += int_load(begun[r]);
+            total[r][1] += int_load(begun[r] + LANES);
+        }
+#else
+    (void)total, (void)begun, (void)rows;
+#endif
+}
+
 // A product of int8 activations and packed weights, out (N,O) = [residual +] (q · weightᵀ) · (s · scale).
 typedef struct {
     float *out;
@@ -205,11 +238,14 @@ typedef struct {
 } int8_product;
 
 // Its rows [row, row + rows) and the NR columns from col on, with the panels and scales (NR) of these columns. offset (rows): the sum of each
-// row of q, which the BIAS of a weight adds.
-INLINE void scaled_tile(int8_product p, const int8_t *panels, const float *scales, const int32_t *offset, size_t row, size_t col,
-                        const size_t rows) {
+// row of q, which the BIAS of a weight adds. begun (rows, NR): the sums of the first lanes, or NULL.
+INLINE void scaled_tile(int8_product p, const int8_t *panels, const float *scales, const int32_t *offset, const sums *begun, size_t row,
+                        size_t col, const size_t rows) {
     ivec total[MR][2];
-    int_tile(total, p.q + row * p.fours * 4, p.fours * 4, 4, panels + (col / PANEL * p.fours * PANEL + col % PANEL) * 4, p.fours, rows);
+    size_t first = lanes_begun(begun, p.fours);
+    int_tile(total, p.q + (row * p.fours + first) * 4, p.fours * 4, 4, panels + ((col / PANEL * p.fours + first) * PANEL + col % PANEL) * 4,
+             p.fours - first, rows);
+    add_begun(total, begun, rows);
     size_t cols = min_size(NR, p.O - col);
     vec scale0 = vec_load(scales), scale1 = vec_load(scales + LANES);
 #pragma GCC unroll 8
@@ -232,15 +268,18 @@ INLINE void scaled_tile(int8_product p, const int8_t *panels, const float *scale
 
 #if !INT_DEPTH || defined(PAIR_GRADIENT)
 // out (rows, cols ≤ NR) += unit · (lanes (K, rows)ᵀ · panel − offset (rows, or NULL)); lanes of the next k are `stride` apart, rows of out ld. A lane
-// is a pair of 16-bit numbers or four bytes.
-INLINE void added_tile(float *out, const uint32_t *lanes, size_t stride, const int8_t *panel, const int32_t *offset, float unit, size_t K,
-                       size_t ld, size_t cols, const size_t rows) {
+// is a pair of 16-bit numbers or four bytes. begun (rows, NR): the sums of the first lanes, or NULL.
+INLINE void added_tile(float *out, const uint32_t *lanes, size_t stride, const int8_t *panel, const int32_t *offset, const sums *begun,
+                       float unit, size_t K, size_t ld, size_t cols, const size_t rows) {
     ivec total[MR][2];
+    size_t first = lanes_begun(begun, K);
+    lanes += first * stride, panel += first * PANEL * 4, K -= first;
 #ifdef PAIR_GRADIENT
     int_run(total, (const int8_t *)lanes, 4, stride * 4, panel, K, rows, true);
 #else
     int_tile(total, (const int8_t *)lanes, 4, stride * 4, panel, K, rows);
 #endif
+    add_begun(total, begun, rows);
     vec factor = vec_broadcast(&unit);
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++) {

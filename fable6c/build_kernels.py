@@ -76,6 +76,7 @@ kernels_avx2 = _builder("kernels", "_avx2", AVX2)
 kernels_avxvnni = _builder("kernels", "_avxvnni", AVX2 + ["-mavxvnni"])
 kernels_avx512 = _builder("kernels", "_avx512", AVX512)
 kernels_avx512bf16 = _builder("kernels", "_avx512bf16", AVX512 + ["-mavx512bf16"])
+kernels_amx = _builder("kernels", "_amx", AVX512 + ["-mavx512bf16", "-mamx-tile", "-mamx-int8"])
 kernels_dotprod = _builder("kernels", "_dotprod", DOTPROD)
 kernels_i8mm = _builder("kernels", "_i8mm", I8MM)
 # The scout's sums have one order whatever the registers' width: both modules give the same bits.

@@ -29,7 +29,7 @@ from fable6c.errors import UsageError, UserError
 INSTRUCTION_SETS = (
     ("i8mm", "dotprod", "baseline")
     if platform.machine().lower() in ("aarch64", "arm64")
-    else ("avx512bf16", "avx512", "avxvnni", "avx2", "baseline")
+    else ("amx", "avx512bf16", "avx512", "avxvnni", "avx2", "baseline")
 )
 # Those that a library is compiled for, where it is for more than the baseline: whatever every machine of the platform has.
 COMPILED_FOR: dict[str, tuple[str, ...]] = {"kernels": INSTRUCTION_SETS, "scout": ("avx2", "baseline")}
@@ -74,7 +74,7 @@ def _module(library: str, isa: str) -> str:
 
 def _compiled(library: str, isa: str) -> bool:
     """Whether there is a module for this set, where a compiler may not have known it (setup.py)."""
-    return isa != "avxvnni" or importlib.util.find_spec(_module(library, isa)) is not None
+    return isa not in ("avxvnni", "amx") or importlib.util.find_spec(_module(library, isa)) is not None
 
 
 @functools.cache

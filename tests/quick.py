@@ -26,6 +26,7 @@ BESIDES = {  # what no import shows
     "fable6c/_kernels.[ch]": "kernels network c_libraries",
     "fable6c/_simd.h": "kernels network scout",
     "fable6c/_tiles.h": "kernels network",
+    "fable6c/_amx.h": "kernels network",
     "fable6c/_scout*.[ch]": "scout scout_program scout_ask c_libraries",
     "fable6c/_text.[ch]": "corpus_clean c_libraries",
     "fable6c/_codec.[ch]": "codec c_libraries",

@@ -19,7 +19,7 @@ SIZES = [1, 2, 3, 15, 16, 17, 129]
 def product_rounding():
     """A gradient product rounds the gradient to bf16 where the instruction set multiplies bf16 (the other factor, ternary or int8,
     is exact): at most 2^-8 of each term's magnitude, besides the rounding of the f32 sums."""
-    return (2**-8 if kernels.ISA == "avx512bf16" else 0) + 2e-6
+    return (2**-8 if kernels.ISA in ("avx512bf16", "amx") else 0) + 2e-6
 
 
 def rng(*seed):

@@ -58,7 +58,7 @@ TAGS = {
     "aarch64-glibc": "manylinux2014_aarch64.manylinux_2_17_aarch64",
     "aarch64-musl": "musllinux_1_2_aarch64",
 }
-SETS = {"x86_64": {"avx2", "avxvnni", "avx512", "avx512bf16"}, "aarch64": {"dotprod", "i8mm"}}
+SETS = {"x86_64": {"avx2", "avxvnni", "avx512", "avx512bf16", "amx"}, "aarch64": {"dotprod", "i8mm"}}
 
 
 @pytest.mark.parametrize("target", TAGS)
