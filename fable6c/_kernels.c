@@ -1434,6 +1434,12 @@ double sum_of_squares(const float *values, size_t M) {
     return total;
 }
 
+// What is left of a gradient that no longer comes halves step by step until it is subnormal, and an instruction with such a number takes a hundred times as
+// long. So it becomes zero before that.
+INLINE float or_zero(float x, float least) { return fabsf(x) < least ? 0.0f : x; }
+#define LEAST_GRADIENT 1e-30f
+#define LEAST_SQUARE 1e-36f
+
 // AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101): param, m, v (M); correction = 1 − beta^step; grad is multiplied by grad_scale and
 // left at zero for the next step.
 void adamw_update(float *param, float *m, float *v, float *grad, const adamw *settings, size_t M) {
@@ -1443,8 +1449,8 @@ void adamw_update(float *param, float *m, float *v, float *grad, const adamw *se
     for (size_t i = 0; i < M; i++) {
         float g = grad[i] * grad_scale;
         grad[i] = 0.0f;
-        m[i] = beta1 * m[i] + (1.0f - beta1) * g;
-        v[i] = beta2 * v[i] + (1.0f - beta2) * g * g;
+        m[i] = or_zero(beta1 * m[i] + (1.0f - beta1) * g, LEAST_GRADIENT);
+        v[i] = or_zero(beta2 * v[i] + (1.0f - beta2) * g * g, LEAST_SQUARE);
         param[i] -= rate * (m[i] / correction1 / (sqrtf(v[i] / correction2) + eps) + decay * param[i]);
     }
 }
@@ -1516,19 +1522,21 @@ static void muon_update_matrix(float *param, float *momentum, float *grad, float
     for (size_t i = 0; i < M; i++) {
         float g = grad[i] * grad_scale;
         grad[i] = 0.0f;
-        momentum[i] = beta * momentum[i] + g;
+        momentum[i] = or_zero(beta * momentum[i] + g, LEAST_GRADIENT);
         next[i] = g + beta * momentum[i];
     }
     double total = 0.0;
     for (size_t o = 0; o < O; o++) total += sumsq(next + o * C, C);
     float norm = 1.0f / ((float)sqrt(total) + 1e-7f);
-    if (transposed) transpose(x, next, norm, O, C);
-    else
-        for (size_t i = 0; i < M; i++) x[i] = norm * next[i];
+    // Of a matrix of norm 1, what is too small to change it: the products of the rest, and theirs, are not subnormal.
+    const float least = 1e-9f;
+    float *normed = transposed ? next : x;
+    for (size_t i = 0; i < M; i++) normed[i] = or_zero(norm * next[i], least);
+    if (transposed) transpose(x, next, O, C);
     float *result = (large < 2 * small ? newton_schulz : newton_schulz_tall)(x, next, squares, panels, large, small);
     if (transposed) {
         float *rows = result == x ? next : x;
-        transpose(rows, result, 1.0f, large, small);
+        transpose(rows, result, large, small);
         result = rows;
     }
     float step_size = rate * sqrtf(O > C ? (float)O / (float)C : 1.0f);

@@ -378,12 +378,12 @@ static void commuting_product(float *out, const float *a, const float *panels, s
     mirror(out, M);
 }
 
-// out (C,R) = factor·inp (R,C)ᵀ, a cache line of a row of out at a time
-static void transpose(float *out, const float *inp, float factor, size_t R, size_t C) {
+// out (C,R) = inp (R,C)ᵀ, a cache line of a row of out at a time
+static void transpose(float *out, const float *inp, size_t R, size_t C) {
     enum { LINE = 16 };
     for (size_t block = 0; block < R; block += LINE)
         for (size_t c = 0; c < C; c++)
-            for (size_t r = block; r < min_size(block + LINE, R); r++) out[c * R + r] = factor * inp[r * C + c];
+            for (size_t r = block; r < min_size(block + LINE, R); r++) out[c * R + r] = inp[r * C + c];
 }
 
 #endif

@@ -795,6 +795,27 @@ def test_muon_of_singular_values_far_apart(o, c):
     assert_close(-param.reshape(o, c) / max(1, o / c) ** 0.5, (left * x) @ right.T, 2e-3)
 
 
+def test_momentum_of_what_no_longer_learns_ends_at_zero():
+    """It would become subnormal, and all products with it a hundred times as slow: half of Muon's matrix, of which columns are faint too."""
+    random, (o, c) = rng(8), (40, 48)
+    param, momentum, grad = (normal(random, o, c) for _ in range(3))
+    grad[:, :24], momentum[:, :16], momentum[:, 16:24] = 0, 1e-30, 1e-12
+    before, live = param.copy(), grad[:, 24:] + 0.95 * (0.95 * momentum[:, 24:] + grad[:, 24:])
+    settings = {"rate": 0.1, "beta": 0.95, "decay": 0.0, "grad_scale": 1.0}
+    flat = param.reshape(-1), momentum.reshape(-1), grad.reshape(-1)
+    kernels.muon_update(*flat, np.array([[0, o, c]], np.int32), kernels.muon_scratch([(o, c)]), settings)
+    assert (momentum[:, :16] == 0).all() and (momentum[:, 16:24] == np.float32(0.95) * np.float32(1e-12)).all()
+    assert (param[:, :24] == before[:, :24]).all()
+    x = live / np.linalg.norm(live)
+    for _ in range(5):
+        x = x @ (3.4445 * np.eye(24) - 4.7750 * (x.T @ x) + 2.0315 * np.linalg.matrix_power(x.T @ x, 2))
+    assert_close(before[:, 24:] - param[:, 24:], 0.1 * x, 2e-4)
+    m, v = np.array([1e-30, -1e-30, 1e-20], np.float32), np.array([1e-36, 1e-36, 1e-20], np.float32)
+    rest = dict(rate=0.1, beta1=0.9, beta2=0.99, eps=1e-8, decay=0.0, correction1=1.0, correction2=1.0, grad_scale=1.0)
+    kernels.adamw_update(zeros(3), m, v, zeros(3), rest)
+    assert list(m[:2]) == list(v[:2]) == [0, 0] and m[2] > 0 and v[2] > 0
+
+
 def test_sum_of_squares():
     x = normal(rng(3), 1_200_001)
     assert abs(kernels.sum_of_squares(x) / (x.astype(np.float64) ** 2).sum() - 1) < 1e-6
