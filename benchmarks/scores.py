@@ -58,9 +58,9 @@ def curve() -> str:
     """All runs, best first within each size."""
     commands = {
         ("fable6c small", 120): "`release/small.toml`",
-        ("fable6c small", 20): "`--preset small --minutes 20`",
-        ("fable6c small", 5): "`--preset small --minutes 5`",
-        ("fable6c small", 1): "`--preset small --minutes 1`",
+        ("fable6c small", 20): "`--preset small --config release/small.toml --minutes 20`",
+        ("fable6c small", 5): "`--preset small --config release/small.toml --minutes 5`",
+        ("fable6c small", 1): "`--preset small --config release/small.toml --minutes 1`",
         ("fable6c micro", 60): "`release/micro.toml`",
         ("fable6c micro", 5): "`--preset micro --config release/micro.toml --minutes 5`",
         ("fable6c micro", 1): "`--preset micro --minutes 1`, with `joined = 0.02` under `[train]` in a file for `--config`",

@@ -6,7 +6,8 @@ from fable6c.training.config import load_config
 from fable6c.training.run import Run
 
 # Million tokens seen in a whole run, and its bits per character on valid500 of TinyStories: the rows of docs/numbers.md, from
-# benchmarks/record/2026-11-22-amd-epyc/curve.json. The longest run of each is the release, whose log is release/PRESET.jsonl.
+# benchmarks/record/2026-11-22-amd-epyc/curve.json. The longest run of each is the release, whose log is release/PRESET.jsonl. Since then `small` has higher
+# rates and does a little better (docs/learning.md).
 CURVES = {
     "micro": [(7.520256, 0.8615), (37.730304, 0.7933), (463.126528, 0.7636)],
     "small": [(2.256896, 0.8978), (11.812864, 0.7279), (49.999872, 0.6633), (282.767360, 0.6438)],
