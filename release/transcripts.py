@@ -26,7 +26,7 @@ MODELS = [
     (
         "small, twenty minutes without AVX-512",
         "build/small-20.f6c",
-        TRAIN.format("small", 7200000, "small-20"),
+        TRAIN.format("small --config release/small.toml", 7200000, "small-20"),
         "7.2 M tokens are 20 minutes at 6,000 tokens a second. The record of the [curve](numbers.md#scores), on a processor with AVX-512, has 50 M after as long, and 283 M after two hours.",
     ),
     ("micro, one hour", "release/micro.f6c", "", "The [release](../release/README.md)."),
