@@ -35,9 +35,8 @@ class BuildKernels(build_ext):
             print("fable6c is built without the wasm3 interpreter: stories are told by the NumPy reference", file=sys.stderr)
             self.extensions = [extension for extension in self.extensions if extension.name != "fable6c._lib_wasm3"]
         for extension in self.extensions:
-            extension.optional = extension.name.endswith(
-                ("_avxvnni", "_amx")
-            )  # GCC before 11 cannot compile them: native.py then takes the next one
+            # GCC before 11 cannot compile these: native.py then takes the next one.
+            extension.optional = extension.name.endswith(("_avxvnni", "_amx"))
         super().run()
         if self.inplace:
             return
@@ -81,8 +80,11 @@ WASM3_LICENSE = "build/wasm3/LICENSE"
 BUILDERS = ["cpu", "bpe", "text", "codec", "kernels", "scout", "wasm3"]
 PLATFORM = os.environ.get("_PYTHON_HOST_PLATFORM", "")  # names another one to build for
 PROCESSOR = PLATFORM or platform.machine()
+LINUX = (PLATFORM or sysconfig.get_platform()).startswith("linux")
 if PROCESSOR.endswith(("x86_64", "AMD64")):
-    BUILDERS += ["kernels_avx2", "kernels_avxvnni", "kernels_avx512", "kernels_avx512bf16", "kernels_amx", "scout_avx2"]
+    BUILDERS += ["kernels_avx2", "kernels_avxvnni", "kernels_avx512", "kernels_avx512bf16", "scout_avx2"]
+    if LINUX:  # the only system that gives tile registers to those who ask as _cpu.c does
+        BUILDERS += ["kernels_amx"]
 elif PROCESSOR.endswith(("aarch64", "arm64")):
     BUILDERS += ["kernels_dotprod", "kernels_i8mm"]
 
@@ -92,7 +94,7 @@ LISTEN = Extension(
 )
 
 setup(
-    ext_modules=[LISTEN] if (PLATFORM or sysconfig.get_platform()).startswith("linux") else [],
+    ext_modules=[LISTEN] if LINUX else [],
     cffi_modules=[f"fable6c/build_kernels.py:{name}" for name in BUILDERS],
     cmdclass={"build_ext": BuildKernels, "sdist": SourceArchive},
 )

@@ -173,11 +173,12 @@ def test_the_instruction_set_is_the_best_or_the_one_that_was_asked_for(monkeypat
 
 
 def test_no_set_is_missing_whose_code_this_compiler_knows():
-    """setup.py goes on without a set that does not compile; only an old GCC may be the reason."""
+    """setup.py goes on without a set that does not compile; only an old GCC or another system may be the reason."""
     version = subprocess.run(["gcc", "-dumpversion"], capture_output=True, text=True) if shutil.which("gcc") else None
     if version is None or int(version.stdout.split(".")[0]) < 11:
         pytest.skip("no GCC 11 or newer here")
-    assert [isa for isa in native.INSTRUCTION_SETS if importlib.util.find_spec(native._module("kernels", isa)) is None] == []
+    missing = [isa for isa in native.INSTRUCTION_SETS if importlib.util.find_spec(native._module("kernels", isa)) is None]
+    assert missing == ([] if sys.platform == "linux" else ["amx"])
 
 
 def test_a_set_that_an_old_compiler_left_out(monkeypatch):
