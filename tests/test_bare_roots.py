@@ -48,7 +48,6 @@ def test_a_new_user_gets_a_story(suite):
         assert told_by("id -u") != "0\n"
         assert STORY.search(told_by(" && ".join(["cp -r . ../plain", "cd ../plain", *WITHOUT_MAKE])))
         assert STORY.search(told_by("make story"))
-        assert (
-            len(re.findall("^Once upon a time", told_by("make run MINUTES=0.2"), re.MULTILINE)) == 2
-        )  # of the own model and of the released one
+        # Of the own model and of the released one; after so few seconds the own one may begin twice.
+        assert len(re.findall("^Once upon a time", told_by("make run MINUTES=0.2"), re.MULTILINE)) >= 2
         assert " passed" in told_by("make test PYTEST_FLAGS='-q -rfE --tb=short'")
