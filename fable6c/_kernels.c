@@ -10,7 +10,7 @@
 // output to one writer and keep the order of every sum, so the number of threads never changes a bit.
 //
 // The file is compiled once for each instruction set (build_kernels.py); fable6c/native.py loads the best one. What depends on the set
-// stands in _simd.h, the tiles of the matrix products in _tiles.h.
+// stands in _simd.h, the tiles of the matrix products in _tiles.h, those of AMX in _amx.h.
 
 #include <math.h>
 #include <stdbool.h>
@@ -1434,8 +1434,8 @@ double sum_of_squares(const float *values, size_t M) {
     return total;
 }
 
-// What is left of a gradient that no longer comes halves step by step until it is subnormal, and an instruction with such a number takes a hundred times as
-// long. So it becomes zero before that.
+// The momentum of what has no gradient any more shrinks step by step. It becomes zero before it is subnormal: an instruction with such a number takes a
+// hundred times as long.
 INLINE float or_zero(float x, float least) { return fabsf(x) < least ? 0.0f : x; }
 #define LEAST_GRADIENT 1e-30f
 #define LEAST_SQUARE 1e-36f
