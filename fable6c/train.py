@@ -160,23 +160,28 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         if start and not options.start:
             check_documents(dataset)
         run = Run(config, dataset, folder, command, teachers)
-        if saved:
-            run.restore(*saved)
-        elif start and options.start:
-            run.network.parameters[:] = start.parameters
-            run.network.quantize_weights()
-        else:
+
+        def first_weights() -> None:
+            if start and options.start:
+                run.network.parameters[:] = start.parameters
+                run.network.quantize_weights()
+                return
             run.network.initialize(options.seed)
             if start and options.grow:
                 grow(run.network, start, dataset.tokenizer)
             elif start:
                 prune(run.network, start, dataset, options.seed)
+
+        if saved:
+            run.restore(*saved)
+        else:
+            first_weights()
         saved = before = None  # with it the checkpoint's bytes
         _describe(run)
         was_finished = run.finished
         if was_finished:
             print(f"{folder}: this run is finished; for another one, choose another folder with --out")
-        stopped = 0 if was_finished else train(run, options.save_minutes)
+        stopped = 0 if was_finished else train(run, options.save_minutes, first_weights=first_weights)
         if start and not options.start and not stopped:
             if run.verdict is None:
                 run.verdict = judge(run, start, 0.0 if options.grow else ALLOWED_LOSS)

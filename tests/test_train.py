@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -168,6 +169,64 @@ def test_a_budget_of_time(inputs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(loop, "TRIAL_STEPS", 1000)  # another machine, which would plan anew
     train.main(command(inputs, tmp_path / "stopped", "--minutes", "0.02"))
     assert bits(tmp_path / "run")[:2] == bits(tmp_path / "tokens")[:2] == bits(tmp_path / "stopped")[:2]
+
+
+@pytest.fixture
+def soon_exhausted(monkeypatch):
+    """A clock and a text by which runs have the fewest bits at step 20, and begin again at the first check from step 30 on."""
+    Clock((monkeypatch, loop), (monkeypatch, report))
+    monkeypatch.setattr(loop, "FIRST_TIMES", 0.01)
+
+    def bits_per_char(self, max_tokens=None):
+        self.last_bits_per_char = 1 + abs(self.step - 20) / 200
+        return self.last_bits_per_char
+
+    monkeypatch.setattr(training_run.Run, "bits_per_char", bits_per_char)
+
+
+def test_a_text_that_is_too_short_for_the_minutes(inputs, tmp_path, capsys, monkeypatch, soon_exhausted):
+    """The run begins again, with the steps of its best check, and is then a run of so many tokens, to the bit, interrupted or not."""
+    minutes = ["--minutes", "0.05"]
+    train.main(command(inputs, tmp_path / "run", *minutes))
+    out = capsys.readouterr().out
+    (said,) = re.findall(r"^held-out text was best at step (\d+) \((.+) bits/char\) and is worse now \((.+)\): .*", out, re.MULTILINE)
+    best = int(said[0])
+    assert 15 <= best <= 25 and float(said[2]) > 1.02 * float(said[1])
+    assert f"the text is too short for 0.05 minutes; beginning again with {best} steps, " in out
+    entries = log(tmp_path / "run")
+    assert [entry["progress"] for entry in entries] == sorted(entry["progress"] for entry in entries) and entries[-1]["step"] == best
+    train.main(command(inputs, tmp_path / "tokens", steps=best))
+    assert "is worse now" not in capsys.readouterr().out
+    wanted = bits(tmp_path / "tokens")[:2]
+    assert bits(tmp_path / "run")[:2] == wanted
+    for step in (best, best + 5):  # both before it begins again, the second after the best check
+        interrupt_after(monkeypatch, step, lambda: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(SystemExit):
+            train.main(command(inputs, tmp_path / str(step), *minutes))
+        train.main(command(inputs, tmp_path / str(step), *minutes))
+        assert bits(tmp_path / str(step))[:2] == wanted
+    original = training_run.Run.train_step
+
+    def train_step(self):
+        loss = original(self)
+        if self.shortened and self.step == 5:
+            monkeypatch.setattr(training_run.Run, "train_step", original)
+            signal.raise_signal(signal.SIGTERM)
+        return loss
+
+    monkeypatch.setattr(training_run.Run, "train_step", train_step)
+    with pytest.raises(SystemExit):
+        train.main(command(inputs, tmp_path / "later", *minutes))
+    assert checkpoint.load(str(tmp_path / "later"))[0]["step"] == 5
+    train.main(command(inputs, tmp_path / "later", *minutes))
+    assert bits(tmp_path / "later")[:2] == wanted
+
+
+def test_a_text_that_is_long_enough_is_read_to_the_end(inputs, tmp_path, capsys, monkeypatch, soon_exhausted):
+    """Worse by less than two per cent, or for less than half as many steps again: the run goes on."""
+    monkeypatch.setattr(training_run.Run, "bits_per_char", lambda self, most=None: 1.0 if self.step < 40 else 1.019)
+    train.main(command(inputs, tmp_path / "run", "--minutes", "0.02"))
+    assert "is worse now" not in capsys.readouterr().out and log(tmp_path / "run")[-1]["step"] > 40
 
 
 def test_importing_does_nothing(tmp_path):

@@ -1,5 +1,6 @@
 """The loop of a training run: steps, reports, checks on held-out text, samples, saves."""
 
+import math
 import os
 import sys
 import time
@@ -17,11 +18,23 @@ MAX_WAIT, WAIT_SECONDS = 10.0, 1.0  # a lap counts at most for so many times its
 PROMPTS = ["Once upon a time", "One day, a little", '"Where are you going?"']
 CHECKS = 10  # times in a run that the held-out text is scored and a sample is told
 CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of it
+# A text that is read too often: checks from so many times the text on, each after so many times the steps of the one before; exhausted
+# it is where the score is so many times the best one, and the best one's steps lie so many times back.
+FIRST_TIMES, GROWTH, WORSE, BACK = 2.0, 1.25, 1.02, 1.5
 TRIAL_STEPS, TRIAL_SECONDS, TRIAL_SHARE = 2, 5.0, 0.02  # what a plan rests on: so many steps, seconds, or share of the minutes
 
 
-def train(run: Run, save_minutes: float, advance: Optional[Callable[[], Optional[float]]] = None) -> int:
+def train(
+    run: Run,
+    save_minutes: float,
+    advance: Optional[Callable[[], Optional[float]]] = None,
+    first_weights: Optional[Callable[[], None]] = None,
+) -> int:
     """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved.
+
+    A budget in minutes says how long a person would wait, not how often to read the text. So where the held-out text becomes worse and worse,
+    the run begins again, with as many steps as it had taken to the best check. `first_weights` gives the network again what it began with;
+    without it, the budget is kept.
 
     `advance` does what is done between two looks at the signals, by default a step of this process, and returns its mean loss: a cluster's
     round, which others work at, or None where there was none."""
@@ -35,7 +48,11 @@ def train(run: Run, save_minutes: float, advance: Optional[Callable[[], Optional
         if run.seconds_budget is not None:
             with stop.heard():
                 print(expectation(run), flush=True)
-        next_check = _next_check(run)
+        again = first_weights if run.seconds_budget is not None and not run.shortened else None
+        if again and run.step and run.step == _early_check(run, run.step):  # a run that was stopped there may have left that out
+            if _exhausted(run, run.bits_per_char(CHECK_TOKENS)):
+                reporter, again = _begin_again(run, again, stop), None
+        check, early = _next_check(run), _early_check(run, run.step + 1) if again else math.inf
         while run.progress() < 1.0 and not stop.number:
             run.elapsed += clock.lap()
             loss = advance()
@@ -46,12 +63,16 @@ def train(run: Run, save_minutes: float, advance: Optional[Callable[[], Optional
             reporter.note(loss, seconds)
             if run.progress() >= 1.0 or stop.number:
                 break
-            if run.progress() >= next_check:
+            if run.step >= min(check, early):
+                score = run.bits_per_char(CHECK_TOKENS)
                 with stop.heard():
-                    reporter.report(run.bits_per_char(CHECK_TOKENS))
-                    _tell(run, PROMPTS[:1])
+                    reporter.report(score)
+                    if run.step >= check:
+                        _tell(run, PROMPTS[:1])
                 draw_loss(run.folder)
-                next_check = _next_check(run)
+                if again and run.step == early and _exhausted(run, score):
+                    reporter, again = _begin_again(run, again, stop), None
+                check, early = _next_check(run), _early_check(run, run.step + 1) if again else math.inf
             elif reporter.due():
                 with stop.heard():
                     reporter.report()
@@ -122,9 +143,44 @@ class Clock:
         return seconds
 
 
-def _next_check(run: Run) -> float:
-    """The progress at which the held-out text is scored next."""
-    return (int(run.progress() * CHECKS) + 1) / CHECKS
+def _next_check(run: Run) -> int:
+    """The step after which the held-out text is scored next, and a sample told."""
+    assert run.steps_budget
+    number = run.step * CHECKS // run.steps_budget + 1
+    return -(-number * run.steps_budget // CHECKS)
+
+
+def _early_check(run: Run, least: int) -> int:
+    """The first step, `least` or later, after which it is scored to see whether the text is exhausted. These steps depend on the text alone,
+    so an interrupted run has the same."""
+    step = FIRST_TIMES * len(run.dataset.train) / run.tokens_per_step
+    while math.ceil(step) < least:
+        step *= GROWTH
+    return math.ceil(step)
+
+
+def _exhausted(run: Run, score: float) -> bool:
+    """Note a check's score, and say whether the run has read its text too often."""
+    if run.best is None or score <= run.best[1]:
+        run.best = run.step, score
+    return score > WORSE * run.best[1] and run.step >= BACK * run.best[0]
+
+
+def _begin_again(run: Run, first_weights: Callable[[], None], stop: StopSignal) -> Reporter:
+    """Begin again, with as many steps as to the best check."""
+    assert run.best and run.last_bits_per_char and run.seconds_budget
+    steps = run.best[0]
+    times = steps * run.tokens_per_step / len(run.dataset.train)
+    with stop.heard():
+        print(
+            f"held-out text was best at step {steps:,} ({run.best[1]:.4f} bits/char) and is worse now ({run.last_bits_per_char:.4f}): the text is too short for "
+            f"{run.seconds_budget / 60:g} minutes; beginning again with {steps:,} steps, {times:.1f} times the text (docs/training.md#overfitting)",
+            flush=True,
+        )
+    run.begin_again(steps)
+    first_weights()
+    run.save()
+    return Reporter(run)
 
 
 def _tell(run: Run, prompts: Sequence[str]) -> None:

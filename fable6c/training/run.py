@@ -63,6 +63,8 @@ class Run:
         self.step, self.elapsed = 0, 0.0  # optimizer steps done, seconds that they, the checks and the saves took
         self.finished = False  # the budget is spent and all of the held-out text is scored
         self.last_bits_per_char: Optional[float] = None
+        self.best: Optional[tuple[int, float]] = None  # step and score of the check that had the fewest bits per character so far
+        self.shortened = False  # began again because the text was exhausted (loop.py)
         self.verdict: Optional[str] = None  # of a finished run that grew or pruned: why it is refused, "" if it is kept
         self.epoch, self.window = 0, 0  # the next window to read: its place in the epoch's order
         self.starts = dataset.starts(context, self.seed, 0)
@@ -139,7 +141,8 @@ class Run:
             "window": self.window, "optimizer_steps": self.optimizer.steps, "tokenizer": self.dataset.tokenizer.to_bytes().hex(),
             "corpus": self.dataset.description["corpus"], "source": self.dataset.description["source"],
             "text_sha256": self.dataset.description["sha256"], "bits_per_char": self.last_bits_per_char,
-            "asks": self.dataset.description.get("asks", ""), "verdict": self.verdict, "steps": self.steps_budget, **self.more,
+            "asks": self.dataset.description.get("asks", ""), "verdict": self.verdict, "steps": self.steps_budget,
+            "best": self.best, "shortened": self.shortened, **self.more,
         }  # fmt: skip
         return description, {
             "parameters": self.network.parameters, "first": self.optimizer.first, "second": self.optimizer.second, **self.more_arrays,
@@ -162,8 +165,16 @@ class Run:
         self.epoch, self.window = description["epoch"], description["window"]
         self.finished, self.last_bits_per_char = description["finished"], description["bits_per_char"]
         self.verdict, self.steps_budget = description.get("verdict"), description.get("steps") or self.steps_budget
+        self.best, self.shortened = description.get("best"), description.get("shortened", False)  # not in older versions' checkpoints
         self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
         self.network.quantize_weights()
+
+    def begin_again(self, steps: int) -> None:
+        """Be a run of so many steps that has done none: the same bits as with a budget of as many tokens. The weights are the caller's to set;
+        the time counts on."""
+        self.optimizer.first[:], self.optimizer.second[:], self.optimizer.steps = 0.0, 0.0, 0
+        self.step, self.epoch, self.window, self.steps_budget, self.shortened = 0, 0, 0, steps, True
+        self.starts = self.dataset.starts(self.config.model.context, self.seed, 0)
 
 
 def scored_nats(network: Network, tokenizer: Tokenizer, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -246,6 +257,11 @@ def load_run(folder: str) -> Optional[tuple[dict, dict[str, np.ndarray]]]:
     steps = description.get("steps")  # runs of minutes that an older version began have none
     if steps is not None and not (type(steps) is int and 0 < steps < 2**53):
         raise refuse(f"its steps are {steps!r}")
+    best = description.get("best")
+    if best is not None and not (isinstance(best, list) and [type(value) for value in best] == [int, float] and 0 < best[0] < 2**53):
+        raise refuse(f"its best check is {best!r}"[:100])
+    if not isinstance(description.get("shortened", False), bool):
+        raise refuse(f"its shortened is {description['shortened']!r}"[:100])
     for name in ("step", "epoch", "window", "optimizer_steps", "elapsed"):
         if not 0 <= description[name] < 2**53:
             raise refuse(f"its {name} is {description[name]}")
