@@ -87,7 +87,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         help="learn from the predictions of these model files and scouts, and with their tokenizer (docs/micromodels.md)",
     )
     parser.add_argument(
-        "--minutes", type=float, help="budget in minutes, made into steps by the speed of the first ones (default: the preset's)"
+        "--minutes",
+        type=float,
+        help="budget in minutes, made into steps by the speed of the first ones; fewer where the text is too short (default: the preset's)",
     )
     parser.add_argument("--tokens", type=int, help="budget in tokens, instead of --minutes")
     parser.add_argument("--threads", type=int, default=2, help="threads (default 2); they do not change the result")

@@ -222,11 +222,19 @@ def test_a_text_that_is_too_short_for_the_minutes(inputs, tmp_path, capsys, monk
     assert bits(tmp_path / "later")[:2] == wanted
 
 
-def test_a_text_that_is_long_enough_is_read_to_the_end(inputs, tmp_path, capsys, monkeypatch, soon_exhausted):
-    """Worse by less than two per cent, or for less than half as many steps again: the run goes on."""
-    monkeypatch.setattr(training_run.Run, "bits_per_char", lambda self, most=None: 1.0 if self.step < 40 else 1.019)
-    train.main(command(inputs, tmp_path / "run", "--minutes", "0.02"))
-    assert "is worse now" not in capsys.readouterr().out and log(tmp_path / "run")[-1]["step"] > 40
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda step, budget: 1.0 if step < budget // 3 else 1.019,  # worse by less than two per cent
+        lambda step, budget: 1.1 if budget // 4 < step < budget // 3 else 1.0 - step / 10000,  # for less than half as many steps again
+        lambda step, budget: 1.0 if step < budget // 2 else 1.1,  # too late to begin again within the budget
+    ],
+)
+def test_a_budget_of_time_that_is_used_to_the_end(inputs, tmp_path, capsys, monkeypatch, soon_exhausted, score):
+    monkeypatch.setattr(loop, "GROWTH", 1.05)
+    monkeypatch.setattr(training_run.Run, "bits_per_char", lambda self, most=None: score(self.step, self.steps_budget or 1))
+    train.main(command(inputs, tmp_path / "run", "--minutes", "0.05"))
+    assert "is worse now" not in capsys.readouterr().out and log(tmp_path / "run")[-1]["step"] > 100
 
 
 def test_importing_does_nothing(tmp_path):

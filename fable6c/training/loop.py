@@ -160,10 +160,12 @@ def _early_check(run: Run, least: int) -> int:
 
 
 def _exhausted(run: Run, score: float) -> bool:
-    """Note a check's score, and say whether the run has read its text too often."""
+    """Note a check's score, and say whether the run has read its text too often and could begin again within its budget."""
     if run.best is None or score <= run.best[1]:
         run.best = run.step, score
-    return score > WORSE * run.best[1] and run.step >= BACK * run.best[0]
+    assert run.steps_budget
+    room = run.steps_budget - run.step  # where the best check's steps do not fit in, the falling rates help as much
+    return score > WORSE * run.best[1] and run.step >= BACK * run.best[0] and run.best[0] <= room
 
 
 def _begin_again(run: Run, first_weights: Callable[[], None], stop: StopSignal) -> Reporter:
