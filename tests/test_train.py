@@ -192,7 +192,7 @@ def test_a_text_that_is_too_short_for_the_minutes(inputs, tmp_path, capsys, monk
     (said,) = re.findall(r"^held-out text was best at step (\d+) \((.+) bits/char\) and is worse now \((.+)\): .*", out, re.MULTILINE)
     best = int(said[0])
     assert 15 <= best <= 25 and float(said[2]) > 1.02 * float(said[1])
-    assert f"the text is too short for 0.05 minutes; beginning again with {best} steps, " in out
+    assert f"the text is too short to be read so often; beginning again with {best} steps, " in out
     entries = log(tmp_path / "run")
     assert [entry["progress"] for entry in entries] == sorted(entry["progress"] for entry in entries) and entries[-1]["step"] == best
     train.main(command(inputs, tmp_path / "tokens", steps=best))

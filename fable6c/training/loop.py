@@ -170,13 +170,13 @@ def _exhausted(run: Run, score: float) -> bool:
 
 def _begin_again(run: Run, first_weights: Callable[[], None], stop: StopSignal) -> Reporter:
     """Begin again, with as many steps as to the best check."""
-    assert run.best and run.last_bits_per_char and run.seconds_budget
+    assert run.best and run.last_bits_per_char
     steps = run.best[0]
     times = steps * run.tokens_per_step / len(run.dataset.train)
     with stop.heard():
         print(
-            f"held-out text was best at step {steps:,} ({run.best[1]:.4f} bits/char) and is worse now ({run.last_bits_per_char:.4f}): the text is too short for "
-            f"{run.seconds_budget / 60:g} minutes; beginning again with {steps:,} steps, {times:.1f} times the text (docs/training.md#overfitting)",
+            f"held-out text was best at step {steps:,} ({run.best[1]:.4f} bits/char) and is worse now ({run.last_bits_per_char:.4f}): the text is "
+            f"too short to be read so often; beginning again with {steps:,} steps, {times:.1f} times the text (docs/training.md#overfitting)",
             flush=True,
         )
     run.begin_again(steps)
