@@ -120,7 +120,7 @@ def test_a_run_from_start_to_end(inputs, tmp_path, capsys, monkeypatch):
     train.main(command(inputs, folder, steps=30))
     out = capsys.readouterr().out
     for expected in (
-        "fable6c 0.", f"preset micro: {parameter_count(TINY):,} parameters (dim 16, 2 layers, hidden 24, vocabulary 300)", "CPU: ", f"kernels {kernels.ISA}, 1 thread\n", "memory: about ", " MiB = ",
+        "fable6c 0.", f"preset micro: {parameter_count(TINY):,} parameters (dim 16, 2 layers, hidden 24, vocabulary 300)", "CPU: ", f"kernels {kernels.ISA}", " 1 thread\n", "memory: about ", " MiB = ",
         "tokens to train on", "characters held out", "budget: 30 steps of 128 tokens", "starting at step 0",
         "\nstep 3  10.0%  loss ", " tokens/s  held-out ", " bits/char  0:0", " to go\n  | Once upon a time", "\nstep 30  100.0%",
         f"finished: {folder}\nnext: ", f" -m fable6c.export '{folder}' -o model.f6c",
