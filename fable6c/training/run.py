@@ -165,7 +165,8 @@ class Run:
         self.epoch, self.window = description["epoch"], description["window"]
         self.finished, self.last_bits_per_char = description["finished"], description["bits_per_char"]
         self.verdict, self.steps_budget = description.get("verdict"), description.get("steps") or self.steps_budget
-        self.best, self.shortened = description.get("best"), description.get("shortened", False)  # not in older versions' checkpoints
+        best = description.get("best")  # as the next one not in older versions' checkpoints
+        self.best, self.shortened = (best[0], best[1]) if best else None, description.get("shortened", False)
         self.starts = self.dataset.starts(self.config.model.context, self.seed, self.epoch)
         self.network.quantize_weights()
 
