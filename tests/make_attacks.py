@@ -16,8 +16,7 @@ import zstandard
 
 from fable6c.model import zstd
 from fable6c.model.architecture import Dimensions, tensor_specs
-from fable6c.model.file import CONTENT_RATIO, FREE_BYTES, HEADER, HEADER_BYTES, MAGIC, encode_model, tensor_bytes
-from fable6c.model.limits import ROUTER_ROWS
+from fable6c.model.file import CONTENT_RATIO, FREE_BYTES, HEADER, HEADER_BYTES, MAGIC, encode_model, router_rows, tensor_bytes
 from tiny_models import tiny_model
 from zstd_frames import BitWriter, block_of, ended, frame_of, fse_description
 
@@ -253,7 +252,7 @@ def attacks():
     yield "BAD_SIZE-experts-in-version-2", with_frame(routed_frame, **{**routed_fields, "version": 2})
     yield "BAD_SIZE-version-3-without-experts", with_frame(copying[HEADER_BYTES:], **{**copying_fields, "version": 3})
     routed_raw = zstandard.ZstdDecompressor().decompress(routed_frame)
-    place = len(routed_raw) - 2 * ROUTER_ROWS - bias.file_bytes
+    place = len(routed_raw) - 2 * router_rows(dimensions) - bias.file_bytes
     raw = routed_raw[:place] + np.float32(np.nan).tobytes() + routed_raw[place + bias.file_bytes :]
     frame = compress(raw)
     yield "BAD_TENSOR-of-the-last-expert", with_frame(frame, **{**routed_fields, "packed_bytes": len(frame), "raw_crc": zlib.crc32(raw)})

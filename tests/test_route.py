@@ -11,8 +11,8 @@ from fable6c.errors import UserError
 from fable6c.evaluation import routing as evaluation
 from fable6c.evaluation.ensemble import score as ensemble_score
 from fable6c.evaluation.statistics import gain, said, significant
-from fable6c.model.file import Matrix, encode_model, read_model, write_model
-from fable6c.model.limits import ROUTER_ROWS
+from fable6c.model.file import Matrix, encode_model, read_model, router_rows, write_model
+from fable6c.model.limits import ROUTER_PAIRS
 from fable6c.model.reference import Reference
 from fable6c.model.routing import Route, RoutedReference, open_reference, rows_of
 from fable6c.model.tokenizer import Tokenizer
@@ -82,17 +82,17 @@ def refused(made, *names, **options):
 
 def test_rows_of_a_token_and_of_a_pair():
     tokens = np.array([5, 9, 5, 9])
-    rows = rows_of(tokens)
-    assert rows.shape == (4, 2) and rows.min() >= 0 and rows.max() < ROUTER_ROWS
-    assert rows[0, 0] == rows[2, 0] and rows[1].tolist() == rows[3].tolist(), "a token after another one has one row, wherever"
+    rows = rows_of(tokens, 500)
+    assert rows[:, 0].tolist() == tokens.tolist() and rows[:, 1].min() >= 500 and rows[:, 1].max() < 500 + ROUTER_PAIRS
+    assert rows[1, 1] == rows[3, 1], "a token after another one has one row, wherever"
     assert rows[0, 1] != rows[2, 1], "5 after nothing is not 5 after 9"
-    many = rows_of(np.arange(4096) * 7 % 65536)
-    assert np.bincount(many[:, 1], minlength=ROUTER_ROWS).max() < 16, "spread over the table"
+    many = rows_of(np.arange(4096) * 7 % 65536, 65536)
+    assert np.bincount(many[:, 1] - 65536, minlength=ROUTER_PAIRS).max() < 16, "spread over the table"
 
 
 def test_a_route_in_parts_is_the_route_as_a_whole():
     random = np.random.default_rng(1)
-    router = random.integers(-128, 128, (ROUTER_ROWS, 3)).astype(np.int8)
+    router = random.integers(-128, 128, (500 + ROUTER_PAIRS, 3)).astype(np.int8)
     tokens = random.integers(0, 500, 400)
     whole, chosen = Route.fresh(3).follow(router, tokens)
     at, parts = Route.fresh(3), []
@@ -104,17 +104,17 @@ def test_a_route_in_parts_is_the_route_as_a_whole():
 
 
 def test_the_scores_as_the_document_says():
-    router = np.zeros((ROUTER_ROWS, 2), np.int8)
-    own, pair = rows_of(np.array([7]))[0]
-    router[own], router[pair] = (3, 20), (-4, 16)
+    router = np.zeros((300 + ROUTER_PAIRS, 2), np.int8)
+    own, pair = rows_of(np.array([7]), 300)[0]
+    router[own], router[pair] = (3, 10), (-4, 6)
     after, chosen = Route.fresh(2).follow(router, np.array([7]))
-    assert after.scores.tolist() == [-1, 36] and chosen.tolist() == [1], "37 is more than 32"
-    router[pair] = (1, 16)
+    assert after.scores.tolist() == [-1, 16] and chosen.tolist() == [1], "17 is more than 16"
+    router[pair] = (-3, 6)
     after, chosen = Route.fresh(2).follow(router, np.array([7]))
-    assert after.scores.tolist() == [4, 36] and chosen.tolist() == [0]
-    after, chosen = Route(np.array([-29, 28]), 3, 1).follow(np.zeros((ROUTER_ROWS, 2), np.int8), np.array([1]))
+    assert after.scores.tolist() == [0, 16] and chosen.tolist() == [0]
+    after, chosen = Route(np.array([-29, 28]), 3, 1).follow(np.zeros((300 + ROUTER_PAIRS, 2), np.int8), np.array([1]))
     assert after.scores.tolist() == [-28, 28] and chosen.tolist() == [1], "rounded down"
-    after, _ = Route(np.array([-128, 128]), 3, 1).follow(np.zeros((ROUTER_ROWS, 2), np.int8), np.array([1]))
+    after, _ = Route(np.array([-128, 128]), 3, 1).follow(np.zeros((300 + ROUTER_PAIRS, 2), np.int8), np.array([1]))
     assert after.scores.tolist() == [31, 127], "no further behind than 96"
 
 
@@ -124,8 +124,8 @@ def test_the_learned_router_tells_kinds_apart():
     def documents(first, count):
         return [random.integers(first, first + 60, 100) for _ in range(count)]
 
-    router = learn_router([documents(0, 40), documents(40, 40), documents(80, 10)], 299)
-    assert router.shape == (ROUTER_ROWS, 3) and router.dtype == np.int8
+    router = learn_router([documents(0, 40), documents(40, 40), documents(80, 10)], 300, 299)
+    assert router.shape == (300 + ROUTER_PAIRS, 3) and router.dtype == np.int8
     for kind, first in enumerate((0, 40, 80)):
         chosen = [Route.fresh(3).follow(router, document)[1][31] for document in documents(first, 20)]
         assert np.mean(np.array(chosen) == kind) > 0.9
@@ -268,7 +268,9 @@ def test_only_what_is_scored_by_all_counts(made):
     model = read_model(made / "forest.f6c")
     other = tiny_model(vocab=257, copies=True)
     scores = evaluation.score(
-        evaluation.join([model, read_model(made / "sea.f6c")], ["a", "b"], ["", ""], np.zeros((ROUTER_ROWS, 2), np.int8), "x.f6c"),
+        evaluation.join(
+            [model, read_model(made / "sea.f6c")], ["a", "b"], ["", ""], np.zeros((router_rows(model.dimensions), 2), np.int8), "x.f6c"
+        ),
         [["fox owl oak."], ["ship wave."]],
         {"a": model, "b": read_model(made / "sea.f6c")},
         {"other": other},

@@ -3,8 +3,7 @@
 import numpy as np
 
 from fable6c.model.architecture import Dimensions, tensor_specs
-from fable6c.model.file import Matrix, Model
-from fable6c.model.limits import ROUTER_ROWS
+from fable6c.model.file import Matrix, Model, router_rows
 
 TINY_CONFIG = """
 [model]
@@ -42,5 +41,5 @@ def tiny_model(dim=7, layers=2, hidden=6, taps=3, vocab=300, context=16, copies=
     # Pairs of bytes, each once: the shortest tokens that are all different.
     merges = np.array([(97 + j % 26, 97 + j // 26) for j in range(vocab - 257)], np.uint16).reshape(-1, 2)
     # Of several experts each reads a few tokens at a time.
-    router = random.integers(-128, 128, (ROUTER_ROWS, experts)).astype(np.int8) if experts > 1 else None
+    router = random.integers(-128, 128, (router_rows(dimensions), experts)).astype(np.int8) if experts > 1 else None
     return Model(dimensions, {"name": "tiny"}, merges, tensors, router)

@@ -5,7 +5,7 @@ import { fail } from "./errors";
 import {
   BAD_CARD, BAD_DIMENSION, BAD_FRAME, BAD_SIZE, BAD_TENSOR, BAD_TOKENIZER, badDimension, CONTENT_CHECKSUM, CONTENT_RATIO, copyDim, experts, FREE_BYTES,
   HEADER_BYTES, HEADER_CHECKSUM, MAGIC, MAX_CARD_BYTES, MAX_EXPERTS, MAX_MAGNITUDE, MAX_RAW_BYTES, NEWER_VERSION, NEWEST_VERSION, NOT_A_MODEL,
-  readDimensions, ROUTED_VERSION, ROUTER_ROWS, rowBytes, setExperts, TEXT_MODE, TOO_LARGE, TOO_SHORT, TRAILING_BYTES, TRUNCATED, vocab, WEB_PAGE,
+  readDimensions, ROUTED_VERSION, ROUTER_PAIRS, rowBytes, setExperts, TEXT_MODE, TOO_LARGE, TOO_SHORT, TRAILING_BYTES, TRUNCATED, vocab, WEB_PAGE,
 } from "./layout";
 import { expertSize, FILE, keySize, layout, ODDS, QUERY, reserve, SUMS, TEXT } from "./memory";
 import { readRow, unpackMatrix } from "./product";
@@ -85,7 +85,7 @@ function checkHeader(size: u32): i32 {
 function countExperts(size: u32): bool {
   let shared = sharedBytes(), own = expertBytes(), count: u64 = 1;
   if (load<u32>(FILE, 8) == ROUTED_VERSION) {
-    own += ROUTER_ROWS;
+    own += vocab + ROUTER_PAIRS;
     count = size < shared ? 0 : (size - shared) / own;
     if (count - 2 > MAX_EXPERTS - 2) return false;
   }
@@ -127,7 +127,7 @@ export function loadTokenizer(): i32 {
 
 /** The embedding's high plane in the content; the low plane follows. */
 export let embedding: usize = 0;
-export let router: usize = 0; // i8 (ROUTER_ROWS, experts), in the content
+export let router: usize = 0; // i8 (vocab + ROUTER_PAIRS, experts), in the content
 
 let source: usize = 0; // the next tensor in the content
 let tensor: u32 = 0; // its place in the list of docs/model-file.md

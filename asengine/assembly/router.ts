@@ -1,6 +1,6 @@
 // Which of a model's experts reads: docs/numerics.md, "Routing".
 
-import { experts, MAX_EXPERTS, ROUTER_FADING, ROUTER_MARGIN, ROUTER_ROWS, ROUTER_SPREAD } from "./layout";
+import { experts, MAX_EXPERTS, ROUTER_FADING, ROUTER_MARGIN, ROUTER_PAIRS, ROUTER_SPREAD, vocab } from "./layout";
 import { router } from "./load";
 
 const SCORES: usize = memory.data(4 * MAX_EXPERTS, 4); // i32, one for each expert
@@ -16,7 +16,7 @@ export function clearRouter(): void {
 
 /** Takes in the next token. Returns the expert that reads it. */
 export function route(id: u32): u32 {
-  let one = router + experts * row(0, id), two = router + experts * row(previous + 1, id);
+  let one = router + experts * id, two = router + experts * (vocab + pair(previous, id));
   previous = id;
   let best: u32 = 0, highest = i32.MIN_VALUE;
   for (let candidate: u32 = 0; candidate < experts; candidate++) {
@@ -36,9 +36,9 @@ export function route(id: u32): u32 {
   return expert;
 }
 
-/** The row of the table for a token, and for it after another one: before is 0, or one more than the id of that. */
-function row(before: u32, id: u32): u32 {
+/** The row of a token after another one, behind the rows of the tokens. */
+function pair(before: u32, id: u32): u32 {
   let hash = before * 0x85ebca6b + id * 0x9e3779b1;
   hash = (hash ^ (hash >> 15)) * 0x2c1b3c6d;
-  return (hash ^ (hash >> 16)) & (ROUTER_ROWS - 1);
+  return (hash ^ (hash >> 16)) & (ROUTER_PAIRS - 1);
 }

@@ -23,7 +23,7 @@ from fable6c.model.tokenizer import Tokenizer
 from fable6c.progress import Progress
 from fable6c.training.router import learn_router
 
-LEARNED = 1200  # documents of each text from which the router learns
+LEARNED = 20000  # documents of each text from which the router learns
 LEARNED_TOKENS = 800  # as far as this
 HELD_OUT = 50  # documents of each text that are scored,
 SCORED_TOKENS = 255  # as far as this: short ones are read by the trainer's kernels
@@ -70,13 +70,14 @@ def route(paths: Sequence[str], texts: Sequence[Text], against: Sequence[str], o
     check_experts(paths, experts)
     for path, other in zip(against, others):
         check_comparable(path, other)
-    tokenizer, end_mark = Tokenizer(experts[0].merges), experts[0].dimensions.end_mark
+    tokenizer, dimensions = Tokenizer(experts[0].merges), experts[0].dimensions
     learned, held_out = [], []
     for path, model, text in zip(paths, experts, texts):
         to_learn, kept = divide_documents(path, model, [text.path])
         learned.append(_tokens(tokenizer, to_learn, LEARNED, LEARNED_TOKENS))
         held_out.append(list(itertools.islice(filter(None, map(normalize, kept)), HELD_OUT)))
-    model = join(experts, [text.name for text in texts], [_sha256(path) for path in paths], learn_router(learned, end_mark), output)
+    router = learn_router(learned, dimensions.vocab, dimensions.end_mark)
+    model = join(experts, [text.name for text in texts], [_sha256(path) for path in paths], router, output)
     data = encode_model(model)
     model = decode_model(data)
     scores = score(model, held_out, dict(zip([text.name for text in texts], experts)), dict(zip(against, others)))

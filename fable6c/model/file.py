@@ -41,7 +41,7 @@ from fable6c.model.limits import (
     MAX_MAGNITUDE,
     MAX_RAW_BYTES,
     NEWEST_VERSION,
-    ROUTER_ROWS,
+    ROUTER_PAIRS,
 )
 from fable6c.model.tokenizer import Tokenizer, TokenizerError
 
@@ -74,7 +74,7 @@ class Matrix:
 @dataclasses.dataclass
 class Model:
     """A model as the file holds it. merges: uint16 (V - 257, 2); tensors: by the names and shapes of `tensor_specs`; router: int8
-    (ROUTER_ROWS, experts) where there are several (routing.py)."""
+    (router_rows, experts) where there are several (routing.py)."""
 
     dimensions: Dimensions
     card: dict
@@ -134,8 +134,9 @@ def encode_model(model: Model) -> bytes:
     tokenizer = np.ascontiguousarray(model.merges, "<u2").tobytes()
     tensors = b"".join(encode_tensor(spec, model.tensors[spec.name]) for spec in tensor_specs(model.dimensions, model.experts))
     if model.router is not None:
-        if model.router.dtype != np.int8 or len(model.router) != ROUTER_ROWS or not 2 <= model.experts <= MAX_EXPERTS:
-            raise ValueError(f"router: expected int8 ({ROUTER_ROWS}, 2 to {MAX_EXPERTS}), got {model.router.dtype} {model.router.shape}")
+        rows = router_rows(model.dimensions)
+        if model.router.dtype != np.int8 or len(model.router) != rows or not 2 <= model.experts <= MAX_EXPERTS:
+            raise ValueError(f"router: expected int8 ({rows}, 2 to {MAX_EXPERTS}), got {model.router.dtype} {model.router.shape}")
         if not model.dimensions.copies:
             raise ValueError("router: expected experts that copy")
         tensors += model.router.tobytes()
@@ -239,7 +240,8 @@ def decode_content(data: bytes, header: Header) -> Model:
     tensors = decode_tensors(raw[tensors_start:], header.dimensions, header.experts)
     router = None
     if header.experts > 1:
-        router = np.frombuffer(raw[-ROUTER_ROWS * header.experts :], np.int8).reshape(ROUTER_ROWS, -1).copy()
+        rows = router_rows(header.dimensions)
+        router = np.frombuffer(raw[-rows * header.experts :], np.int8).reshape(rows, -1).copy()
     return Model(header.dimensions, card, merges, tensors, router)
 
 
@@ -285,14 +287,19 @@ def decode_header(data: bytes, size: Optional[int] = None) -> Header:
 
 def tensor_bytes(dimensions: Dimensions, experts: int = 1) -> int:
     """Bytes in the file of all tensors, and of the router where there are several experts."""
-    router = ROUTER_ROWS * experts if experts > 1 else 0
+    router = router_rows(dimensions) * experts if experts > 1 else 0
     return sum(spec.file_bytes for spec in tensor_specs(dimensions, experts)) + router
+
+
+def router_rows(dimensions: Dimensions) -> int:
+    """Rows of a router's table: of each token, then those that pairs of tokens share."""
+    return dimensions.vocab + ROUTER_PAIRS
 
 
 def count_experts(dimensions: Dimensions, size: int) -> int:
     """How many experts a file has whose tensors and router take `size` bytes; 0 if no number that is allowed takes them."""
     shared = sum(spec.file_bytes for spec in tensor_specs(dimensions) if spec.row in TENSORS[SHARED])
-    experts, rest = divmod(size - shared, tensor_bytes(dimensions) - shared + ROUTER_ROWS)
+    experts, rest = divmod(size - shared, tensor_bytes(dimensions) - shared + router_rows(dimensions))
     return experts if rest == 0 and 2 <= experts <= MAX_EXPERTS else 0
 
 

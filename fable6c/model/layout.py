@@ -35,7 +35,7 @@ from fable6c.model.limits import (
     NEWEST_VERSION,
     ROUTER_FADING,
     ROUTER_MARGIN,
-    ROUTER_ROWS,
+    ROUTER_PAIRS,
     ROUTER_SPREAD,
 )
 
@@ -136,7 +136,7 @@ def layout() -> str:
         f"export const MAX_MAGNITUDE: f32 = {MAX_MAGNITUDE:g}; // of a number in a tensor",
         f"export const ROUTED_VERSION: u32 = {ROUTED_VERSION}; // of the files with several experts",
         f"export const MAX_EXPERTS: u32 = {MAX_EXPERTS};",
-        f"export const ROUTER_ROWS: u32 = {ROUTER_ROWS};",
+        f"export const ROUTER_PAIRS: u32 = {ROUTER_PAIRS};",
         f"export const ROUTER_FADING: i32 = {ROUTER_FADING};",
         f"export const ROUTER_MARGIN: i32 = {ROUTER_MARGIN};",
         f"export const ROUTER_SPREAD: i32 = {ROUTER_SPREAD};",

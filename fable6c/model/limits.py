@@ -27,8 +27,8 @@ CONTENT_RATIO = 16
 MAX_TEXT_BYTES = 65536  # that it reads at once
 
 # Of the router (docs/numerics.md, "Routing").
-ROUTER_ROWS = 2048  # of its table, a power of two
+ROUTER_PAIRS = 2048  # rows of its table that pairs of tokens share, a power of two; before them each token has a row
 ROUTER_FADING = 7  # of the scores: they lose 1/128 with each token
 ROUTER_UNIT = 16  # of the scores: a factor e in the odds
-ROUTER_MARGIN = 32  # by which another expert's score must be higher
+ROUTER_MARGIN = 16  # by which another expert's score must be higher
 ROUTER_SPREAD = 96  # that no score lies further below the highest: a change of the text is noticed soon

@@ -11,18 +11,18 @@ from typing import Optional, Union
 import numpy as np
 
 from fable6c.model.file import Model
-from fable6c.model.limits import ROUTER_FADING, ROUTER_MARGIN, ROUTER_ROWS, ROUTER_SPREAD
+from fable6c.model.limits import ROUTER_FADING, ROUTER_MARGIN, ROUTER_PAIRS, ROUTER_SPREAD
 from fable6c.model.reference import Reference, State
 
 
-def rows_of(tokens: np.ndarray, previous: int = 0) -> np.ndarray:
+def rows_of(tokens: np.ndarray, vocab: int, previous: int = 0) -> np.ndarray:
     """The two rows of the router's table for each token: its own, and that of it and the token before. tokens (T,): int (T, 2)."""
     ids = np.asarray(tokens).astype(np.uint32)
-    before = np.zeros((len(ids), 2), np.uint32)
-    before[:, 1] = np.concatenate([[previous], ids[:-1]]) + 1
-    hashed = before * np.uint32(0x85EBCA6B) + ids[:, None] * np.uint32(0x9E3779B1)
+    before = np.concatenate([[previous], ids[:-1]]).astype(np.uint32)
+    hashed = before * np.uint32(0x85EBCA6B) + ids * np.uint32(0x9E3779B1)
     hashed = (hashed ^ hashed >> np.uint32(15)) * np.uint32(0x2C1B3C6D)
-    return ((hashed ^ hashed >> np.uint32(16)) & np.uint32(ROUTER_ROWS - 1)).astype(np.intp)
+    pairs = (hashed ^ hashed >> np.uint32(16)) & np.uint32(ROUTER_PAIRS - 1)
+    return np.stack([ids, vocab + pairs], axis=1).astype(np.intp)
 
 
 @dataclasses.dataclass
@@ -40,7 +40,8 @@ class Route:
     def follow(self, router: np.ndarray, tokens: np.ndarray) -> tuple["Route", np.ndarray]:
         """The route after the tokens (T,), and the expert that reads each: int (T,). This one stays as it is."""
         scores, expert, chosen = self.scores, self.expert, np.empty(len(tokens), np.intp)
-        for place, gains in enumerate(router[rows_of(tokens, self.previous)].sum(axis=1, dtype=np.int64)):
+        rows = rows_of(tokens, len(router) - ROUTER_PAIRS, self.previous)
+        for place, gains in enumerate(router[rows].sum(axis=1, dtype=np.int64)):
             scores = scores + gains - (scores >> ROUTER_FADING)
             scores = np.maximum(scores, scores.max() - ROUTER_SPREAD)
             best = int(scores.argmax())

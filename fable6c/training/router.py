@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fable6c.model.limits import ROUTER_FADING, ROUTER_ROWS, ROUTER_UNIT
+from fable6c.model.limits import ROUTER_FADING, ROUTER_PAIRS, ROUTER_UNIT
 from fable6c.model.routing import rows_of
 from fable6c.progress import Progress
 
@@ -15,15 +15,15 @@ RIDGE = 1e-4  # of the squares of the weights
 LARGEST = 127  # of the table's numbers
 
 
-def learn_router(texts: Sequence[Sequence[np.ndarray]], end_mark: int, seed: int = 1) -> np.ndarray:
-    """The table that tells the experts' texts apart: int8 (ROUTER_ROWS, experts).
+def learn_router(texts: Sequence[Sequence[np.ndarray]], vocab: int, end_mark: int, seed: int = 1) -> np.ndarray:
+    """The table that tells the experts' texts apart: int8 (vocab + ROUTER_PAIRS, experts).
 
     texts: for each expert documents of its kind, tokens without the end mark. Each kind counts the same, however many documents it has. Half
     of the parts are a document's beginning, the others begin anywhere in it.
     """
     random = np.random.default_rng(seed)
-    rows = [[rows_of(np.concatenate([[end_mark], document])) for document in documents] for documents in texts]
-    weight = np.zeros((ROUTER_ROWS, len(texts)), np.float32)
+    rows = [[rows_of(np.concatenate([[end_mark], document]), vocab) for document in documents] for documents in texts]
+    weight = np.zeros((vocab + ROUTER_PAIRS, len(texts)), np.float32)
     first, second = np.zeros_like(weight), np.zeros_like(weight)
     steps = max(LEAST_STEPS, EPOCHS * sum(map(len, rows)) // BATCH)
     with Progress("learning the router", steps, "steps") as shown:
@@ -48,8 +48,8 @@ def _part(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _gradient(weight: np.ndarray, parts: Sequence[np.ndarray], kinds: np.ndarray) -> np.ndarray:
-    """Of the mean cross-entropy of the parts' kinds, by the scores after each: f32, as the weight (ROUTER_ROWS, experts)."""
-    experts = weight.shape[1]
+    """Of the mean cross-entropy of the parts' kinds, by the scores after each: f32, as the weight (rows, experts)."""
+    count, experts = weight.shape
     lengths = [len(part) for part in parts]
     rows, owner = np.concatenate(parts).reshape(-1), np.repeat(np.arange(len(parts)), np.multiply(lengths, 2))
     ages = np.concatenate([np.arange(length - 1, -1, -1) for length in lengths])
@@ -60,4 +60,4 @@ def _gradient(weight: np.ndarray, parts: Sequence[np.ndarray], kinds: np.ndarray
     chances /= chances.sum(axis=1, keepdims=True)
     chances[np.arange(len(parts)), kinds] -= 1
     pulls = chances[owner] * (faded / len(parts))[:, None]
-    return np.stack([np.bincount(rows, pulls[:, expert], ROUTER_ROWS) for expert in range(experts)], axis=1).astype(np.float32)
+    return np.stack([np.bincount(rows, pulls[:, expert], count) for expert in range(experts)], axis=1).astype(np.float32)
