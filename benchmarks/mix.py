@@ -30,6 +30,9 @@ from fable6c.training.start import Start, read_start
 SIZE = "[model]\ndim = 64\nlayers = 2\nhidden = 136\nvocab = 1024\n"
 RECIPES = {
     "plain": SIZE,
+    "flat": SIZE + "[train]\ncooldown = 0\n",
+    # Twice the rates of a repair, falling from the first step on.
+    "branch": SIZE + "[train]\nmatrix_rate = 0.004\ntable_rate = 0.002\nvector_rate = 0.002\ncooldown = 1\n",
     "gentle": SIZE + "[train]\n" + "".join(f"{key} = {value}\n" for key, value in merge.REPAIR.items()),
     "bag": SIZE + "[train]\nresample = true\n",
     "taught 0.5": SIZE + "[train]\ntaught = 0.5\n",
@@ -107,10 +110,11 @@ class Judge:
 
 
 def soup(runs: Runs, judge: Judge, group: int) -> Iterator[dict]:
-    """Four gentle branches of one network, merged in each way, beside the best of them; soup and best branch then trained on for as long."""
-    ancestor_folder = runs.learn(f"seed{group}", "plain", TOKENS, group)
+    """Four branches of one network, whose rates fall only in them, merged in each way, beside the best of them; soup and best branch then
+    trained on for as long."""
+    ancestor_folder = runs.learn(f"flat{group}", "flat", TOKENS, group)
     folders = [
-        runs.learn(f"branch{group}-{place}", "gentle", BRANCH_TOKENS, 10 * group - 10 + place, "--from", ancestor_folder)
+        runs.learn(f"branch{group}-{place}", "branch", BRANCH_TOKENS, 10 * group - 10 + place, "--from", ancestor_folder)
         for place in range(1, 5)
     ]
     starts, ancestor = [read_start(folder) for folder in folders], read_start(ancestor_folder)
