@@ -25,7 +25,7 @@ from fable6c.model.reference import Reference
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.training.config import Recipe
 from fable6c.training.network import Network
-from fable6c.training.run import ORIGINS, load_run
+from fable6c.training.run import ORIGINS, UNTESTED, load_run
 
 COMPARED_TOKENS = 64
 COMPARED_VOCAB = 50  # so few different tokens that a model that copies has something to copy
@@ -44,6 +44,8 @@ def export(folder: str, path: str) -> dict:
     if saved is None:
         raise UserError(f"{folder}: there is no checkpoint; give the folder of a run (--out of fable6c.train)")
     description, arrays = saved
+    if description.get("verdict") == UNTESTED:
+        raise UserError(f"{folder}: the paired test of this run has not been made yet; the same train command goes on to it")
     if description.get("verdict"):
         raise UserError(f"{folder}: a paired test refused this model: {description['verdict']}")
     command = description["command"]

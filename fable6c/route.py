@@ -11,10 +11,12 @@ if __name__ == "__main__":
 from collections.abc import Sequence
 from typing import Optional
 
-from fable6c.cli import ArgumentParser, print_next, run
+from fable6c.cli import ArgumentParser, harmless, print_next, run
 from fable6c.errors import UsageError
 from fable6c.evaluation.routing import Scores, Text, route
 from fable6c.model.architecture import MAX_EXPERTS
+
+LONGEST_NAME = 40  # of an expert: the programs say it after each story
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -51,7 +53,13 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 def _text(given: str) -> Text:
     name, equals, path = given.partition("=")
     if not (name and equals and path):
-        raise UsageError(f"--text {given}: expected NAME=FILE, as in stories=stories.txt")
+        raise UsageError(f"--text {harmless(given)}: expected NAME=FILE, as in stories=stories.txt")
+    if len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip() or {'"', "\\"} & set(name):
+        shown = harmless(name)
+        raise UsageError(
+            f"--text {shown[:LONGEST_NAME]}{'…' if len(shown) > LONGEST_NAME else ''}=…: a name has up to {LONGEST_NAME} characters, which can be "
+            "printed, no blank at its ends, no quotation mark and no backslash"
+        )
     return Text(name, path)
 
 

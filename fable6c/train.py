@@ -23,7 +23,7 @@ from fable6c.training.loop import train
 from fable6c.training.memory import check_memory
 from fable6c.training.network import check_counts
 from fable6c.training.pruning import prune
-from fable6c.training.run import Run, check_same_command, load_run
+from fable6c.training.run import UNTESTED, Run, check_same_command, load_run
 from fable6c.training.source import database_dataset, text_dataset
 from fable6c.training.start import read_start
 from fable6c.training.teachers import network_dimensions, read_teachers
@@ -123,6 +123,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if config.train.resample and databases:
         raise UsageError(f"{databases[0]}: `resample` draws the documents of text files; give the text itself")
     path = options.start or options.grow or options.prune
+    if config.train.fixed_embedding and not path:
+        raise UsageError("`fixed_embedding` keeps the embedding that a run begins with: give --from, --grow or --prune too")
     start = read_start(path) if path else None
     if start:
         (start.check_growth if options.grow else start.check_pruning if options.prune else start.check)(config.model)
@@ -178,6 +180,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             run.restore(*saved)
         else:
             first_weights()
+            if start and not options.start:
+                run.verdict = UNTESTED
         saved = before = None  # with it the checkpoint's bytes
         _describe(run)
         was_finished = run.finished
@@ -185,7 +189,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             print(f"{folder}: this run is finished; for another one, choose another folder with --out")
         stopped = 0 if was_finished else train(run, options.save_minutes, first_weights=first_weights)
         if start and not options.start and not stopped:
-            if run.verdict is None:
+            if run.verdict in (None, UNTESTED):  # None: of an older version
                 run.verdict = judge(run, start, 0.0 if options.grow else ALLOWED_LOSS)
                 run.save()
             if run.verdict:

@@ -70,8 +70,10 @@ def test_the_schedule_scales_every_update():
 def test_a_fixed_embedding_stays_and_nothing_else_changes():
     plain, fixed = make(Recipe(**PLAIN)), make(Recipe(**PLAIN, fixed_embedding=True))
     before = plain[0].views(plain[0].parameters.copy())
-    for network, optimizer in (plain, fixed):
-        optimizer.step(0.5)
+    wanted = np.sqrt(sum((array**2).sum() for name, array in fixed[0].gradient.items() if name not in ("embedding", "norm_in")))
+    norms = [optimizer.step(0.5) for _, optimizer in (plain, fixed)]
+    assert norms[1] == pytest.approx(wanted, rel=1e-5) and norms[0] > norms[1], "what is not used does not count in the norm"
+    assert not fixed[0].gradients.any(), "all zeroed, as a run that goes on from a checkpoint has them"
     for name, array in fixed[0].views(fixed[0].parameters).items():
         expected = before[name] if name in ("embedding", "norm_in") else plain[0].views(plain[0].parameters)[name]
         assert np.array_equal(array, expected), name

@@ -2,11 +2,12 @@
 
 import dataclasses
 import pathlib
+import sys
 
 import numpy as np
 import pytest
 
-from fable6c import train
+from fable6c import export, train
 from fable6c.corpus import synth
 from fable6c.data.prepare import prepare
 from fable6c.data.text import describe_files, read_documents
@@ -101,6 +102,18 @@ def test_a_pruned_run_is_kept_or_refused(inputs, tmp_path, capsys):
     assert (pruned.dimensions.dim, pruned.dimensions.hidden, pruned.dimensions.vocab) == (14, 20, 290)
     with pytest.raises(UserError, match=r"refused: a paired test refused this model: \+.* and all of that must be below \+1%"):
         train.main(command(inputs, "narrow", tmp_path / "refused", "--prune", str(tmp_path / "kept"), steps=1))
+
+
+def test_a_run_that_was_not_tested_is_not_exported(inputs, tmp_path, monkeypatch):
+    argv, test = command(inputs, "smaller", tmp_path / "run", "--prune", str(inputs / "run"), steps=150), train.judge
+    monkeypatch.setattr(train, "judge", lambda *_: sys.exit(9))  # as if killed there
+    with pytest.raises(SystemExit):
+        train.main(argv)
+    with pytest.raises(UserError, match="the paired test of this run has not been made yet"):
+        export.export(str(tmp_path / "run"), str(tmp_path / "run.f6c"))
+    monkeypatch.setattr(train, "judge", test)
+    train.main(argv)
+    export.export(str(tmp_path / "run"), str(tmp_path / "run.f6c"))
 
 
 def test_every_mistake_is_one_line(inputs, tmp_path):

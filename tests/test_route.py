@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -233,6 +234,19 @@ def test_other_mistakes(made, routed, tmp_path):
     assert "DIR/routed.f6c: has 2 experts itself" in refused(made, "forest", "routed", texts=["forest", "sea"])
     assert "--against takes a model of one" in refused(made, "forest", "sea", more=["--against", str(routed)])
     assert "1 expert: a router needs 2 to 16" in refused(made, "forest")
+    for name in ("forest", "routed", "own expert", str(made / "ancestor.f6c")):
+        with pytest.raises(UserError, match=f"--text {re.escape(name)}=…: this name stands for another row"):
+            evaluation.route(
+                [str(made / "forest.f6c"), str(made / "sea.f6c")],
+                [evaluation.Text("forest", "x"), evaluation.Text(name, "y")],
+                [str(made / "ancestor.f6c")],
+                str(tmp_path / "x.f6c"),
+            )
+    for name in ("a\nb", "a\x1b[31m", " a", "a" * 41, 'a"b', "a\\b"):
+        with pytest.raises(UserError, match="a name has up to 40 characters, which can be printed"):
+            route.main(
+                [str(made / "forest.f6c"), str(made / "sea.f6c"), "--text", f"{name}=b", "--text", "a=b", "-o", str(tmp_path / "x.f6c")]
+            )
     write_model(made / "plain.f6c", tiny_model())
     assert "does not copy" in refused(made, "forest", "plain", texts=["forest", "sea"])
     for given, message in (("forest", "expected NAME=FILE"), ("=x", "expected NAME=FILE")):
@@ -240,6 +254,16 @@ def test_other_mistakes(made, routed, tmp_path):
             route.main([str(made / "forest.f6c"), str(made / "sea.f6c"), "--text", given, "--text", "a=b", "-o", str(tmp_path / "x.f6c")])
     with pytest.raises(UserError, match="--text was given 1 times for 2 experts"):
         route.main([str(made / "forest.f6c"), str(made / "sea.f6c"), "--text", "a=b", "-o", str(tmp_path / "x.f6c")])
+
+
+def test_the_output_is_none_of_the_inputs(made, tmp_path):
+    for name in ("forest.f6c", "sea.f6c", "forest.txt", "ancestor.f6c"):
+        path, before = made / name, (made / name).read_bytes()
+        (tmp_path / name).symlink_to(path)
+        for output in (path, tmp_path / name):
+            with pytest.raises(UserError, match="which is read; choose another name"):
+                route.main(arguments(made, "forest", "sea", out=output, more=["--against", str(made / "ancestor.f6c")]))
+        assert path.read_bytes() == before
 
 
 def test_who_takes_no_model_of_several_experts(routed):

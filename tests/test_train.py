@@ -227,14 +227,34 @@ def test_a_text_that_is_too_short_for_the_minutes(inputs, tmp_path, capsys, monk
     [
         lambda step, budget: 1.0 if step < budget // 3 else 1.019,  # worse by less than two per cent
         lambda step, budget: 1.1 if budget // 4 < step < budget // 3 else 1.0 - step / 10000,  # for less than half as many steps again
-        lambda step, budget: 1.0 if step < budget // 2 else 1.1,  # too late to begin again within the budget
+        lambda step, budget: 1.0 if step < budget * 3 // 5 else 1.1,  # too late to begin again within the budget
     ],
 )
 def test_a_budget_of_time_that_is_used_to_the_end(inputs, tmp_path, capsys, monkeypatch, soon_exhausted, score):
     monkeypatch.setattr(loop, "GROWTH", 1.05)
     monkeypatch.setattr(training_run.Run, "bits_per_char", lambda self, most=None: score(self.step, self.steps_budget or 1))
     train.main(command(inputs, tmp_path / "run", "--minutes", "0.05"))
-    assert "is worse now" not in capsys.readouterr().out and log(tmp_path / "run")[-1]["step"] > 100
+    out, entries = capsys.readouterr().out, log(tmp_path / "run")
+    assert "is worse now" not in out and entries[-1]["step"] > 100
+    assert ("the text was read too often; --tokens" in out) == (entries[-1]["bits_per_char"] == 1.1)
+
+
+def test_beginning_again_with_what_is_left(inputs, tmp_path, capsys, monkeypatch, soon_exhausted):
+    """The best check's steps do not fit in, but more than half of them do."""
+    monkeypatch.setattr(loop, "GROWTH", 1.05)
+    budgets = []
+
+    def score(self, most=None):
+        budgets.append(self.steps_budget or 1)
+        self.last_bits_per_char = 1.0 if self.step < budgets[0] * 9 // 20 else 1.1
+        return self.last_bits_per_char
+
+    monkeypatch.setattr(training_run.Run, "bits_per_char", score)
+    monkeypatch.setattr(loop, "plan_steps", lambda run: setattr(run, "steps_budget", 200))
+    train.main(command(inputs, tmp_path / "run", "--minutes", "0.05"))
+    out = capsys.readouterr().out
+    (steps,) = map(int, re.findall(r"beginning again with (\d+) steps", out))
+    assert 45 <= steps < 85 and log(tmp_path / "run")[-1]["step"] == steps
 
 
 def test_importing_does_nothing(tmp_path):

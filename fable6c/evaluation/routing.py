@@ -25,6 +25,8 @@ from fable6c.training.router import learn_router
 
 LEARNED = 20000  # documents of each text from which the router learns
 LEARNED_TOKENS = 800  # as far as this
+LONGEST_TOKEN = 16  # characters: so much of a document is encoded for each token that is wanted
+ROUTED, OWN = "routed", "own expert"  # rows of the table beside those of the models
 HELD_OUT = 50  # documents of each text that are scored,
 SCORED_TOKENS = 255  # as far as this: short ones are read by the trainer's kernels
 LOOKS = (8, 16, 32, 64)  # tokens after which the router's choice is compared with the text's name
@@ -62,12 +64,18 @@ class Scores:
 def route(paths: Sequence[str], texts: Sequence[Text], against: Sequence[str], output: str) -> tuple[Model, Scores, str]:
     """Make a model of the experts in `paths`, each with its text, and write it. Returns it, the scores, and in words what was gained.
 
-    UserError, one line, for experts that do not fit together, and where held-out documents do not say that the model is better than each
+    UserError, one line, for an output that is one of the inputs, names that cannot be told apart, experts that do not fit together, and where held-out documents do not say that the model is better than each
     of its experts and each model of `against`; nothing is written then.
     """
     existing_file(output)
+    for path in (*paths, *(text.path for text in texts), *against):
+        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+            raise UserError(f"{output}: is {path}, which is read; choose another name for the routed model")
     experts, others = [read_model(path) for path in paths], [read_model(path) for path in against]
     check_experts(paths, experts)
+    for place, text in enumerate(texts):
+        if text.name in (ROUTED, OWN, *against, *(other.name for other in texts[:place])):
+            raise UserError(f"--text {text.name}=…: this name stands for another row of the table; choose another one")
     for path, other in zip(against, others):
         check_comparable(path, other)
     tokenizer, dimensions = Tokenizer(experts[0].merges), experts[0].dimensions
@@ -81,8 +89,8 @@ def route(paths: Sequence[str], texts: Sequence[Text], against: Sequence[str], o
     data = encode_model(model)
     model = decode_model(data)
     scores = score(model, held_out, dict(zip([text.name for text in texts], experts)), dict(zip(against, others)))
-    best = min((name for name in scores.bits if name not in ("routed", "own expert")), key=lambda name: scores.bits[name].sum())
-    found = gain(scores.bits["routed"].tolist(), scores.bits[best].tolist())
+    best = min((name for name in scores.bits if name not in (ROUTED, OWN)), key=lambda name: scores.bits[name].sum())
+    found = gain(scores.bits[ROUTED].tolist(), scores.bits[best].tolist())
     words = f"{said(found)} than {best}"
     if not significant(found):
         raise UserError(f"{output}: not written, because held-out documents do not say that routing is better: {words}")
@@ -154,13 +162,13 @@ def score(model: Model, held_out: Sequence[Sequence[str]], experts: dict[str, Mo
         for part in tokens:
             rows.append(document_bits(reference, part, quiet).sum())
             shown.add(1)
-        bits["routed"] = np.array(rows)
+        bits[ROUTED] = np.array(rows)
     for name, other in {**experts, **others}.items():
         own = Tokenizer(other.merges)
         parts = [np.asarray(own.encode(beginning)) for beginning in beginnings]
         bits[name] = np.array([row.sum() for row in sentence_bits(other, parts)])
     place = np.arange(len(kinds))
-    bits["own expert"] = np.stack([bits[name] for name in experts])[kinds, place]
+    bits[OWN] = np.stack([bits[name] for name in experts])[kinds, place]
     characters = np.array([len(beginning.decode("utf-8", "replace")) for beginning in beginnings])
     return Scores(list(experts), characters, np.array(kinds), bits, right_after(model, tokens, np.array(kinds)))
 
@@ -180,7 +188,8 @@ def right_after(model: Model, tokens: Sequence[np.ndarray], kinds: np.ndarray) -
 
 def _tokens(tokenizer: Tokenizer, documents: Iterable[str], most: int, length: int) -> list[np.ndarray]:
     """The beginnings of up to `most` documents, at most `length` tokens of each."""
-    chosen = list(itertools.islice(filter(None, map(normalize, documents)), most))
+    beginnings = (document[: LONGEST_TOKEN * length] for document in documents)
+    chosen = list(itertools.islice(filter(None, map(normalize, beginnings)), most))
     return [np.asarray(part[:length]) for part in tokenizer.encode_documents(chosen)]
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import statistics
 import sys
 import time
 from collections.abc import Sequence
@@ -19,9 +20,11 @@ PROMPTS = ["Once upon a time", "One day, a little", '"Where are you going?"']
 CHECKS = 10  # times in a run that the held-out text is scored and a sample is told
 CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of it
 # A text that is read too often: checks from so many times the text on, each after so many times the steps of the one before; exhausted
-# it is where the score is so many times the best one, and the best one's steps lie so many times back.
-FIRST_TIMES, GROWTH, WORSE, BACK = 2.0, 1.25, 1.02, 1.5
-TRIAL_STEPS, TRIAL_SECONDS, TRIAL_SHARE = 2, 5.0, 0.02  # what a plan rests on: so many steps, seconds, or share of the minutes
+# it is where the score is so many times the best one, and the best one's steps lie so many times back. Then it begins again, if this share of those
+# steps fits in what is left.
+FIRST_TIMES, GROWTH, WORSE, BACK, FITTING = 2.0, 1.25, 1.02, 1.5, 0.5
+TRIAL_STEPS, TRIAL_SECONDS, TRIAL_SHARE = 5, 5.0, 0.02  # what a plan rests on: so many steps, and seconds or share of the minutes
+MOST_STEPS = 2**50  # of a plan; a checkpoint holds such numbers
 
 
 def train(
@@ -33,7 +36,7 @@ def train(
     """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved.
 
     A budget in minutes says how long a person would wait, not how often to read the text. So where the held-out text becomes worse and worse,
-    the run begins again, with as many steps as it had taken to the best check. `first_weights` gives the network again what it began with;
+    the run begins again, with as many steps as it had taken to the best check, or as fit in what is left. `first_weights` gives the network again what it began with;
     without it, the budget is kept.
 
     `advance` does what is done between two looks at the signals, by default a step of this process, and returns its mean loss: a cluster's
@@ -45,7 +48,8 @@ def train(
     with StopSignal() as stop:
         if run.steps_budget is None:
             plan_steps(run)
-        if run.seconds_budget is not None:
+            run.save()  # the plan: a run that is killed and goes on has the same
+        if run.seconds_budget is not None and not run.shortened:
             with stop.heard():
                 print(expectation(run), flush=True)
         again = first_weights if run.seconds_budget is not None and not run.shortened else None
@@ -86,8 +90,17 @@ def train(
                     reporter.report()
                 draw_loss(run.folder)
             return stop.number
+        score = run.bits_per_char()
         with stop.heard():
-            reporter.report(run.bits_per_char())
+            reporter.report(score)
+            # Earlier checks scored the same text only where it is short, and long ones are not read too often.
+            if run.best and not run.shortened and score > WORSE * run.best[1] and len(run.dataset.valid) <= CHECK_TOKENS:
+                steps = run.best[0]
+                print(
+                    f"held-out text was best at step {steps:,} ({run.best[1]:.4f} bits/char): the text was read too often; "
+                    f"--tokens {steps * run.tokens_per_step} gives a better model (docs/training.md#overfitting)",
+                    flush=True,
+                )
         with stop.heard():
             _tell(run, PROMPTS)
         draw_loss(run.folder)
@@ -106,11 +119,10 @@ def plan_steps(run: Run) -> None:
     clock = Clock()
     run.train_step()
     spent = clock.lap()  # more than other steps take: memory and threads are new
-    steps, ends = 0, time.monotonic() + min(TRIAL_SECONDS, TRIAL_SHARE * run.seconds_budget)
-    while steps < TRIAL_STEPS or time.monotonic() < ends:
+    laps, ends = [], time.monotonic() + min(TRIAL_SECONDS, TRIAL_SHARE * run.seconds_budget)
+    while len(laps) < TRIAL_STEPS or time.monotonic() < ends:
         run.train_step()
-        steps += 1
-    trial = clock.lap()
+        laps.append(clock.lap())
     tokens = run.config.train.batch * run.config.model.context
     run.bits_per_char(tokens)
     check = clock.lap()
@@ -119,9 +131,10 @@ def plan_steps(run: Run) -> None:
     run.restore(description, kept)
     checked = (CHECKS - 1) * min(CHECK_TOKENS, len(run.dataset.valid)) + len(run.dataset.valid)
     others = check * checked / tokens + sample * (CHECKS - 1 + len(PROMPTS))
-    spent += run.elapsed + trial + check + sample
+    spent += run.elapsed + sum(laps) + check + sample
     left = run.seconds_budget - spent - others * (1.0 - run.elapsed / run.seconds_budget)
-    run.steps_budget = run.step + max(1, round(left * steps / trial))
+    # The median: one stall of a busy machine says nothing about the other steps.
+    run.steps_budget = run.step + min(MOST_STEPS, max(1, round(left / max(statistics.median(laps), 1e-9))))
 
 
 class Clock:
@@ -164,14 +177,14 @@ def _exhausted(run: Run, score: float) -> bool:
     if run.best is None or score <= run.best[1]:
         run.best = run.step, score
     assert run.steps_budget
-    room = run.steps_budget - run.step  # where the best check's steps do not fit in, the falling rates help as much
-    return score > WORSE * run.best[1] and run.step >= BACK * run.best[0] and run.best[0] <= room
+    room = run.steps_budget - run.step
+    return score > WORSE * run.best[1] and run.step >= BACK * run.best[0] and room >= FITTING * run.best[0]
 
 
 def _begin_again(run: Run, first_weights: Callable[[], None], stop: StopSignal) -> Reporter:
-    """Begin again, with as many steps as to the best check."""
-    assert run.best and run.last_bits_per_char
-    steps = run.best[0]
+    """Begin again, with as many steps as to the best check, or as fit in what is left."""
+    assert run.best and run.last_bits_per_char and run.steps_budget
+    steps = min(run.best[0], run.steps_budget - run.step)
     times = steps * run.tokens_per_step / len(run.dataset.train)
     with stop.heard():
         print(

@@ -43,6 +43,7 @@ class Optimizer:
         self._updates: list[Callable[[], object]] = []
         first, at = network.views(self.first), 0
         fixed = TENSORS["start"] if recipe.fixed_embedding else []
+        self._unused = [network.gradient[name] for name, spec in adam.items() if spec.row in fixed]
         for name, spec in adam.items():
             if spec.row in fixed:
                 at += spec.size
@@ -66,6 +67,8 @@ class Optimizer:
     def step(self, progress: float) -> float:
         """One update; the gradients are zeroed. Returns the norm that the gradient had. FloatingPointError if it is not finite."""
         network, recipe = self.network, self.recipe
+        for gradient in self._unused:  # it must not count in the norm, and no update zeroes it
+            gradient.fill(0)
         norm = kernels.sum_of_squares(network.gradients) ** 0.5
         if not np.isfinite(norm):
             raise FloatingPointError("the gradient is not finite")

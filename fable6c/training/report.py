@@ -25,6 +25,7 @@ class Reporter:
         _drop_later_entries(self.path, run.step)
         _drop_later_samples(os.path.join(run.folder, "samples.txt"), run.step)
         self.losses: list[float] = []  # of the steps since the last report
+        self.begun = run.step, run.elapsed  # what a run did before, or a text that it gave up, says nothing about what is left
         self.step = run.step  # at the last report
         self.seconds = 0.0  # that the steps since then took: checks and saves are not slow steps
         self.reported = time.monotonic()
@@ -47,7 +48,8 @@ class Reporter:
         if bits_per_char is not None:
             entry["bits_per_char"] = round(bits_per_char, 4)
         append(self.path, json.dumps(entry) + "\n")
-        left = r.elapsed * (1 - progress) / progress if progress > 0 else 0.0
+        step, elapsed = self.begun
+        left = (r.elapsed - elapsed) * ((r.steps_budget or 0) - r.step) / (r.step - step) if r.step > step else 0.0
         loss = f"loss {entry['loss']:.3f}  {entry['tokens_per_second']:,} tokens/s  " if self.losses else ""
         self.losses, self.step, self.seconds, self.reported = [], r.step, 0.0, time.monotonic()  # before the prints, which may fail
         held_out = f"held-out {bits_per_char:.4f} bits/char  " if bits_per_char is not None else ""

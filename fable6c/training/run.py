@@ -31,6 +31,7 @@ from fable6c.training.optimizer import Optimizer
 from fable6c.training.teachers import Teacher, Teaching
 
 SAMPLE_TOKENS = 80
+UNTESTED = "untested"  # the verdict on a run that grows or prunes, before there is one
 ORIGINS = ("from", "merged", "teachers")  # keys of a command, and of a model's card, that name other models by their SHA-256
 # What a checkpoint's description holds, by name and type.
 DESCRIPTION = {
@@ -65,7 +66,7 @@ class Run:
         self.last_bits_per_char: Optional[float] = None
         self.best: Optional[tuple[int, float]] = None  # step and score of the check that had the fewest bits per character so far
         self.shortened = False  # began again because the text was exhausted (loop.py)
-        self.verdict: Optional[str] = None  # of a finished run that grew or pruned: why it is refused, "" if it is kept
+        self.verdict: Optional[str] = None  # of a run that grows or prunes: UNTESTED, why it is refused, or "" if it is kept
         self.epoch, self.window = 0, 0  # the next window to read: its place in the epoch's order
         self.starts = dataset.starts(context, self.seed, 0)
         # What else a checkpoint of this run holds: a cluster's round and the momentum of its outer step.
