@@ -119,7 +119,8 @@ def plan_steps(run: Run) -> None:
     clock = Clock()
     run.train_step()
     spent = clock.lap()  # more than other steps take: memory and threads are new
-    laps, ends = [], time.monotonic() + min(TRIAL_SECONDS, TRIAL_SHARE * run.seconds_budget)
+    laps: list[float] = []
+    ends = time.monotonic() + min(TRIAL_SECONDS, TRIAL_SHARE * run.seconds_budget)
     while len(laps) < TRIAL_STEPS or time.monotonic() < ends:
         run.train_step()
         laps.append(clock.lap())
