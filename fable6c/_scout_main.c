@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -502,6 +503,12 @@ static size_t encode_lines(const bpe *b, uint16_t **tokens, size_t *room, const 
     return n;
 }
 
+// Whether both names lead to one file.
+static int same_file(const char *one, const char *other) {
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
 static int train(char *const *paths, int count, const char *output, int tier, int64_t memory, const char *tokenizer, int threads,
                  double save_after) {
     static model m;
@@ -514,6 +521,10 @@ static int train(char *const *paths, int count, const char *output, int tier, in
     xxh64_state hash;
     uint64_t skip = 0, skip_hash = 0;
     if (snprintf(part, sizeof part, "%s.part", output) >= (int)sizeof part) fail(1, "%s: its name is too long", output);
+    for (int i = 0; i <= count; i++) {
+        const char *read = i < count ? paths[i] : tokenizer;
+        if (read && same_file(output, read)) fail(1, "%s: is %s, which is read for it; choose another name for the result", output, read);
+    }
     FILE *probe = fopen(part, "rb");
     int resumes = probe != NULL;
     if (probe) {

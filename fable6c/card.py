@@ -16,7 +16,7 @@ from typing import Any, Optional
 from fable6c.cli import ArgumentParser, run
 from fable6c.errors import UserError
 from fable6c.evaluation import bias, card
-from fable6c.files import atomic_write, open_file, read_toml
+from fable6c.files import atomic_write, existing_file, open_file, read_toml
 from fable6c.model.file import read_model
 
 PROG = "python -m fable6c.card"
@@ -93,6 +93,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     write.add_argument("-o", "--output", required=True, metavar="FILE", help="where the Markdown goes")
     options = parser.parse_args(argv)
+    read = [vars(options).get(name) for name in ("model", "score", "measured", "about", "report")]
+    existing_file(options.output, read)
     model = read_model(options.model)
     if options.command == "measure":
         found = {"model_sha256": sha256_of(options.model), "bias": bias.measure(model)}

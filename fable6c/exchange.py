@@ -131,7 +131,7 @@ def serve(o: argparse.Namespace) -> None:
 def update(o: argparse.Namespace) -> None:
     if not o.output.endswith(".f6u"):
         raise UsageError(f"-o {o.output}: the name of an update ends in .f6u")
-    existing_file(o.output)
+    existing_file(o.output, [o.base])
     made = make_update_of_run(o.run, read_start(o.base))
     write_update(o.output, made)
     print(f"{o.output}: {os.path.getsize(o.output):,} bytes, what {made.steps:,} steps changed in {made.parameters:,} parameters")
@@ -139,7 +139,7 @@ def update(o: argparse.Namespace) -> None:
 
 
 def combine(o: argparse.Namespace) -> None:
-    existing_file(o.output)
+    existing_file(o.output, (o.base, *o.update, o.text))
     model, outcome = combine_files(read_start(o.base), o.update, o.text)
     for number, (path, gain) in enumerate(zip(o.update, outcome.gains)):
         print(f"{path}: gains {gain:+.4f} nats on the private text, {'used' if number in outcome.survivors else 'left out'}")

@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Optional
 
 try:
@@ -155,9 +155,9 @@ def atomic_file(path: str) -> Iterator[BinaryIO]:
         _fsync_folder(os.path.dirname(target) or ".")
 
 
-def existing_file(path: str) -> Optional[os.stat_result]:
+def existing_file(path: str, inputs: Iterable[Optional[str]] = ()) -> Optional[os.stat_result]:
     """What is at `path`, where a result is to appear; None where there is nothing. UserError where it cannot appear, because that is a folder, a
-    pipe or a device, or lies in no folder."""
+    pipe or a device, lies in no folder, or is one of the `inputs`, the files that the result is made of."""
     with _output_errors(path):
         try:
             status = os.stat(path)
@@ -168,7 +168,11 @@ def existing_file(path: str) -> Optional[os.stat_result]:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if not stat.S_ISREG(status.st_mode):
             raise UserError(f"{path}: is a pipe or a device, which cannot hold the result; name a file")
-        return status
+    for read in filter(None, inputs):
+        with contextlib.suppress(OSError):  # whoever reads it says so
+            if os.path.samestat(os.stat(read), status):
+                raise UserError(f"{path}: is {read}, which is read for it; choose another name for the result")
+    return status
 
 
 @contextlib.contextmanager

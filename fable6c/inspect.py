@@ -130,7 +130,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         from fable6c.corpus import synth
         from fable6c.evaluation import weights
 
-        existing_file(options.weights)
+        existing_file(options.weights, (options.model, options.text))
         text = "\n".join(read_documents([options.text])) if options.text else synth.text(TEXT_SEED, TEXT_CHARACTERS)
         weights.write(weights.analyse(model, text), os.path.basename(options.model), options.weights)
         print(options.weights)

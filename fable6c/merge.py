@@ -64,7 +64,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         raise UsageError("--repair and --corpus: give both or none")
     is_file = options.output.endswith(".f6c")
     if is_file:
-        existing_file(options.output)
+        existing_file(options.output, (*options.models, *options.corpus, options.text, options.ancestor))
     elif os.path.exists(options.output):
         raise UserError(f"{options.output}: is there already; choose another name, or one in .f6c for a model file")
     starts = [read_start(path) for path in options.models]

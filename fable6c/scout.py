@@ -107,7 +107,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    existing_file(options.output)  # before hours of work
+    existing_file(options.output, (*options.text, options.tokenizer))  # before hours of work
     started, cpu = time.monotonic(), time.process_time()
     tokenizer = None
     if options.tokenizer:

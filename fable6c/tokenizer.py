@@ -55,7 +55,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 
 def _train_command(paths: Sequence[str], vocab_size: int, output: str) -> None:
-    existing_file(output)  # before the work
+    existing_file(output, paths)  # before the work
     started = time.monotonic()
     tokenizer = train_tokenizer(read_documents(paths), vocab_size)
     tokenizer.save(output)

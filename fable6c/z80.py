@@ -64,7 +64,7 @@ def divided(examples: Sequence[Example], options: argparse.Namespace) -> tuple[l
 
 
 def train(options: argparse.Namespace) -> None:
-    existing_file(options.output)  # before the work
+    existing_file(options.output, [options.text])  # before the work
     settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
     check(settings)
     examples = examples_of(options)
@@ -108,6 +108,7 @@ def programs(paths: Sequence[str]) -> list[models.Model]:
 
 
 def build(options: argparse.Namespace) -> None:
+    existing_file(options.output, options.models)
     content = building.build(programs(options.models), options.output)
     atomic_write(options.output, content)
     print(f"{options.output}: {len(content):,} bytes")

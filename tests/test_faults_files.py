@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -28,7 +29,7 @@ from fable6c.engine import Engine, EngineMissing, Instance, module_bytes
 from fable6c.errors import UsageError, UserError
 from fable6c.export import export
 from fable6c.files import MAX_TEXT_BYTES, read_toml
-from fable6c.model.file import ModelFileError, read_model
+from fable6c.model.file import ModelFileError, read_model, write_model
 from fable6c.model.tokenizer import Tokenizer
 from fable6c.training import checkpoint
 from fable6c.training.config import Recipe
@@ -36,6 +37,7 @@ from fable6c.z80lib import model as z80_models
 from fable6c.z80lib.machine import CPM
 from fable6c.z80lib.text import read_examples
 from made_runs import make_run, rewritten
+from tiny_models import tiny_model
 from z80_models import any_model
 
 MODEL = str(make_golden.MODEL)
@@ -507,3 +509,33 @@ def test_known_files_have_one_verdict(engine):
         address = instance.call("file_buffer", len(data))
         instance.write(address, data)
         assert (instance.call("load", len(data), 1 << 20) if address else 11) == code, path.name
+
+
+# ---- results in the place of what they are made of
+
+
+@pytest.mark.parametrize(
+    "module, arguments",
+    [
+        ("tokenizer", ["train", "text.txt", "-o", "text.txt"]),
+        ("scout", ["train", "text.txt", "-o", "link"]),
+        ("z80", ["train", "text.txt", "-o", "text.txt"]),
+        ("z80", ["build", "text.txt", "-o", "text.txt"]),
+        ("inspect", ["model.f6c", "--weights", "model.f6c"]),
+        ("merge", ["model.f6c", "other.f6c", "--text", "text.txt", "-o", "model.f6c"]),
+        ("exchange", ["update", "run", "--base", "update.f6u", "-o", "update.f6u"]),
+        ("exchange", ["combine", "model.f6c", "update.f6u", "--text", "text.txt", "-o", "model.f6c"]),
+        ("card", ["measure", "model.f6c", "-o", "model.f6c"]),
+    ],
+)
+def test_no_result_takes_the_place_of_what_it_is_made_of(module, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("model.f6c", "other.f6c"):
+        write_model(name, tiny_model())
+    pathlib.Path("text.txt").write_text("A fox | YES\n" * 400)
+    pathlib.Path("update.f6u").write_bytes(b"an update")
+    pathlib.Path("link").symlink_to("text.txt")
+    before = {path: path.read_bytes() for path in sorted(tmp_path.iterdir())}
+    with pytest.raises(UserError, match="which is read for it; choose another name for the result"):
+        importlib.import_module(f"fable6c.{module}").main(arguments)
+    assert {path: path.read_bytes() for path in sorted(tmp_path.iterdir())} == before

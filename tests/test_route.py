@@ -261,7 +261,7 @@ def test_the_output_is_none_of_the_inputs(made, tmp_path):
         path, before = made / name, (made / name).read_bytes()
         (tmp_path / name).symlink_to(path)
         for output in (path, tmp_path / name):
-            with pytest.raises(UserError, match="which is read; choose another name"):
+            with pytest.raises(UserError, match="which is read for it; choose another name for the result"):
                 route.main(arguments(made, "forest", "sea", out=output, more=["--against", str(made / "ancestor.f6c")]))
         assert path.read_bytes() == before
 

@@ -182,6 +182,8 @@ def test_bad_input_is_one_line(folder, tmp_path):
         (1, "MiB are free", "train", text, "-o", out, "--tokenizer", tokenizer, "--memory", "99999G"),
         (1, "is not a tokenizer", "train", text, "-o", out, "--tokenizer", text),
         (1, "cannot be written", "train", text, "-o", tmp_path / "no" / "out.scout", "--tokenizer", tokenizer),
+        (1, "which is read for it", "train", text, "-o", text, "--tokenizer", tokenizer),
+        (1, "which is read for it", "train", text, "-o", tokenizer, "--tokenizer", tokenizer),
         (1, "is not a scout", "evaluate", text, "--text", text),
         (1, "cannot be read", "evaluate", tmp_path / "absent.scout", "--text", text),
         (1, "is not UTF-8", "evaluate", scout, "--text", latin),

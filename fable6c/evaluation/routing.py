@@ -64,13 +64,10 @@ class Scores:
 def route(paths: Sequence[str], texts: Sequence[Text], against: Sequence[str], output: str) -> tuple[Model, Scores, str]:
     """Make a model of the experts in `paths`, each with its text, and write it. Returns it, the scores, and in words what was gained.
 
-    UserError, one line, for an output that is one of the inputs, names that cannot be told apart, experts that do not fit together, and where held-out documents do not say that the model is better than each
-    of its experts and each model of `against`; nothing is written then.
+    UserError, one line, for an output that is one of the inputs, names that cannot be told apart, experts that do not fit together, and where
+    held-out documents do not say that the model is better than each of its experts and each model of `against`; nothing is written then.
     """
-    existing_file(output)
-    for path in (*paths, *(text.path for text in texts), *against):
-        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
-            raise UserError(f"{output}: is {path}, which is read; choose another name for the routed model")
+    existing_file(output, (*paths, *(text.path for text in texts), *against))
     experts, others = [read_model(path) for path in paths], [read_model(path) for path in against]
     check_experts(paths, experts)
     for place, text in enumerate(texts):

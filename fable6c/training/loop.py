@@ -20,8 +20,8 @@ PROMPTS = ["Once upon a time", "One day, a little", '"Where are you going?"']
 CHECKS = 10  # times in a run that the held-out text is scored and a sample is told
 CHECK_TOKENS = 32768  # of held-out text in these; the last check takes all of it
 # A text that is read too often: checks from so many times the text on, each after so many times the steps of the one before; exhausted
-# it is where the score is so many times the best one, and the best one's steps lie so many times back. Then it begins again, if this share of those
-# steps fits in what is left.
+# it is where the score is so many times the best one, and the best one's steps lie so many times back. Then it begins again, if this share
+# of those steps fits in what is left.
 FIRST_TIMES, GROWTH, WORSE, BACK, FITTING = 2.0, 1.25, 1.02, 1.5, 0.5
 TRIAL_STEPS, TRIAL_SECONDS, TRIAL_SHARE = 5, 5.0, 0.02  # what a plan rests on: so many steps, and seconds or share of the minutes
 MOST_STEPS = 2**50  # of a plan; a checkpoint holds such numbers
@@ -36,8 +36,8 @@ def train(
     """Run to the end of the budget. Returns 0, or the signal that stopped it; either way the state is saved.
 
     A budget in minutes says how long a person would wait, not how often to read the text. So where the held-out text becomes worse and worse,
-    the run begins again, with as many steps as it had taken to the best check, or as fit in what is left. `first_weights` gives the network again what it began with;
-    without it, the budget is kept.
+    the run begins again, with as many steps as it had taken to the best check, or as fit in what is left. `first_weights` gives the network
+    again what it began with; without it, the budget is kept.
 
     `advance` does what is done between two looks at the signals, by default a step of this process, and returns its mean loss: a cluster's
     round, which others work at, or None where there was none."""
