@@ -25,7 +25,7 @@ from fable6c.training.router import learn_router
 
 LEARNED = 20000  # documents of each text from which the router learns
 LEARNED_TOKENS = 800  # as far as this
-LONGEST_TOKEN = 16  # characters: so much of a document is encoded for each token that is wanted
+TOKEN_CHARACTERS = 16  # of a document, for each token that is wanted of it: tokens are a quarter as long
 ROUTED, OWN = "routed", "own expert"  # rows of the table beside those of the models
 HELD_OUT = 50  # documents of each text that are scored,
 SCORED_TOKENS = 255  # as far as this: short ones are read by the trainer's kernels
@@ -185,7 +185,7 @@ def right_after(model: Model, tokens: Sequence[np.ndarray], kinds: np.ndarray) -
 
 def _tokens(tokenizer: Tokenizer, documents: Iterable[str], most: int, length: int) -> list[np.ndarray]:
     """The beginnings of up to `most` documents, at most `length` tokens of each."""
-    beginnings = (document[: LONGEST_TOKEN * length] for document in documents)
+    beginnings = (document[: TOKEN_CHARACTERS * length] for document in documents)
     chosen = list(itertools.islice(filter(None, map(normalize, beginnings)), most))
     return [np.asarray(part[:length]) for part in tokenizer.encode_documents(chosen)]
 
